@@ -1,0 +1,26 @@
+/* libkrbrepl: keeps copies of a Kerberos database in step with the one that is written.
+ *
+ * THREADS  A handle is used by one thread at a time. Two handles never share state that you can see.
+ *          krbrepl_node_wake, krbrepl_node_quit and krbrepl_node_reauthorize alone may be called from
+ *          any thread or signal handler.
+ * FORK     A handle belongs to the process that made it. In a child only the *_free, *_close and
+ *          *_abort functions are legal: they release memory and leave files, locks and peers alone.
+ *          Everything else answers KRBREPL_ERR_FORKED. Open after fork() and daemon(), never before.
+ * MEMORY   What you pass in is copied or borrowed, and the comment says which. What a callback receives
+ *          is borrowed until it returns. Record bytes are wiped before they are freed.
+ * GROWTH   Every struct but krbrepl_bytes and krbrepl_pos starts with its size, and zero means "the
+ *          default". A shorter (older) struct is read as if zero-filled; a longer one is refused
+ *          (KRBREPL_ERR_ABI) unless its tail is zero.
+ * SIGNALS  The library installs no handler, and writes to sockets so that SIGPIPE is not raised. */
+#ifndef KRBREPL_KRBREPL_H
+#define KRBREPL_KRBREPL_H
+
+#include <krbrepl/error.h>
+#include <krbrepl/export.h>
+#include <krbrepl/node.h>
+#include <krbrepl/status.h>
+#include <krbrepl/store.h>
+#include <krbrepl/types.h>
+#include <krbrepl/version.h>
+
+#endif

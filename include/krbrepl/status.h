@@ -1,0 +1,117 @@
+/* status.h: what a running node knows about itself and its peers, asked from any process. */
+#ifndef KRBREPL_STATUS_H
+#define KRBREPL_STATUS_H
+
+#include <krbrepl/error.h>
+#include <krbrepl/export.h>
+#include <krbrepl/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum krbrepl_state {
+    KRBREPL_STATE_STOPPED = 0,
+    KRBREPL_STATE_SERVING = 1,    /* master: listening */
+    KRBREPL_STATE_CONNECTING = 2, /* replica: no session, trying */
+    KRBREPL_STATE_COPYING = 3,    /* a full copy is under way */
+    KRBREPL_STATE_STREAMING = 4,  /* commits arrive as they are made */
+    KRBREPL_STATE_REFUSED = 5     /* the other side refuses this node; see the last error */
+};
+KRBREPL_API const char *krbrepl_state_name(uint64_t state);
+
+/* Why a full copy was made. */
+enum krbrepl_copy_reason {
+    KRBREPL_COPY_NONE = 0,
+    KRBREPL_COPY_EMPTY = 1,        /* the replica held nothing, and the journal begins later */
+    KRBREPL_COPY_BEHIND = 2,       /* the journal no longer reached back to the replica's position */
+    KRBREPL_COPY_RESET = 3,        /* the master's content was replaced as a whole */
+    KRBREPL_COPY_FORK = 4,         /* a recorded promotion or restore explains the difference */
+    KRBREPL_COPY_UNVERIFIABLE = 5, /* nothing comparable was left in both histories */
+    KRBREPL_COPY_FAILED = 6        /* applying a commit failed */
+};
+KRBREPL_API const char *krbrepl_copy_reason_name(uint64_t reason);
+
+/* A peer of a node. Times are microseconds of wall clock since 1970, 0: never. */
+typedef struct krbrepl_peer {
+    size_t size;
+    uint64_t id;           /* of the session; never used twice by one node */
+    const char *principal; /* never NULL */
+    const char *address;   /* "ADDR:PORT"; never NULL */
+    const char *name;      /* how the peer calls itself; never NULL */
+    uint64_t state;        /* enum krbrepl_state */
+    int64_t last_err;      /* 0 or a KRBREPL_ERR_... */
+    uint64_t received;     /* seq acknowledged at each level */
+    uint64_t durable;
+    uint64_t applied;
+    uint64_t lag_commits; /* gauge: commits that are not durable there yet */
+    uint64_t lag_us;      /* gauge: age of the oldest of these */
+    int64_t connected_us;
+    int64_t last_seen_us;
+    int64_t last_copy_us;
+    uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
+    uint64_t bytes_out;        /* counter: sent to this peer in this session */
+    uint64_t bytes_in;         /* counter */
+} krbrepl_peer;
+
+typedef struct krbrepl_status {
+    size_t size;
+    uint8_t database_id[16];
+    uint64_t role;  /* enum krbrepl_role */
+    uint64_t state; /* enum krbrepl_state */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    int64_t last_err;
+    krbrepl_pos pos;
+    uint64_t known_epoch;
+    uint64_t records;
+    uint64_t journal_first;
+    uint64_t journal_last;
+    uint64_t journal_bytes;
+    uint64_t peers;         /* gauge: live sessions */
+    uint64_t upstream_seq;  /* replica: the master's last known seq */
+    uint64_t lag_commits;   /* replica, gauge */
+    uint64_t lag_us;        /* replica, gauge; counts on while the master is out of reach */
+    int64_t last_heard_us;  /* replica: when the master was last heard */
+    uint64_t commits_in;    /* counter */
+    uint64_t commits_out;   /* counter */
+    uint64_t bytes_in;      /* counter */
+    uint64_t bytes_out;     /* counter */
+    uint64_t copies_in;     /* counter: full copies received */
+    uint64_t copies_out;    /* counter */
+    uint64_t refused;       /* counter: connections refused, for any reason */
+    uint64_t unauth;        /* gauge: connections that have not authenticated yet */
+    int64_t last_copy_us;   /* replica */
+    uint64_t last_copy_reason;
+    int64_t started_us;
+    int64_t pid;
+    char last_error[248]; /* text of last_err, or "" */
+} krbrepl_status;
+
+/* Answer 0 to go on. `peer` is borrowed until it returns. */
+typedef int krbrepl_peer_fn(void *ctx, const krbrepl_peer *peer);
+
+/* Asks the node that runs on the store in `dir`, through its socket there. Waits at most `timeout_ms`.
+ * NOTFOUND when no node runs, TIMEOUT, DENIED (file permissions). `each` may be NULL. */
+KRBREPL_API int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbrepl_status *out,
+                                     krbrepl_peer_fn *each, void *ctx, krbrepl_errinfo *ei);
+
+typedef struct krbrepl_wait_options {
+    size_t size;
+    uint64_t seq;      /* the commit to wait for; 0: the last one there is now */
+    uint64_t replicas; /* how many replicas must have it; 0: one. On a replica's store: waits for this
+                        * replica itself to have it */
+    uint64_t level;    /* enum krbrepl_level; 0: KRBREPL_LEVEL_DURABLE */
+    uint64_t timeout_ms; /* 0: do not wait, only look */
+} krbrepl_wait_options;
+
+/* Waits until enough replicas have a commit, by asking the node that runs on the store in `dir`. Any
+ * process, any thread. `have` (may be NULL) is how many had it at the end. 0, TIMEOUT, NOTFOUND when no
+ * node runs (within the timeout). */
+KRBREPL_API int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have,
+                             krbrepl_errinfo *ei);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,236 @@
+/* store.h: the library's own store, a database in one directory.
+ *
+ * A store holds records, the journal of the commits that made them, and the position they are at.
+ * Several processes use one store at a time: each opens its own handle. A commit is one atomic,
+ * durable unit: all of its changes, its journal entry and the new position, or nothing.
+ *
+ * Functions that have a handle keep the detail of a failure on it (krbrepl_store_errinfo). Those that
+ * have none yet take a `krbrepl_errinfo *`, which may be NULL. */
+#ifndef KRBREPL_STORE_H
+#define KRBREPL_STORE_H
+
+#include <krbrepl/error.h>
+#include <krbrepl/export.h>
+#include <krbrepl/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct krbrepl_store krbrepl_store; /* an open store; one thread at a time */
+typedef struct krbrepl_txn krbrepl_txn;     /* one commit being made */
+typedef struct krbrepl_view krbrepl_view;   /* all records at one position */
+typedef struct krbrepl_load krbrepl_load;   /* a whole new content being brought in */
+
+/* ---- birth and opening ---------------------------------------------------------------------- */
+
+#define KRBREPL_CREATE_MASTER 1u /* make it a master at once: draws lineage, id and epoch 1 */
+
+/* How much journal to keep. Zero means the default: 100,000 entries, 256 MiB, no age, and 4 GiB as
+ * the hard cap up to which a known replica that is behind holds the journal back. */
+typedef struct krbrepl_retention {
+    size_t size;
+    uint64_t entries;
+    uint64_t bytes;
+    uint64_t seconds;
+    uint64_t hard_cap;
+} krbrepl_retention;
+
+typedef struct krbrepl_create_options {
+    size_t size;
+    uint64_t flags;                     /* KRBREPL_CREATE_... */
+    const char *group;                  /* group that shares the files (0660/0770); NULL: owner only */
+    const uint8_t *database_id;         /* 16 bytes; NULL: random for a master, else adopted */
+    const krbrepl_retention *retention; /* NULL: defaults */
+} krbrepl_create_options;
+
+/* Makes a new store in `dir` (created if it is not there; must hold no store). `opt` may be NULL.
+ * EXISTS, IO, NOSPACE, INVALID (unknown group). */
+KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_options *opt,
+                                     krbrepl_errinfo *ei);
+
+#define KRBREPL_STORE_READONLY 1u /* no commits through this handle */
+#define KRBREPL_STORE_NOSYNC 2u   /* commits are not durable: a power cut can ruin the store */
+
+typedef struct krbrepl_store_options {
+    size_t size;
+    uint64_t flags;       /* KRBREPL_STORE_... */
+    uint64_t map_size;    /* address space to reserve; 0: 1 TiB, or less where that is refused */
+    uint64_t max_readers; /* 0: 1,022; counts only for the first process that opens the store */
+} krbrepl_store_options;
+
+/* Opens the store in `dir`. `opt` may be NULL. FORMAT when it was written by a newer library, or by an
+ * older one and needs krbrepl_upgrade; NOTFOUND when there is none; CORRUPT; IO. */
+KRBREPL_API int krbrepl_store_open(krbrepl_store **out, const char *dir,
+                                   const krbrepl_store_options *opt, krbrepl_errinfo *ei);
+
+/* NULL is fine. Transactions, views and loads of this handle must be gone. Legal in a forked child,
+ * where it only frees memory. */
+KRBREPL_API void krbrepl_store_close(krbrepl_store *s);
+
+/* The last failure on this handle. Fills min(out->size, what there is). */
+KRBREPL_API int krbrepl_store_errinfo(const krbrepl_store *s, krbrepl_errinfo *out);
+
+typedef struct krbrepl_store_info {
+    size_t size;
+    uint8_t database_id[16]; /* all zero: not adopted yet */
+    uint64_t role;           /* enum krbrepl_role */
+    krbrepl_pos pos;
+    uint64_t known_epoch;   /* the highest epoch heard of from a master */
+    uint64_t records;       /* in all tables */
+    uint64_t cumulative;    /* changes in the history so far */
+    uint64_t journal_first; /* seq of the oldest entry; first > last: empty */
+    uint64_t journal_last;
+    uint64_t journal_bytes;
+    uint64_t format;
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    uint64_t retention_entries, retention_bytes, retention_seconds, retention_hard_cap;
+} krbrepl_store_info;
+
+KRBREPL_API int krbrepl_store_info_get(krbrepl_store *s, krbrepl_store_info *out);
+
+/* The directory of the store. Borrowed until close. */
+KRBREPL_API const char *krbrepl_store_dir(const krbrepl_store *s);
+
+/* Stored in the store, so that every process that writes it trims alike. */
+KRBREPL_API int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r);
+
+/* Brings a store of an older format to today's, in place. Nobody may have it open. */
+KRBREPL_API int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei);
+
+/* ---- roles ---------------------------------------------------------------------------------- */
+
+/* Makes this store the master: draws a lineage, raises the epoch above every one known, and records
+ * both as a commit. Works from unset, replica and fenced, and again from master. `who` may be NULL. */
+KRBREPL_API int krbrepl_promote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+
+/* Hands the role back: the store becomes a replica, and a commit says so. NOT_MASTER when it is none. */
+KRBREPL_API int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+
+/* Writes a consistent copy of a running store into one new file (EXISTS when it is there), synced with
+ * its directory before this returns. Does not hold writers up. */
+KRBREPL_API int krbrepl_backup(krbrepl_store *s, const char *file);
+
+/* Makes a store in `dir` (empty or not there) out of a backup. A backup of a master becomes a master
+ * with a new lineage; of any other, a replica. */
+KRBREPL_API int krbrepl_restore(const char *file, const char *dir, const char *who,
+                                krbrepl_errinfo *ei);
+
+/* ---- commits -------------------------------------------------------------------------------- */
+
+typedef struct krbrepl_txn_options {
+    size_t size;
+    const char *who; /* copied, at most 1,024 bytes; NULL: "uid N" */
+    const char *why; /* copied, at most 1,024 bytes; NULL: "" */
+} krbrepl_txn_options;
+
+/* Begins a commit and takes the writer lock of the store, waiting for other writers. `opt` may be
+ * NULL. NOT_MASTER, FENCED; STATE when this thread holds a transaction on this store already. */
+KRBREPL_API int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out,
+                                  const krbrepl_txn_options *opt);
+
+/* Key and value are copied. After a failure the transaction can only be aborted. */
+KRBREPL_API int krbrepl_txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key,
+                                krbrepl_bytes value);
+/* NOTFOUND (the transaction goes on) when there is no such record. */
+KRBREPL_API int krbrepl_txn_delete(krbrepl_txn *t, const char *table, krbrepl_bytes key);
+/* Sees the changes made so far. `value` is borrowed until the next call on `t`. NOTFOUND. */
+KRBREPL_API int krbrepl_txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key,
+                                krbrepl_bytes *value);
+
+/* Commits and frees `t` in any case. On 0 everything is durable and `out` (may be NULL) is the new
+ * position; without changes nothing is written and `out` is the present position. On any error nothing
+ * was changed. */
+KRBREPL_API int krbrepl_txn_commit(krbrepl_txn *t, krbrepl_pos *out);
+/* Frees `t`, changes nothing. NULL is fine. */
+KRBREPL_API void krbrepl_txn_abort(krbrepl_txn *t);
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* A view shows one position for as long as it is open; keep it short, for it keeps old pages alive. */
+KRBREPL_API int krbrepl_view_open(krbrepl_store *s, krbrepl_view **out);
+KRBREPL_API void krbrepl_view_close(krbrepl_view *v);
+KRBREPL_API int krbrepl_view_pos(const krbrepl_view *v, krbrepl_pos *out);
+
+/* `value` is borrowed until the view is closed. NOTFOUND; CORRUPT when the record does not match its
+ * checksum, in which case no byte of it is handed out. */
+KRBREPL_API int krbrepl_view_get(krbrepl_view *v, const char *table, krbrepl_bytes key,
+                                 krbrepl_bytes *value);
+
+/* Answer 0 to go on; anything else ends the walk and is its result. Arguments are borrowed until the
+ * view is closed. */
+typedef int krbrepl_record_fn(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value);
+
+#define KRBREPL_EACH_REVERSE 1u
+
+/* Calls `fn` for each record of `table` (NULL: of all tables) in key order. `from` and `to` bound the
+ * keys, both included; NULL is open. Keys over 400 bytes may be ordered by a digest behind their first
+ * bytes. */
+KRBREPL_API int krbrepl_view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *from,
+                                  const krbrepl_bytes *to, uint64_t flags, krbrepl_record_fn *fn,
+                                  void *ctx);
+
+/* Reads every record, checks each against its checksum, and computes the digest root of the content:
+ * two stores of one database with equal roots have equal content. `records` may be NULL. */
+KRBREPL_API int krbrepl_view_digest(krbrepl_view *v, uint8_t root[32], uint64_t *records);
+
+/* Answer 0 to go on; anything else ends the walk and is its result. */
+typedef int krbrepl_commit_fn(void *ctx, const krbrepl_commit *c);
+
+/* Calls `fn` for the commits from seq `from` to `to` (0: the last there is). TRIMMED when the journal
+ * begins later than `from` (`from` 0 begins at the oldest); CORRUPT with the seq. Does not hold a read
+ * transaction while `fn` runs. */
+KRBREPL_API int krbrepl_journal_each(krbrepl_store *s, uint64_t from, uint64_t to,
+                                     krbrepl_commit_fn *fn, void *ctx);
+
+/* ---- what belongs to this node alone ------------------------------------------------------- */
+
+/* Local entries sit beside a record of the same table and key. They are in no commit, are never
+ * replicated, cost no disk flush, and may be lost when the machine fails. Deleting a record deletes its
+ * local entry, here and on every replica. Putting one needs no role. */
+KRBREPL_API int krbrepl_local_put(krbrepl_store *s, const char *table, krbrepl_bytes key,
+                                  krbrepl_bytes value);
+/* Copies the entry to `buf`; `*len` is the room on entry and the length on return. NOTFOUND (also when
+ * there is no such record); TOOBIG with the length needed in `*len`. */
+KRBREPL_API int krbrepl_local_get(krbrepl_store *s, const char *table, krbrepl_bytes key, void *buf,
+                                  size_t *len);
+KRBREPL_API int krbrepl_local_delete(krbrepl_store *s, const char *table, krbrepl_bytes key);
+
+/* ---- loads ---------------------------------------------------------------------------------- */
+
+typedef struct krbrepl_load_options {
+    size_t size;
+    const char *who; /* as in krbrepl_txn_options */
+    const char *why;
+    /* Called now and then with how far the work is, from krbrepl_load_put and _commit. May be NULL. */
+    void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    void *progress_ctx;
+} krbrepl_load_options;
+
+typedef struct krbrepl_load_result {
+    size_t size;
+    krbrepl_pos pos;
+    uint64_t kind; /* enum krbrepl_commit_kind; 0: the content was equal and no commit was made */
+    uint64_t records;
+    uint64_t added, changed, deleted; /* against the content before */
+} krbrepl_load_result;
+
+/* Begins to replace the whole content. Readers and writers go on with the old content until
+ * krbrepl_load_commit. One load at a time (LOCKED). NOT_MASTER, FENCED. */
+KRBREPL_API int krbrepl_load_begin(krbrepl_store *s, krbrepl_load **out,
+                                   const krbrepl_load_options *opt);
+/* In any order. EXISTS (the load goes on) when the key was given before. */
+KRBREPL_API int krbrepl_load_put(krbrepl_load *l, const char *table, krbrepl_bytes key,
+                                 krbrepl_bytes value);
+/* Puts the new content in the place of the old in one commit, and frees `l` in any case. The commit
+ * holds the differences where they fit into one, else it is a reset, which replicas cross by copying.
+ * CONFLICT, naming the commits, when the store was changed since the load began. `out` may be NULL. */
+KRBREPL_API int krbrepl_load_commit(krbrepl_load *l, krbrepl_load_result *out);
+/* Frees `l`; nothing was changed. NULL is fine. */
+KRBREPL_API void krbrepl_load_abort(krbrepl_load *l);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+/* digest.h: the root of the digest tree, computed in one pass over the records in key order.
+ *
+ * A history-independent Merkle tree, the same on every node and in every store. Each record has a
+ * boundary hash
+ *     h := first 8 bytes, as a big-endian integer, of
+ *          SHA-256("krbrepl bound 1" 0x00 || database id || canonical key)
+ * A record begins a new leaf when the low 4 bits of h are zero, or when its leaf holds 128 records. A node
+ * of level n (leaves are level 0) begins a new node of level n+1 when the low 4*(n+2) bits of the h of its
+ * first record are zero, or when its parent holds 128 nodes.
+ *     leaf := SHA-256("krbrepl leaf 1" 0x00 || its record digests, 16 bytes each)
+ *     node := SHA-256("krbrepl node 1" 0x00 || level:u8 || its children's digests, 32 bytes each)
+ * The root is the one digest of the lowest level that has one node only (level 0 included); the root of no
+ * records is 32 zero bytes. */
+#ifndef KRBREPL__DIGEST_H
+#define KRBREPL__DIGEST_H
+
+#include <krbrepl/types.h>
+
+#include "ckey.h"
+#include "sha.h"
+
+typedef struct krbrepl__digest krbrepl__digest;
+
+krbrepl__digest *krbrepl__digest_new(const uint8_t database_id[16]); /* NULL: out of memory */
+void krbrepl__digest_free(krbrepl__digest *d);
+/* Records in the order of their canonical keys; INVALID when one is not above the last. */
+int krbrepl__digest_add(krbrepl__digest *d, const void *ckey, size_t len,
+                        const uint8_t rdigest[KRBREPL__RDIGEST]);
+int krbrepl__digest_root(krbrepl__digest *d, uint8_t root[32]); /* once, at the end */
+
+#endif

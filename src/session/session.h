@@ -1,0 +1,139 @@
+/* session.h: the native protocol, one end of one connection, without sockets, clocks, threads or files.
+ *
+ * The owner gives it network bytes and the time, sends what is in `out`, and calls work when told to. What
+ * the session needs of the store it asks through a krbrepl__port. docs/protocol.md is the specification.
+ *
+ *   loop:  sess_feed(bytes)  ->  send sess_out  ->  sess_work  ->  send sess_out  ...
+ *
+ * feed only takes in and answers (an ACK of level received leaves before anything is written);
+ * work does the store's work, at most a few milliseconds of it at a time. */
+#ifndef KRBREPL__SESSION_H
+#define KRBREPL__SESSION_H
+
+#include <krbrepl/status.h>
+#include <krbrepl/store.h>
+
+#include "chan.h"
+#include "ckey.h"
+#include "logline.h"
+#include "pos.h"
+
+typedef struct krbrepl__sess krbrepl__sess;
+
+/* What a session must know of the store. */
+typedef struct krbrepl__local {
+    uint8_t database_id[16];
+    uint64_t role;
+    krbrepl_pos pos;
+    uint64_t known_epoch;
+    uint64_t journal_first; /* > pos.seq: empty */
+    uint64_t records;
+    uint64_t cumulative;
+} krbrepl__local;
+
+typedef struct krbrepl__port_batch {
+    uint64_t next;
+    uint64_t count;
+    int reset;
+} krbrepl__port_batch;
+
+/* The store, as a session sees it. Calls are synchronous and bounded. 0 or KRBREPL_ERR_...; the meaning is
+ * that of the functions of the same name in src/store/store.h. */
+typedef struct krbrepl__port {
+    void *ctx;
+    int (*local)(void *ctx, krbrepl__local *out);
+    int (*ancestry)(void *ctx, krbrepl__ancestry *out);
+    int (*chain_at)(void *ctx, uint64_t seq, uint8_t chain[32]);
+    const char *(*error_text)(void *ctx); /* of the last failure; never NULL */
+
+    /* master */
+    /* What the peer may do: KRBREPL_ALLOW_... bits; 0 refuses it. */
+    int (*authorize)(void *ctx, const char *principal);
+    int (*read_commits)(void *ctx, uint64_t from, size_t max, krbrepl__buf *out,
+                        krbrepl__port_batch *info);
+    int (*copy_slice)(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,
+                      krbrepl_pos *at);
+    /* The journal from `seq` on is needed by `principal`; 0 releases it. */
+    void (*hold)(void *ctx, const char *principal, uint64_t seq);
+
+    /* replica */
+    int (*adopt)(void *ctx, const uint8_t database_id[16]);
+    int (*learn_epoch)(void *ctx, uint64_t epoch);
+    int (*apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+    int (*copy_begin)(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
+                      uint64_t cumulative, uint64_t bytes);
+    int (*copy_put)(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value);
+    int (*copy_apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+    int (*copy_switch)(void *ctx, krbrepl_pos *out);
+    void (*copy_abort)(void *ctx);
+    /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
+    int (*save_evidence)(void *ctx, uint64_t from);
+} krbrepl__port;
+
+typedef struct krbrepl__sess_cfg {
+    int master;                /* which end this is */
+    krbrepl__chan *chan;       /* taken over by sess_new when it succeeds */
+    const krbrepl__port *port; /* borrowed until free */
+    const krbrepl__log *log;   /* borrowed until free; may be NULL */
+    const char *name;          /* own node name; copied */
+    const char *address;       /* the peer's, for the log; copied */
+    const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
+    uint64_t handshake_ms, missing_ms, gone_ms;
+    uint64_t window;           /* master: the most it sends ahead; replica: the most it grants */
+} krbrepl__sess_cfg;
+
+enum krbrepl__sess_phase {
+    KRBREPL__SESS_SECURING = 1, /* preface, GSS, TLS */
+    KRBREPL__SESS_HELLO = 2,    /* secured; hello is due or under way */
+    KRBREPL__SESS_COPYING = 3,
+    KRBREPL__SESS_STREAMING = 4,
+    KRBREPL__SESS_CLOSED = 5    /* flush `out`, then close the socket */
+};
+
+/* What the owner may look at; filled in by the session. */
+typedef struct krbrepl__sess_info {
+    int phase;             /* enum krbrepl__sess_phase */
+    int err;               /* why it is closed: 0 (orderly) or KRBREPL_ERR_... */
+    int by_peer;           /* the other end ended it */
+    int refused;           /* a refusal: do not come back at once */
+    char text[256];        /* the reason in words */
+    const char *principal; /* NULL until secured; borrowed until free */
+    const char *mechanism;
+    char name[256];        /* the peer's node name, "" until hello */
+    uint64_t expires_ms;   /* mono time at which the authentication ends; 0: not known */
+    uint64_t received, durable, applied; /* master: acknowledged; replica: own */
+    uint64_t peer_seq;     /* replica: the master's last seq as last heard */
+    uint64_t peer_epoch;
+    uint64_t heard_ms;     /* mono time of the last bytes from the peer */
+    uint64_t commits, bytes_in, bytes_out;
+    uint64_t copies;       /* full copies begun in this session */
+    uint32_t copy_reason;  /* of the last one */
+    int copy_done;         /* the last one is complete */
+} krbrepl__sess_info;
+
+int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);
+void krbrepl__sess_free(krbrepl__sess *s);
+
+/* Network bytes in. An error is also in the info; the session is then closed. */
+int krbrepl__sess_feed(krbrepl__sess *s, const uint8_t *p, size_t n, uint64_t now_ms);
+void krbrepl__sess_eof(krbrepl__sess *s, uint64_t now_ms); /* the connection ended */
+/* Network bytes out; consume what was sent. */
+krbrepl__buf *krbrepl__sess_out(krbrepl__sess *s);
+/* Store work and timers. 1: call again without waiting; 0: not before the deadline or an event. */
+int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms);
+uint64_t krbrepl__sess_deadline(const krbrepl__sess *s); /* mono ms; UINT64_MAX: none */
+
+krbrepl__job *krbrepl__sess_take_job(krbrepl__sess *s); /* NULL: none */
+void krbrepl__sess_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms);
+
+/* Replica: a session that is secured waits for this before it says hello (so that a successor does not
+ * apply beside the session that it succeeds). */
+void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms);
+/* Master: the journal has grown, to `seq`. */
+void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq);
+/* Orderly end: BYE or REFUSE with a reason leaves, then the session is closed. */
+void krbrepl__sess_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms);
+
+const krbrepl__sess_info *krbrepl__sess_info_get(const krbrepl__sess *s);
+
+#endif

@@ -1,0 +1,120 @@
+/* store.h: what the layers above need of a store beyond the public calls in <krbrepl/store.h>.
+ *
+ * All functions answer 0 or a KRBREPL_ERR_..., with the detail on the handle. None checks the pid or
+ * reentrancy; src/api does. */
+#ifndef KRBREPL__STORE_H
+#define KRBREPL__STORE_H
+
+#include <krbrepl/store.h>
+
+#include "buf.h"
+#include "ckey.h"
+#include "commit.h"
+#include "pos.h"
+#include "sys.h"
+
+/* Another handle on the same environment, for another thread. */
+int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *ei);
+krbrepl_errinfo *krbrepl__store_ei(krbrepl_store *s);
+int krbrepl__store_forked(const krbrepl_store *s); /* not the process that opened it */
+/* Stands in for the wall clock and the randomness (simulation). Borrowed until close. */
+void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys);
+
+/* One node at a time: a flock on node.lock. LOCKED. */
+int krbrepl__store_node_lock(krbrepl_store *s);
+void krbrepl__store_node_unlock(krbrepl_store *s);
+/* The directory's descriptor, for the sockets that live in it. Borrowed until close. */
+int krbrepl__store_dirfd(const krbrepl_store *s);
+
+int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out);
+int krbrepl__store_ancestry(krbrepl_store *s, krbrepl__ancestry *out);
+
+/* The chain at seq: from the journal or the checkpoints. NOTFOUND when it is not kept any more. */
+int krbrepl__store_chain_at(krbrepl_store *s, uint64_t seq, uint8_t chain[32]);
+/* The wall clock of commit seq in microseconds. NOTFOUND. */
+int krbrepl__store_time_at(krbrepl_store *s, uint64_t seq, int64_t *us);
+
+typedef struct krbrepl__batch {
+    uint64_t next;  /* the seq after the last commit appended */
+    uint64_t count; /* commits appended */
+    int reset;      /* commit `next` is a reset, which cannot be streamed */
+} krbrepl__batch;
+
+/* Appends commits from seq `from` on as vec32, verified against the chain, until `max` bytes are reached
+ * (at least one), the journal ends, or a reset comes. TRIMMED; CORRUPT with the seq. */
+int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krbrepl__buf *out,
+                                krbrepl__batch *info);
+
+/* ---- a replica's side ------------------------------------------------------------------------ */
+
+/* First contact: takes over the database id and the role replica. Nothing when it has this id already;
+ * FOREIGN when it has another; STATE when it is a master. */
+int krbrepl__store_adopt(krbrepl_store *s, const uint8_t database_id[16]);
+
+/* Word of a higher epoch from a principal that is authorized as master: kept, and a master becomes
+ * fenced, durably. */
+int krbrepl__store_learn_epoch(krbrepl_store *s, uint64_t epoch);
+
+/* Applies whole commits, in order, in one transaction: durable, with its position, when this returns 0.
+ * Each must be the one after the last (PROTO else), of this lineage or a lineage commit that leaves it
+ * (DIVERGED), and of no lower epoch (FENCED). STATE when the store is master. A reset answers TRIMMED: it
+ * is crossed by a copy. */
+int krbrepl__store_apply(krbrepl_store *s, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+
+/* A full copy, built in the generation that is not live. */
+typedef struct krbrepl__copy krbrepl__copy;
+
+/* `from` is the master's position when the copy began, `ancestry` its ancestry there, `cumulative` its
+ * count of changes there. What an earlier copy or load left in that generation is emptied first, in
+ * bounded transactions. One at a time; LOCKED. NOSPACE when `bytes` (0: not known) do not fit. */
+int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos *from,
+                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes);
+/* Records in key order, by full key. Written in short transactions. PROTO when out of order. */
+int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes value);
+/* Commits after the copy's position so far, applied to the generation being built. */
+int krbrepl__copy_apply(krbrepl__copy *c, const krbrepl_bytes *commit, size_t n);
+const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c);
+/* Makes the new generation live at the copy's position, in one commit; the journal starts behind it.
+ * Frees `c` in any case. */
+int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out);
+void krbrepl__copy_abort(krbrepl__copy *c); /* frees; nothing live was changed */
+
+/* ---- a master's side ------------------------------------------------------------------------- */
+
+/* Appends records behind canonical key `after` (len 0: from the first) as full_key:vec32 value:vec32
+ * until `max` bytes are reached (at least one record), read under one short view whose position is `at`.
+ * `after` moves to the last one appended; *end is set when there is no further record. CORRUPT with the
+ * record's table and key length. */
+int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max, krbrepl__buf *out,
+                              int *end, krbrepl_pos *at);
+
+/* What the master remembers of a replica. The journal is kept from the lowest `hold` on, up to the hard
+ * cap. */
+typedef struct krbrepl__slot {
+    char principal[1025];
+    uint64_t hold;     /* first seq it still needs; 0: nothing is held */
+    uint64_t durable;  /* last acknowledged */
+    int64_t seen_us;
+    int64_t copy_us;   /* its last full copy */
+    uint32_t copy_reason;
+    uint32_t dialect;  /* 1: native */
+} krbrepl__slot;
+
+int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot, size_t n); /* one transaction */
+int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbrepl__slot *), void *ctx);
+int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
+
+/* ---- upkeep, by the node when idle ----------------------------------------------------------- */
+
+/* A bounded piece of: trimming, emptying the abandoned generation, clearing dead readers. 1: there is
+ * more to do; 0: done; negative: error. */
+int krbrepl__store_upkeep(krbrepl_store *s);
+
+/* The datagram socket by which writers wake the node of a store; the node binds it in the store's
+ * directory. A hint, never the truth. */
+#define KRBREPL__WAKE_SOCKET "wake.sock"
+#define KRBREPL__NODE_SOCKET "node.sock"
+/* Sends the hint; quietly nothing when no node runs. Done by every commit. */
+void krbrepl__store_wake_node(krbrepl_store *s);
+
+#endif
