@@ -4,6 +4,9 @@
 # folders of the layers in USES: an include that points upwards or sideways does not compile.
 function(krbrepl_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 L "" "" "SOURCES;USES;LIBS")
+  if(NOT L_SOURCES)
+    return()
+  endif()
   add_library(krbrepl_${name} OBJECT ${L_SOURCES})
   target_include_directories(krbrepl_${name} PRIVATE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
