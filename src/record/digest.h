@@ -4,13 +4,16 @@
  * boundary hash
  *     h := first 8 bytes, as a big-endian integer, of
  *          SHA-256("krbrepl bound 1" 0x00 || database id || canonical key)
- * A record begins a new leaf when the low 4 bits of h are zero, or when its leaf holds 128 records. A node
- * of level n (leaves are level 0) begins a new node of level n+1 when the low 4*(n+2) bits of the h of its
- * first record are zero, or when its parent holds 128 nodes.
+ * A record begins a new leaf when the low 4 bits of h are zero, or when its leaf holds 128 records. A
+ * node of level n (leaves are level 0) begins a new node of level n+1 when the low 4*(n+2) bits of the
+ * h of its first record are zero, or when its parent holds 128 nodes; where 4*(n+2) is more than 64,
+ * only the 128 counts, so that every set of records has a root.
+ *
  *     leaf := SHA-256("krbrepl leaf 1" 0x00 || its record digests, 16 bytes each)
  *     node := SHA-256("krbrepl node 1" 0x00 || level:u8 || its children's digests, 32 bytes each)
- * The root is the one digest of the lowest level that has one node only (level 0 included); the root of no
- * records is 32 zero bytes. */
+ *
+ * The root is the one digest of the lowest level that has one node only (level 0 included); the root
+ * of no records is 32 zero bytes. */
 #ifndef KRBREPL__DIGEST_H
 #define KRBREPL__DIGEST_H
 
