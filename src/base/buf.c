@@ -99,7 +99,8 @@ static int buf_reserve(krbrepl__buf *b, size_t n)
         return b->err = KRBREPL_ERR_TOOBIG;
     if (b->cap - used >= b->len + n && b->base != NULL)
         return 0;
-    /* Taking back the consumed room costs a move of len bytes, so only when that is the smaller part. */
+    /* Taking back the consumed room costs a move of len bytes, so only when that is the smaller part.
+     */
     if (b->base != NULL && b->cap >= b->len + n && used >= b->len) {
         memmove(b->base, b->data, b->len);
         krbrepl__wipe(b->base + b->len, used);

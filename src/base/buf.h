@@ -23,8 +23,8 @@ typedef struct krbrepl__buf {
 } krbrepl__buf;
 
 void krbrepl__buf_init(krbrepl__buf *b, size_t max);
-void krbrepl__buf_free(krbrepl__buf *b);          /* wipes, frees; the buffer is as after init */
-void krbrepl__buf_reset(krbrepl__buf *b);         /* wipes, empty, error cleared; keeps the block */
+void krbrepl__buf_free(krbrepl__buf *b);              /* wipes, frees; the buffer is as after init */
+void krbrepl__buf_reset(krbrepl__buf *b);             /* wipes, empty, error cleared; keeps the block */
 void krbrepl__buf_consume(krbrepl__buf *b, size_t n); /* drops n bytes from the front */
 void krbrepl__buf_cut(krbrepl__buf *b, size_t len);   /* drops all behind len */
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define X(name, value, advice, text)                                                               \
-    case value:                                                                                    \
+#define X(name, value, advice, text) \
+    case value:                      \
         return text;
 const char *krbrepl_strerror(int err)
 {
@@ -21,8 +21,8 @@ const char *krbrepl_strerror(int err)
 }
 #undef X
 
-#define X(name, value, advice, text)                                                               \
-    case value:                                                                                    \
+#define X(name, value, advice, text) \
+    case value:                      \
         return #name;
 const char *krbrepl_err_name(int err)
 {
@@ -36,8 +36,8 @@ const char *krbrepl_err_name(int err)
 }
 #undef X
 
-#define X(name, value, advice, text)                                                               \
-    case value:                                                                                    \
+#define X(name, value, advice, text) \
+    case value:                      \
         return KRBREPL_ADVICE_##advice;
 int krbrepl_err_advice(int err)
 {
@@ -113,7 +113,6 @@ int krbrepl__errinfo_out(const krbrepl_errinfo *ei, krbrepl_errinfo *out)
     if (out == NULL || out->size < offsetof(krbrepl_errinfo, host_code))
         return KRBREPL_ERR_INVALID;
     n = out->size < sizeof *ei ? out->size : sizeof *ei;
-    memcpy((char *)out + sizeof out->size, (const char *)ei + sizeof ei->size,
-           n - sizeof out->size);
+    memcpy((char *)out + sizeof out->size, (const char *)ei + sizeof ei->size, n - sizeof out->size);
     return 0;
 }

@@ -9,8 +9,7 @@
 
 int krbrepl__fail(krbrepl_errinfo *ei, int code, const char *fmt, ...) KRBREPL__PRINTF(3, 4);
 /* Adds ": " and the text of errno value `e`; ENOSPC, EDQUOT and ENOMEM choose the code themselves. */
-int krbrepl__fail_sys(krbrepl_errinfo *ei, int code, int e, const char *fmt, ...)
-    KRBREPL__PRINTF(4, 5);
+int krbrepl__fail_sys(krbrepl_errinfo *ei, int code, int e, const char *fmt, ...) KRBREPL__PRINTF(4, 5);
 /* `code` with its table text. */
 int krbrepl__fail_plain(krbrepl_errinfo *ei, int code);
 /* Forgets an earlier failure. */

@@ -6,8 +6,9 @@
  *   record digest  := first 16 bytes of
  *                     SHA-256("krbrepl record 1" 0x00 || u32 length of full key || full key || value)
  *
- * A canonical key of 480 bytes is therefore always a shortened one, so that nobody can choose a short key
- * that collides with a long one. Records are ordered by canonical key, byte by byte, on every node. */
+ * A canonical key of 480 bytes is therefore always a shortened one, so that nobody can choose a short
+ * key that collides with a long one. Records are ordered by canonical key, byte by byte, on every node.
+ */
 #ifndef KRBREPL__CKEY_H
 #define KRBREPL__CKEY_H
 

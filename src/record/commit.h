@@ -30,12 +30,12 @@ typedef struct krbrepl__commit {
     int64_t time_us;
     uint64_t cumulative;
     krbrepl_bytes who, why;
-    uint32_t nchanges;      /* changes */
-    krbrepl_bytes body;     /* changes: the encoded changes, for krbrepl__commit_next */
-    uint64_t records;       /* reset */
-    uint8_t root[32];       /* reset */
-    uint8_t cause;          /* lineage */
-    krbrepl_bytes encoded;  /* decode: the whole input */
+    uint32_t nchanges;     /* changes */
+    krbrepl_bytes body;    /* changes: the encoded changes, for krbrepl__commit_next */
+    uint64_t records;      /* reset */
+    uint8_t root[32];      /* reset */
+    uint8_t cause;         /* lineage */
+    krbrepl_bytes encoded; /* decode: the whole input */
 } krbrepl__commit;
 
 /* Appends one change in its encoding; `c` was checked. */

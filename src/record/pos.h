@@ -20,7 +20,8 @@ void krbrepl__pos_put(krbrepl__buf *b, const krbrepl_pos *p);
 void krbrepl__pos_get(krbrepl__rd *r, krbrepl_pos *p);
 int krbrepl__pos_equal(const krbrepl_pos *a, const krbrepl_pos *b);
 
-/* chain[0] = SHA-256("krbrepl chain 1" 0x00 || database id); chain[n] = SHA-256(chain[n-1] || commit n) */
+/* chain[0] = SHA-256("krbrepl chain 1" 0x00 || database id); chain[n] = SHA-256(chain[n-1] || commit n)
+ */
 int krbrepl__chain_first(krbrepl__sha *h, const uint8_t database_id[16], uint8_t chain[32]);
 int krbrepl__chain_next(krbrepl__sha *h, const uint8_t before[32], krbrepl_bytes commit,
                         uint8_t chain[32]);
