@@ -22,15 +22,17 @@ void krbrepl__sec_free(krbrepl__sec *s); /* after its channels */
 typedef struct krbrepl__sec_cfg {
     int initiator;
     const char *self;    /* own principal; NULL: krbrepl/HOSTNAME. Acceptor: the service */
-    const char *target;  /* initiator: the exact principal that the other end must be */
+    const char *target;  /* initiator: the exact principal that the other end must be. A name without a
+                          * realm is one of the default realm */
     const char *keytab;  /* "FILE:..." or a path; NULL: the default keytab */
 } krbrepl__sec_cfg;
 
-/* `cfg` is copied; `sec` is borrowed until the channel is freed. */
+/* An initiator's `out` has its preface at once; its first token follows when its first job is done.
+ * `cfg` is copied; `sec` is borrowed until the channel is freed. */
 int krbrepl__secchan_new(krbrepl__chan **out, krbrepl__sec *sec, const krbrepl__sec_cfg *cfg,
                          krbrepl_errinfo *ei);
 
-/* In the clear, for a peer that is turned away before or during the handshake: a coarse reason
+/* Says why, in the clear, to a peer that is turned away before or during the handshake: a coarse reason
  * (KRBREPL_ERR_AUTH, _DENIED, _TIMEOUT, _PROTO ...) that helps an operator and tells an attacker nothing.
  * Only before TLS has begun; else nothing is sent. */
 void krbrepl__secchan_refuse(krbrepl__chan *c, int reason);
