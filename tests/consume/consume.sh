@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Builds and runs small programs against an installed tree, in one of the ways an embedder would.
+#
+# consume.sh WAY BUILD_DIR SOURCE_DIR WORK_DIR CC CXX LIBDIR
+set -euo pipefail
+
+way=$1 build=$2 source=$3 work=$4/$1 cc=$5 cxx=$6 libdir=$7
+here=$source/tests/consume
+prefix=$work/prefix
+
+# The programs make their stores outside of the build directory, which may be on a file system that
+# cannot hold a map of LMDB.
+stores=$(mktemp -d)
+trap 'rm -rf "$stores" "$work"' EXIT
+
+install_tree() { cmake --install "$build" --prefix "$prefix" >"$work/install.log"; }
+
+run() { # PROGRAM...
+    local program
+    for program in "$@"; do
+        "$program" "$stores/$(basename "$program")"
+    done
+}
+
+# The program uses the library of the tree and no other that the machine may have.
+linked_with_tree() { # PROGRAM
+    LC_ALL=C ldd "$1" | grep -F "libkrbrepl.so" | grep -qF "$prefix/$libdir/" ||
+        { echo "$1 is not linked with the installed library"; return 1; }
+}
+
+not_linked_shared() { # PROGRAM
+    if LC_ALL=C ldd "$1" | grep -F "libkrbrepl.so"; then
+        echo "$1 was to be linked statically"
+        return 1
+    fi
+}
+
+pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@" krbrepl; }
+
+pkgconfig_shared() {
+    install_tree
+    # shellcheck disable=SC2046 # flags are words
+    "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/first.c" $(pkg --cflags --libs) -o "$work/c"
+    # shellcheck disable=SC2046
+    "$cxx" -std=c++11 -Wall -Wextra -Werror "$here/program/first.cpp" $(pkg --cflags --libs) -o "$work/cxx"
+    export LD_LIBRARY_PATH=$prefix/$libdir
+    linked_with_tree "$work/c"
+    linked_with_tree "$work/cxx"
+    run "$work/c" "$work/cxx"
+}
+
+# The static library leaves nothing to guess: Requires.private and Libs.private name all it needs.
+pkgconfig_static() {
+    install_tree
+    rm "$prefix/$libdir"/libkrbrepl.so*
+    # shellcheck disable=SC2046
+    "$cc" "$here/program/first.c" $(pkg --cflags --libs --static) -o "$work/c"
+    # shellcheck disable=SC2046
+    "$cxx" -std=c++11 "$here/program/first.cpp" $(pkg --cflags --libs --static) -o "$work/cxx"
+    not_linked_shared "$work/c"
+    run "$work/c" "$work/cxx"
+}
+
+find_package() {
+    install_tree
+    cmake -S "$here/find_package" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
+        -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/configure.log"
+    cmake --build "$work/build"
+    linked_with_tree "$work/build/shared"
+    not_linked_shared "$work/build/static"
+    run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+}
+
+subdirectory() {
+    cmake -S "$here/subdirectory" -B "$work/build" -DKRBREPL_SOURCE_DIR="$source" \
+        -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/configure.log"
+    cmake --build "$work/build"
+    run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+}
+
+# A package builder's way: the prefix is named at configuration, DESTDIR at installation. No installed
+# text file may name DESTDIR or the build directory.
+destdir() {
+    DESTDIR=$work/stage cmake --install "$build" --prefix /opt/krbrepl >"$work/install.log"
+    local root=$work/stage/opt/krbrepl
+    grep -qx "prefix=/opt/krbrepl" "$root/$libdir/pkgconfig/krbrepl.pc"
+    grep -qx "libdir=/opt/krbrepl/$libdir" "$root/$libdir/pkgconfig/krbrepl.pc"
+    grep -qx "includedir=/opt/krbrepl/include" "$root/$libdir/pkgconfig/krbrepl.pc"
+    if grep -rIlF -e "$work/stage" -e "$build" "$root"; then
+        echo "installed files name paths of the build"
+        return 1
+    fi
+    test -e "$root/$libdir/libkrbrepl.so"
+    LC_ALL=C readelf -d "$root/$libdir/libkrbrepl.so" | grep -F 'SONAME' | grep -F 'libkrbrepl.so.'
+}
+
+rm -rf "$work"
+mkdir -p "$work"
+"$way"
