@@ -1,0 +1,272 @@
+/* impl.h: what the files of src/store share.
+ *
+ * Tables of the environment (docs/store-format.md has every byte):
+ *   meta        format, id, created, ancestors, retention, and `state`, the one hot value
+ *   journal     seq:u64 -> chain[32] || encoded commit. The journal is journal_first .. pos.seq;
+ * anything outside of that range is rubbish that upkeep removes chains      seq:u64 -> chain[32], of
+ * commits that were trimmed from the journal; valid from chains_first records.a, records.b canonical
+ * key -> row; state.live says which one is the database staging     free for loads and copies replicas
+ * principal -> slot
+ *
+ * Locks, in the order in which they are taken: the registry's mutex, an environment's mutex. LMDB's
+ * writer lock is taken with neither of them held. */
+#ifndef KRBREPL__STORE_IMPL_H
+#define KRBREPL__STORE_IMPL_H
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <lmdb.h>
+
+#include "errinfo.h"
+#include "mem.h"
+#include "store.h"
+#include "storecalls.h"
+
+#define KRBREPL__FORMAT 1u
+
+enum krbrepl__dbi {
+    KRBREPL__DBI_META,
+    KRBREPL__DBI_JOURNAL,
+    KRBREPL__DBI_CHAINS,
+    KRBREPL__DBI_RECORDS, /* records.a; records.b is the next one: KRBREPL__DBI_RECORDS + state.live */
+    KRBREPL__DBI_RECORDS_B,
+    KRBREPL__DBI_STAGING,
+    KRBREPL__DBI_REPLICAS,
+    KRBREPL__NDBI
+};
+extern const char *const krbrepl__dbi_name[KRBREPL__NDBI];
+
+/* ---- the registry of environments (registry.c) ---------------------------------------------- */
+
+/* One LMDB environment of this process. Handles share it. */
+typedef struct krbrepl__env {
+    struct krbrepl__env *next;
+    dev_t dev; /* of data.mdb */
+    ino_t ino;
+    pid_t pid; /* who opened it; no other process may touch it */
+    unsigned refs;
+    MDB_env *mdb;
+    MDB_dbi dbi[KRBREPL__NDBI]; /* of a store; the local environment uses dbi[0] alone */
+    pthread_mutex_t lock;       /* for what follows */
+    int writing;                /* `writer` holds a write transaction */
+    pthread_t writer;
+    unsigned active; /* transactions of this process, those waiting for the writer lock included */
+    size_t map_want; /* more address space is needed: reserved when active is 0 */
+    void *local;     /* local.c: its own part, for the local environment */
+} krbrepl__env;
+
+typedef struct krbrepl__env_options {
+    uint64_t map_size;
+    uint64_t max_readers;
+    unsigned flags; /* MDB_NOSYNC for the local environment */
+    mode_t mode;    /* for files that are made */
+    /* Called once, when the environment was opened for the first time in this process; opens the
+     * tables. */
+    int (*setup)(krbrepl__env *e, krbrepl_errinfo *ei);
+} krbrepl__env_options;
+
+/* Opens, or shares, the environment in `dir`. */
+int krbrepl__env_get(krbrepl__env **out, const char *dir, const krbrepl__env_options *opt,
+                     krbrepl_errinfo *ei);
+/* Another reference to an environment that is held. */
+krbrepl__env *krbrepl__env_ref(krbrepl__env *e);
+/* Gives a reference back; the last one closes. In a forked child it does nothing. */
+void krbrepl__env_put(krbrepl__env *e);
+/* 1 when some environment is open in this process (for tests). */
+int krbrepl__env_any(void);
+
+/* Begins a transaction and handles dead readers, a grown map and a killed writer. STATE when this
+ * thread writes already. `flags`: MDB_RDONLY, MDB_NOSYNC. */
+int krbrepl__env_begin(krbrepl__env *e, unsigned flags, MDB_txn **out, krbrepl_errinfo *ei);
+/* Ends what krbrepl__env_begin began. commit answers LMDB's code as a KRBREPL_ERR. */
+int krbrepl__env_commit(krbrepl__env *e, MDB_txn *txn, int readonly, krbrepl_errinfo *ei);
+void krbrepl__env_abort(krbrepl__env *e, MDB_txn *txn, int readonly);
+
+/* Turns a code of LMDB into one of ours, with the text "what: why; what to do". 0 stays 0. An EIO or a
+ * short write on a full disk is NOSPACE. */
+int krbrepl__mdb_fail(krbrepl__env *e, krbrepl_errinfo *ei, int rc, const char *what);
+
+/* ---- the state ------------------------------------------------------------------------------ */
+
+/* What the generation that is not live holds. */
+enum krbrepl__other {
+    KRBREPL__OTHER_EMPTY = 0,
+    KRBREPL__OTHER_RUBBISH = 1, /* to be emptied by upkeep, or before it is built in */
+    KRBREPL__OTHER_BUILT = 2    /* a copy or load is building in it */
+};
+
+/* The one hot value of `meta`, written by every commit, with a checksum. */
+struct krbrepl__state {
+    uint8_t role;
+    uint8_t live;  /* 0: records.a, 1: records.b */
+    uint8_t other; /* enum krbrepl__other */
+    krbrepl_pos pos;
+    uint64_t known_epoch;
+    uint64_t records;       /* in the live generation */
+    uint64_t cumulative;    /* changes in the history */
+    uint64_t journal_first; /* the journal is journal_first .. pos.seq; pos.seq + 1: it is empty */
+    uint64_t journal_bytes; /* sum of the lengths of its encoded commits */
+    uint64_t chains_first;  /* chains below this one are not of this history */
+    uint64_t chains_pruned; /* below this one only every 1,024th is left */
+};
+
+/* The handle. */
+struct krbrepl_store {
+    pid_t pid;
+    krbrepl__env *env;
+    krbrepl__env *local; /* NULL: not opened yet */
+    char *dir;           /* absolute */
+    int dirfd;
+    int node_lock;  /* descriptor of node.lock when held, else -1 */
+    int wake;       /* socket for krbrepl__store_wake_node, else -1 */
+    uint64_t flags; /* KRBREPL_STORE_... */
+    uint64_t map_size, max_readers;
+    const krbrepl__sys *sys;
+    krbrepl__sha *sha;
+    krbrepl_errinfo ei;
+};
+
+#define KRBREPL__EI(s) (&(s)->ei)
+
+/* A read transaction with the state in it. */
+typedef struct krbrepl__rtxn {
+    MDB_txn *txn;
+    struct krbrepl__state st;
+    uint8_t id[16]; /* the database id; zero: none yet */
+} krbrepl__rtxn;
+
+int krbrepl__rtxn_begin(krbrepl_store *s, krbrepl__rtxn *r);
+void krbrepl__rtxn_end(krbrepl_store *s, krbrepl__rtxn *r); /* harmless when not begun (txn NULL) */
+
+/* A write transaction. Change `st` at will: commit writes it. */
+typedef struct krbrepl__wtxn {
+    MDB_txn *txn;
+    struct krbrepl__state st;
+    uint8_t id[16];
+} krbrepl__wtxn;
+
+/* Takes the writer lock. STATE on a read-only handle, or when this thread holds it already. */
+int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);
+/* Writes the state and commits, durably unless the handle says NOSYNC. Ends the transaction in any
+ * case. */
+int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w);
+void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w); /* harmless when not begun */
+/* 0 when the role is master, else NOT_MASTER or FENCED with a text. */
+int krbrepl__wtxn_master(krbrepl_store *s, const krbrepl__wtxn *w);
+
+/* meta values. `key` is one of "format", "id", "created", "ancestors", "retention", or yours. NOTFOUND.
+ */
+int krbrepl__meta_get(krbrepl_store *s, MDB_txn *txn, const char *key, krbrepl_bytes *out);
+int krbrepl__meta_put(krbrepl_store *s, MDB_txn *txn, const char *key, const void *p, size_t n);
+int krbrepl__meta_del(krbrepl_store *s, MDB_txn *txn, const char *key); /* 0 also when not there */
+int krbrepl__meta_ancestry(krbrepl_store *s, MDB_txn *txn, krbrepl__ancestry *out);
+int krbrepl__meta_set_ancestry(krbrepl_store *s, MDB_txn *txn, const krbrepl__ancestry *a);
+int krbrepl__meta_retention(krbrepl_store *s, MDB_txn *txn,
+                            krbrepl_retention *out); /* defaults filled in */
+int krbrepl__meta_set_retention(krbrepl_store *s, MDB_txn *txn, const krbrepl_retention *r);
+
+/* ---- rows (row.c) ---------------------------------------------------------------------------- *
+ *
+ *   row := record digest[16] flags:u8 [full key:vec32, when flags bit 0] value
+ *
+ * Bit 0 is set exactly when the canonical key is a shortened one (480 bytes). */
+
+#define KRBREPL__ROW_LONG 1u
+#define KRBREPL__ROW_HEAD (KRBREPL__RDIGEST + 1u)
+
+/* Whose record: a canonical key with the full key behind it. */
+typedef struct krbrepl__rkey {
+    const char *table;
+    size_t table_len;
+    krbrepl_bytes key;
+    krbrepl__ckey ck;
+} krbrepl__rkey;
+
+/* A row taken apart. Everything points into the map, and lives as long as the transaction, or until the
+ * next write in it. `table` is terminated by a NUL, for so it lies in the full key. */
+typedef struct krbrepl__row {
+    const char *table;
+    size_t table_len;
+    krbrepl_bytes key;
+    krbrepl_bytes value;
+    krbrepl_bytes full; /* the full key: table 0x00 key */
+    krbrepl_bytes ck;   /* the canonical key */
+    const uint8_t *rdigest;
+} krbrepl__row;
+
+/* 0, INVALID or TOOBIG with the text on the handle. */
+int krbrepl__rkey_make(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl__rkey *out);
+/* Takes the row of canonical key `ck` apart and verifies its digest: CORRUPT names `dbi` and the key.
+ */
+int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                      krbrepl__row *out);
+/* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
+int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                     krbrepl__row *out);
+/* Writes a row; *created (may be NULL) is 1 when there was none. `put_flags`: 0, or MDB_APPEND. A value
+ * in the map must not be given. */
+int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                     krbrepl_bytes value, unsigned put_flags, int *created);
+/* NOTFOUND without a text. */
+int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
+/* Applies the changes of a decoded commit to the table `dbi`; moves *records. */
+int krbrepl__row_apply(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__commit *c,
+                       uint64_t *records);
+/* The generation `which` (0 or 1). */
+MDB_dbi krbrepl__gen(const krbrepl_store *s, unsigned which);
+/* A key for an error text: at most 100 characters, everything unprintable as \xNN. */
+void krbrepl__printable(char out[104], krbrepl_bytes key);
+
+/* What a view is; open until krbrepl__view_close. */
+struct krbrepl_view {
+    krbrepl_store *s;
+    krbrepl__rtxn r;
+};
+
+/* ---- the journal (journal.c) ----------------------------------------------------------------- */
+
+/* Makes the next commit of this store: fills in c's seq, time_us and cumulative, and from the state
+ * lineage and epoch (a lineage commit sets the state's pos.lineage and pos.epoch first); writes the
+ * journal entry, moves w->st. The records are the caller's work. c->body, who, why, nchanges, records,
+ * root, cause as the kind needs. */
+int krbrepl__journal_append(krbrepl_store *s, krbrepl__wtxn *w, krbrepl__commit *c);
+/* Writes an entry whose encoding is given (a replica's side): `c` was decoded from c->encoded and
+ * checked. */
+int krbrepl__journal_append_encoded(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl__commit *c);
+/* Reads and verifies entry `seq`; borrowed from the map. NOTFOUND when it is outside of the journal;
+ * CORRUPT with the seq. `chain` (may be NULL) is the chain after it. */
+int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
+                         const uint8_t id[16], uint64_t seq, krbrepl_bytes *commit, uint8_t chain[32]);
+/* The chain after commit `seq`. NOTFOUND without a text when it is not kept any more. */
+int krbrepl__chain_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
+                       const uint8_t id[16], uint64_t seq, uint8_t chain[32]);
+int krbrepl__chain_set(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32]);
+/* After a copy: the history is now the one that leads to `pos`. Sets st.pos, empties the journal (what
+ * is in the table becomes rubbish), keeps the one chain that is known, `cumulative` and the ancestry.
+ */
+int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_pos *pos,
+                             uint64_t cumulative, const krbrepl__ancestry *ancestry);
+/* Trims at most `max` entries by the retention. */
+int krbrepl__trim(krbrepl_store *s, krbrepl__wtxn *w, unsigned max);
+
+/* ---- small things ---------------------------------------------------------------------------- */
+
+/* flock on a file in the store's directory, made if it is not there. LOCKED with `what` in the text.
+ * The lock goes when *fd is closed (close alone, never LOCK_UN, which a forked child would share). */
+int krbrepl__lock_file(krbrepl_store *s, const char *name, const char *what, int *fd);
+/* "uid N", when the caller gave no `who`. */
+krbrepl_bytes krbrepl__who(const char *who, char room[32]);
+/* TOOBIG when who or why are longer than KRBREPL__MAX_ORIGIN. */
+int krbrepl__origin_check(krbrepl_store *s, const char *who, const char *why);
+/* Before a commit: forgets the local entries of keys that come into being. After it: of those deleted.
+ * `keys` are canonical keys as vec16. Quietly nothing when there is no local environment. */
+void krbrepl__local_forget(krbrepl_store *s, const krbrepl__buf *keys);
+void krbrepl__local_close(krbrepl_store *s);
+
+/* Upkeep of what a copy or load left (in the file that does copies): a bounded piece of emptying the
+ * generation that is not live, when st.other says RUBBISH. 1: more to do; 0; negative. */
+int krbrepl__empty_other(krbrepl_store *s);
+
+#endif
