@@ -1,0 +1,136 @@
+# lib.sh: what the scripts share; sourced by bash. Nothing here depends on the directory it is called from.
+
+set -euo pipefail
+
+KRBREPL_ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd -P)
+# The KDC and its tools stand where Debian's users who are not root do not look.
+PATH=$PATH:/usr/sbin:/sbin
+export KRBREPL_ROOT PATH
+
+KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev liblmdb-dev libkrb5-dev
+    libcmocka-dev)
+KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps)
+
+if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' blue=$'\e[34m' plain=$'\e[0m'
+else
+    bold='' dim='' green='' red='' blue='' plain=''
+fi
+
+say() { printf '%s\n' "$*"; }
+section() { printf '\n%s%s%s\n' "$bold$blue" "$*" "$plain"; }
+die() {
+    printf '%s%s%s\n' "$red" "$*" "$plain" >&2
+    exit 1
+}
+
+# ---- packages -----------------------------------------------------------------------------------
+
+missing_packages() { # PACKAGE...
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+# The KDC's packages start a KDC of the system when they are installed. A realm that nobody has set up yet
+# cannot start, and this machine may not want one: tell the package scripts to start nothing meanwhile.
+apt_install() { # PACKAGE...
+    as_root env DEBIAN_FRONTEND=noninteractive bash -euc '
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e $policy ]; then
+            trap "rm -f $policy" EXIT
+            printf "#!/bin/sh\nexit 101\n" >$policy
+            chmod 755 $policy
+        fi
+        apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"
+    ' apt_install "$@"
+}
+
+# True when apt's lists know all of them.
+apt_knows() { # PACKAGE...
+    local package
+    for package in "$@"; do
+        apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || return 1
+    done
+}
+
+# Installs what is missing. Touches neither apt nor the network when nothing is.
+ensure_packages() { # PACKAGE...
+    local missing command
+    if ! command -v dpkg-query >/dev/null; then
+        say "This is not a Debian system: it is taken for granted that these are here in some form: $*"
+        return
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    command="apt-get install -y --no-install-recommends ${missing[*]}"
+    if [ "$(id -u)" != 0 ] && ! { command -v sudo >/dev/null && as_root true; }; then
+        die "These packages are missing, and installing them takes root. As root, run once: $command"
+    fi
+    section "Installing ${#missing[@]} packages: ${missing[*]}"
+    if ! apt_knows "${missing[@]}"; then
+        as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || die "apt-get update failed; is there a network?"
+    fi
+    apt_install "${missing[@]}" && return
+    # Lists of last month name versions that the mirror has replaced.
+    as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
+    apt_install "${missing[@]}" || die "Installing failed. Try by hand: $command"
+}
+
+# ---- building -----------------------------------------------------------------------------------
+
+# True when this user can build in DIR, which need not exist yet.
+can_build_in() { # DIR
+    local dir=$1
+    if [ -e "$dir/CMakeCache.txt" ]; then
+        [ -w "$dir" ] && [ -w "$dir/CMakeCache.txt" ]
+        return
+    fi
+    while [ ! -e "$dir" ]; do
+        dir=$(dirname "$dir")
+    done
+    [ -d "$dir" ] && [ -w "$dir" ]
+}
+
+# Where PRESET is built: in the project, or, when that belongs to somebody else, in a directory of this
+# user, one for each copy of the project.
+build_dir() { # PRESET
+    local key dir
+    key=$(printf '%s' "$KRBREPL_ROOT" | sha256sum | cut -c1-12)
+    for dir in "$KRBREPL_ROOT/build" "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/krbrepl/$key" \
+        "${TMPDIR:-/tmp}/krbrepl-$(id -u)-$key"; do
+        # A directory in /tmp is ours only when we own it.
+        if can_build_in "$dir/$1" && { [ ! -e "$dir" ] || [ -O "$dir" ] || [ "$dir" = "$KRBREPL_ROOT/build" ]; }
+        then
+            echo "$dir/$1"
+            return
+        fi
+    done
+    die "There is no directory to build in. Set XDG_CACHE_HOME to one that you can write."
+}
+
+# Configures and builds PRESET; sets BUILD to where. More arguments are targets.
+build_preset() { # PRESET [TARGET...]
+    local preset=$1 quiet=() fresh=() home
+    shift
+    BUILD=$(build_dir "$preset")
+    section "Building in $BUILD"
+    (umask 077 && mkdir -p "$BUILD")
+    home=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$BUILD/CMakeCache.txt" 2>/dev/null || true)
+    # A copied or moved project has a cache that speaks of the old place.
+    [ -z "$home" ] || [ "$home" = "$KRBREPL_ROOT" ] || fresh=(--fresh)
+    (cd "$KRBREPL_ROOT" && cmake --preset "$preset" "${fresh[@]}" -B "$BUILD" --log-level=WARNING >/dev/null)
+    [ -t 1 ] || quiet=(-- --quiet)
+    cmake --build "$BUILD" ${1:+--target "$@"} "${quiet[@]}"
+}
