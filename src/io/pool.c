@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "link.h"
+#include "list.h"
 #include "mem.h"
 #include "wakefd.h"
 

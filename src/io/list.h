@@ -1,6 +1,6 @@
-/* link.h: an intrusive list. An element that is in no list is linked to nothing. */
-#ifndef KRBREPL__LINK_H
-#define KRBREPL__LINK_H
+/* list.h: an intrusive list. An element that is in no list is linked to nothing. */
+#ifndef KRBREPL__LIST_H
+#define KRBREPL__LIST_H
 
 #include <stddef.h>
 
