@@ -71,15 +71,15 @@ typedef struct krbrepl__port {
 } krbrepl__port;
 
 typedef struct krbrepl__sess_cfg {
-    int master;                /* which end this is */
-    krbrepl__chan *chan;       /* taken over by sess_new when it succeeds */
-    const krbrepl__port *port; /* borrowed until free */
-    const krbrepl__log *log;   /* borrowed until free; may be NULL */
-    const char *name;          /* own node name; copied */
-    const char *address;       /* the peer's, for the log; copied */
+    int master;                 /* which end this is */
+    krbrepl__chan *chan;        /* taken over by sess_new when it succeeds */
+    const krbrepl__port *port;  /* borrowed until free */
+    const krbrepl__log *log;    /* borrowed until free; may be NULL */
+    const char *name;           /* own node name; copied */
+    const char *address;        /* the peer's, for the log; copied */
     const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
     uint64_t handshake_ms, missing_ms, gone_ms;
-    uint64_t window;           /* master: the most it sends ahead; replica: the most it grants */
+    uint64_t window; /* master: the most it sends ahead; replica: the most it grants */
 } krbrepl__sess_cfg;
 
 enum krbrepl__sess_phase {
@@ -87,7 +87,7 @@ enum krbrepl__sess_phase {
     KRBREPL__SESS_HELLO = 2,    /* secured; hello is due or under way */
     KRBREPL__SESS_COPYING = 3,
     KRBREPL__SESS_STREAMING = 4,
-    KRBREPL__SESS_CLOSED = 5    /* flush `out`, then close the socket */
+    KRBREPL__SESS_CLOSED = 5 /* flush `out`, then close the socket */
 };
 
 /* What the owner may look at; filled in by the session. */
@@ -99,16 +99,16 @@ typedef struct krbrepl__sess_info {
     char text[256];        /* the reason in words */
     const char *principal; /* NULL until secured; borrowed until free */
     const char *mechanism;
-    char name[256];        /* the peer's node name, "" until hello */
-    uint64_t expires_ms;   /* mono time at which the authentication ends; 0: not known */
+    char name[256];                      /* the peer's node name, "" until hello */
+    uint64_t expires_ms;                 /* mono time at which the authentication ends; 0: not known */
     uint64_t received, durable, applied; /* master: acknowledged; replica: own */
-    uint64_t peer_seq;     /* replica: the master's last seq as last heard */
+    uint64_t peer_seq;                   /* replica: the master's last seq as last heard */
     uint64_t peer_epoch;
-    uint64_t heard_ms;     /* mono time of the last bytes from the peer */
+    uint64_t heard_ms; /* mono time of the last bytes from the peer */
     uint64_t commits, bytes_in, bytes_out;
-    uint64_t copies;       /* full copies begun in this session */
-    uint32_t copy_reason;  /* of the last one */
-    int copy_done;         /* the last one is complete */
+    uint64_t copies;      /* full copies begun in this session */
+    uint32_t copy_reason; /* of the last one */
+    int copy_done;        /* the last one is complete */
 } krbrepl__sess_info;
 
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);

@@ -1,0 +1,125 @@
+/* sessint.h: the inside of a session, shared by the files of this folder. */
+#ifndef KRBREPL__SESSINT_H
+#define KRBREPL__SESSINT_H
+
+#include "intake.h"
+#include "link.h"
+#include "msg.h"
+#include "session.h"
+
+#define KRBREPL__SESS_OUT_MAX (256u * 1024u) /* more is not produced before it was sent */
+#define KRBREPL__SESS_WINDOW_MIN 4096u       /* a smaller window is refused */
+#define KRBREPL__SESS_GROUP 1024u            /* commits in one apply */
+#define KRBREPL__SESS_GROUP_BYTES (4u << 20)
+#define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
+#define KRBREPL__NEVER UINT64_MAX
+
+/* The master's end. */
+typedef struct krbrepl__sess_master {
+    krbrepl__buf pend;  /* commits or records that were read and are not framed yet */
+    unsigned pend_type; /* the type of frame that they travel in */
+    uint64_t next;      /* the next commit to read */
+    uint64_t tip;       /* the last commit there is, as far as is known */
+    uint64_t top;       /* the last commit that the replica can have from this session */
+    uint64_t window, sent, processed;
+    int copying;         /* slices are being read */
+    int end_due;         /* COPY_END follows when `pend` is empty */
+    int confirm;         /* the replica has not confirmed the last copy yet */
+    int was_empty;       /* the replica held nothing at hello */
+    uint64_t hello_tip;  /* the last commit there was at hello */
+    krbrepl__ckey after; /* the last record read */
+    uint64_t records;    /* of the copy, read so far */
+    krbrepl_pos begin, end;
+} krbrepl__sess_master;
+
+/* The replica's end. */
+typedef struct krbrepl__sess_replica {
+    krbrepl_pos pos; /* the store's */
+    krbrepl__intake commits;
+    krbrepl__intake records;
+    uint64_t seq;       /* of the last commit received whole */
+    uint64_t got;       /* bytes of commits and records */
+    uint64_t processed; /* of these */
+    uint64_t told;      /* `processed` as last acknowledged */
+    int ack_levels;     /* an ACK with levels is due */
+    uint64_t told_received;
+    int copying;     /* from COPY_BEGIN to the switch */
+    int begun;       /* the store knows of the copy */
+    int abort_due;   /* what the store has begun is superseded */
+    int ended;       /* COPY_END is there */
+    uint64_t before; /* commits that came before COPY_BEGIN and are to be applied first */
+    size_t before_bytes;
+    uint64_t taken; /* records of the copy, received */
+    krbrepl__copy_start start;
+    krbrepl__copy_end end;
+    krbrepl_pos build; /* position of the copy that is being built */
+    krbrepl_bytes group[KRBREPL__SESS_GROUP];
+} krbrepl__sess_replica;
+
+struct krbrepl__sess {
+    krbrepl__chan *chan;
+    const krbrepl__port *port;
+    const krbrepl__log *log;
+    int master;
+    char *name, *address;
+    uint8_t want_id[16]; /* zero: any */
+    uint64_t handshake_ms, missing_ms, gone_ms, window;
+    uint64_t now;
+    uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
+    uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
+    int pong_due;
+    int went; /* replica: hello may be said */
+    krbrepl__sess_info info;
+    krbrepl__buf body; /* the message being made */
+    krbrepl__sess_master m;
+    krbrepl__sess_replica r;
+};
+
+/* ---- session.c ------------------------------------------------------------------------------- */
+
+/* Ends the session: tells the peer (REFUSE for what does not pass by itself, else BYE), logs, closes.
+ * Answers `err`. */
+int krbrepl__sess_end(krbrepl__sess *s, int err, const char *fmt, ...) KRBREPL__PRINTF(3, 4);
+/* Ends it for a failure of the store. */
+int krbrepl__sess_port_failed(krbrepl__sess *s, int err, const char *what);
+/* Sends a message made of fields. */
+int krbrepl__sess_send(krbrepl__sess *s, unsigned type, const void *msg);
+/* Takes a message apart; an error has ended the session. */
+int krbrepl__sess_read(krbrepl__sess *s, const krbrepl__frame *f, void *msg);
+/* The handshake is over. */
+void krbrepl__sess_up(krbrepl__sess *s, int phase);
+/* "PRINCIPAL (ADDRESS)" for the log; borrowed until the next call. */
+const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512]);
+
+/* ---- judge.c --------------------------------------------------------------------------------- */
+
+/* What a master answers to a position. */
+typedef struct krbrepl__verdict {
+    int err;         /* 0, DIVERGED, AHEAD, or a failure of the store */
+    uint64_t reason; /* 0: stream; else enum krbrepl_copy_reason */
+    uint64_t fork;
+} krbrepl__verdict;
+
+void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
+                         const krbrepl__ancestry *ours, const krbrepl__hello *h, krbrepl__verdict *v);
+/* Whether a recorded promotion or restore explains that `mine` is no part of the history that leads to
+ * `theirs`; `*fork` is then the last seq that both have. */
+int krbrepl__sess_explained(const krbrepl_pos *mine, const krbrepl__ancestry *mine_before,
+                            const krbrepl_pos *theirs, const krbrepl__ancestry *theirs_before,
+                            uint64_t *fork);
+/* An ancestry and the position that it belongs to. */
+int krbrepl__sess_place(const krbrepl__port *port, krbrepl__local *local, krbrepl__ancestry *a);
+
+/* ---- master.c, replica.c --------------------------------------------------------------------- */
+
+int krbrepl__master_secured(krbrepl__sess *s);
+int krbrepl__master_frame(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__master_work(krbrepl__sess *s); /* 1: there is more; 0; negative: ended */
+
+int krbrepl__replica_hello(krbrepl__sess *s);
+int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_work(krbrepl__sess *s);
+/* Sends the ACK that is due, if any. */
+int krbrepl__replica_settle(krbrepl__sess *s);
+
+#endif
