@@ -1,0 +1,181 @@
+#include "port.h"
+
+#include <string.h>
+
+#include "errinfo.h"
+
+static krbrepl_store *store_of(void *ctx)
+{
+    return ((krbrepl__node_port *)ctx)->store;
+}
+
+static int port_local(void *ctx, krbrepl__local *out)
+{
+    krbrepl_store_info i;
+    int rc;
+
+    KRBREPL_INIT(&i);
+    rc = krbrepl__store_info(store_of(ctx), &i);
+    if (rc != 0)
+        return rc;
+    memcpy(out->database_id, i.database_id, sizeof out->database_id);
+    out->role = i.role;
+    out->pos = i.pos;
+    out->known_epoch = i.known_epoch;
+    out->journal_first = i.journal_first;
+    out->records = i.records;
+    out->cumulative = i.cumulative;
+    return 0;
+}
+
+static int port_ancestry(void *ctx, krbrepl__ancestry *out)
+{
+    return krbrepl__store_ancestry(store_of(ctx), out);
+}
+
+static int port_chain_at(void *ctx, uint64_t seq, uint8_t chain[32])
+{
+    return krbrepl__store_chain_at(store_of(ctx), seq, chain);
+}
+
+static const char *port_error_text(void *ctx)
+{
+    return krbrepl__store_ei(store_of(ctx))->text;
+}
+
+/* ---- master --------------------------------------------------------------------------------- */
+
+static int port_authorize(void *ctx, const char *principal)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->authorize != NULL ? o->authorize(o->ctx, principal) : 0;
+}
+
+static int port_read_commits(void *ctx, uint64_t from, size_t max, krbrepl__buf *out,
+                             krbrepl__port_batch *info)
+{
+    krbrepl__batch b = {0, 0, 0};
+    int rc = krbrepl__store_read_commits(store_of(ctx), from, max, out, &b);
+
+    info->next = b.next;
+    info->count = b.count;
+    info->reset = b.reset;
+    return rc;
+}
+
+static int port_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,
+                           krbrepl_pos *at)
+{
+    return krbrepl__store_copy_slice(store_of(ctx), after, max, out, end, at);
+}
+
+static void port_hold(void *ctx, const char *principal, uint64_t seq)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    if (o->hold != NULL)
+        o->hold(o->ctx, principal, seq);
+}
+
+/* ---- replica -------------------------------------------------------------------------------- */
+
+static int port_adopt(void *ctx, const uint8_t database_id[16])
+{
+    return krbrepl__store_adopt(store_of(ctx), database_id);
+}
+
+static int port_learn_epoch(void *ctx, uint64_t epoch)
+{
+    return krbrepl__store_learn_epoch(store_of(ctx), epoch);
+}
+
+static int port_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
+{
+    return krbrepl__store_apply(store_of(ctx), commit, n, out);
+}
+
+static int port_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
+                           uint64_t cumulative, uint64_t bytes)
+{
+    krbrepl__node_port *np = ctx;
+
+    return krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
+}
+
+/* A session asks for nothing of a copy that it has not begun; a mistake there must not crash a host. */
+static int no_copy(krbrepl__node_port *np)
+{
+    return krbrepl__fail(krbrepl__store_ei(np->store), KRBREPL_ERR_STATE, "copy: none was begun");
+}
+
+static int port_copy_put(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value)
+{
+    krbrepl__node_port *np = ctx;
+
+    return np->copy != NULL ? krbrepl__copy_put(np->copy, full_key, value) : no_copy(np);
+}
+
+static int port_copy_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
+{
+    krbrepl__node_port *np = ctx;
+    int rc;
+
+    if (np->copy == NULL)
+        return no_copy(np);
+    rc = krbrepl__copy_apply(np->copy, commit, n);
+    *out = *krbrepl__copy_pos(np->copy);
+    return rc;
+}
+
+static int port_copy_switch(void *ctx, krbrepl_pos *out)
+{
+    krbrepl__node_port *np = ctx;
+    krbrepl__copy *c = np->copy;
+
+    if (c == NULL)
+        return no_copy(np);
+    np->copy = NULL; /* the switch frees it in any case */
+    return krbrepl__copy_switch(c, out);
+}
+
+static void port_copy_abort(void *ctx)
+{
+    krbrepl__node_port *np = ctx;
+
+    if (np->copy != NULL)
+        krbrepl__copy_abort(np->copy);
+    np->copy = NULL;
+}
+
+static int port_save_evidence(void *ctx, uint64_t from)
+{
+    return krbrepl__evidence_save(store_of(ctx), from);
+}
+
+void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
+                        const krbrepl__port_owner *owner)
+{
+    memset(np, 0, sizeof *np);
+    np->store = store;
+    if (owner != NULL)
+        np->owner = *owner;
+    port->ctx = np;
+    port->local = port_local;
+    port->ancestry = port_ancestry;
+    port->chain_at = port_chain_at;
+    port->error_text = port_error_text;
+    port->authorize = port_authorize;
+    port->read_commits = port_read_commits;
+    port->copy_slice = port_copy_slice;
+    port->hold = port_hold;
+    port->adopt = port_adopt;
+    port->learn_epoch = port_learn_epoch;
+    port->apply = port_apply;
+    port->copy_begin = port_copy_begin;
+    port->copy_put = port_copy_put;
+    port->copy_apply = port_copy_apply;
+    port->copy_switch = port_copy_switch;
+    port->copy_abort = port_copy_abort;
+    port->save_evidence = port_save_evidence;
+}

@@ -1,0 +1,37 @@
+/* port.h: a store as a session sees it (krbrepl__port in session.h). */
+#ifndef KRBREPL__PORT_H
+#define KRBREPL__PORT_H
+
+#include "session.h"
+#include "store.h"
+
+/* What the node, or a simulation, adds to the store. */
+typedef struct krbrepl__port_owner {
+    /* KRBREPL_ALLOW_... bits; NULL: nobody. */
+    int (*authorize)(void *ctx, const char *principal);
+    /* The journal from `seq` on is needed by `principal`. Called with every durable acknowledgment, so
+     * it only takes a note. NULL: nothing is held. */
+    void (*hold)(void *ctx, const char *principal, uint64_t seq);
+    void *ctx;
+} krbrepl__port_owner;
+
+/* The state behind one port: one for each session. */
+typedef struct krbrepl__node_port {
+    krbrepl_store *store; /* borrowed */
+    krbrepl__copy *copy;  /* the copy that is being built, or NULL */
+    krbrepl__port_owner owner;
+} krbrepl__node_port;
+
+/* Fills in both. `store` is borrowed for as long as the port is used; `owner` is copied, and may be NULL
+ * at a replica. A session that is freed leaves no copy behind, so there is nothing to release. */
+void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
+                        const krbrepl__port_owner *owner);
+
+/* ---- evidence.c ------------------------------------------------------------------------------ */
+
+/* Writes the store's own commits from seq `from` on, in the form in which they travel, to a new file in
+ * evidence/, synced with its directory before this returns. What is there already is not written again.
+ * 0 also when there are none. */
+int krbrepl__evidence_save(krbrepl_store *s, uint64_t from);
+
+#endif
