@@ -57,10 +57,10 @@ struct krbrepl__chan {
     krbrepl__buf out; /* for the network; the owner consumes */
     krbrepl__buf in;  /* plaintext; the owner consumes */
     /* Set when open: */
-    char *peer;           /* the other end's principal with realm */
-    uint64_t lifetime_s;  /* how long its authentication is good for, counted from when it opened */
-    char *mechanism;      /* for the log: cipher suite, group, enctype */
-    krbrepl_errinfo err;  /* what went wrong; for the log, not for the peer */
+    char *peer;          /* the other end's principal with realm */
+    uint64_t lifetime_s; /* how long its authentication is good for, counted from when it opened */
+    char *mechanism;     /* for the log: cipher suite, group, enctype */
+    krbrepl_errinfo err; /* what went wrong; for the log, not for the peer */
 };
 
 #endif

@@ -21,11 +21,15 @@ void krbrepl__sec_free(krbrepl__sec *s); /* after its channels */
 
 typedef struct krbrepl__sec_cfg {
     int initiator;
-    const char *self;    /* own principal; NULL: krbrepl/HOSTNAME. Acceptor: the service */
-    const char *target;  /* initiator: the exact principal that the other end must be. A name without a
+    const char *self;   /* own principal; NULL: krbrepl/HOSTNAME. Acceptor: the service */
+    const char *target; /* initiator: the exact principal that the other end must be. A name without a
                           * realm is one of the default realm */
-    const char *keytab;  /* "FILE:..." or a path; NULL: the default keytab */
+    const char *keytab; /* "FILE:..." or a path; NULL: the default keytab */
 } krbrepl__sec_cfg;
+
+/* Is there a key of `self` in the keytab of cfg? Reads the keytab and asks no KDC, so that a program can say
+ * at its start what would fail at each connection. 0 or AUTH with a text that says what to do. */
+int krbrepl__sec_probe(const krbrepl__sec_cfg *cfg, krbrepl_errinfo *ei);
 
 /* An initiator's `out` has its preface at once; its first token follows when its first job is done.
  * `cfg` is copied; `sec` is borrowed until the channel is freed. */
