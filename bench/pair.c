@@ -1,0 +1,142 @@
+#include "pair.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+#include "nodeops.h"
+
+#define PATIENCE_S 120
+
+void pair_check(int ret, const char *what, const krbrepl_store *s)
+{
+    krbrepl_errinfo ei;
+
+    if (ret == 0)
+        return;
+    KRBREPL_INIT(&ei);
+    if (s != NULL)
+        krbrepl_store_errinfo(s, &ei);
+    bench_die("%s: %s: %s", what, krbrepl_strerror(ret), ei.text);
+}
+
+static int authorize(void *ctx, const char *principal, const char *address)
+{
+    (void)ctx;
+    (void)principal;
+    (void)address;
+    return KRBREPL_ALLOW_REPLICA;
+}
+
+static void note(void *ctx, int level, const char *area, const char *msg, size_t len)
+{
+    (void)ctx;
+    (void)level;
+    fprintf(stderr, "%s: %.*s\n", area, (int)len, msg);
+}
+
+static krbrepl_store *new_store(const char *dir, const char *name, uint64_t flags)
+{
+    krbrepl_create_options create;
+    krbrepl_store *s = NULL;
+    char path[4096];
+
+    KRBREPL_INIT(&create);
+    create.flags = flags;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    pair_check(krbrepl_store_create(path, &create, NULL), path, NULL);
+    pair_check(krbrepl_store_open(&s, path, NULL, NULL), path, NULL);
+    return s;
+}
+
+static krbrepl_node *new_node(krbrepl_store *s)
+{
+    krbrepl_events events;
+    krbrepl_config config;
+    krbrepl_node *n = NULL;
+
+    KRBREPL_INIT(&events);
+    events.authorize = authorize;
+    events.log = note;
+    KRBREPL_INIT(&config);
+    config.store = s;
+    config.events = &events;
+    config.log_level = getenv("BENCH_LOG") != NULL ? KRBREPL_LOG_DEBUG : KRBREPL_LOG_ERROR;
+    pair_check(krbrepl_node_new(&n, &config, NULL), "node", NULL);
+    return n;
+}
+
+static void node_check(int ret, krbrepl_node *n)
+{
+    krbrepl_errinfo ei;
+
+    if (ret == 0)
+        return;
+    KRBREPL_INIT(&ei);
+    krbrepl_node_errinfo(n, &ei);
+    bench_die("%s: %s", krbrepl_strerror(ret), ei.text);
+}
+
+void pair_master(pair *p)
+{
+    p->master = new_store(p->dir, "master", KRBREPL_CREATE_MASTER);
+}
+
+void pair_serve(pair *p)
+{
+    krbrepl_master_options o;
+
+    p->serving = new_node(p->master);
+    KRBREPL_INIT(&o);
+    o.listen = "127.0.0.1:0";
+    o.service = p->service;
+    o.keytab = p->keytab;
+    node_check(krbrepl_master_start(p->serving, &o), p->serving);
+    p->port = krbrepl__node_port(p->serving);
+    node_check(krbrepl_node_spawn(p->serving), p->serving);
+}
+
+void pair_follow(pair *p)
+{
+    krbrepl_replica_options o;
+    char master[64];
+
+    snprintf(master, sizeof master, "127.0.0.1:%u", p->port);
+    p->replica = new_store(p->dir, "replica", 0);
+    p->following = new_node(p->replica);
+    KRBREPL_INIT(&o);
+    o.master = master;
+    o.service = p->service;
+    o.principal = p->client;
+    o.keytab = p->keytab;
+    node_check(krbrepl_replica_start(p->following, &o), p->following);
+    node_check(krbrepl_node_spawn(p->following), p->following);
+}
+
+void pair_stop(pair *p)
+{
+    krbrepl_node_free(p->following);
+    krbrepl_node_free(p->serving);
+    krbrepl_store_close(p->replica);
+    krbrepl_store_close(p->master);
+}
+
+void pair_wait(pair *p, uint64_t seq)
+{
+    const struct timespec moment = {0, 20000};
+    double end = bench_now() + PATIENCE_S;
+    krbrepl_store_info info;
+
+    for (;;) {
+        KRBREPL_INIT(&info);
+        pair_check(krbrepl_store_info_get(p->replica, &info), "replica", p->replica);
+        if (info.pos.seq >= seq)
+            return;
+        if (bench_now() > end)
+            bench_die("the replica is at %llu and does not reach %llu",
+                      (unsigned long long)info.pos.seq, (unsigned long long)seq);
+        nanosleep(&moment, NULL);
+    }
+}

@@ -1,0 +1,162 @@
+/* propagation: the time from a commit that has returned on the master until it is durable, and visible to
+ * readers, at a replica. With --attack the rounds take turns between peace and an attacker, a program that is
+ * started with the master's port as its last argument, and the ratio of the two is reported.
+ *
+ *   bench_propagation --dir DIR --keytab FILE --service PRINC --client PRINC [--commits N] [--rounds N]
+ *                     [--batch N] [--attack NAME --attacker "PROGRAM ARG..."] [--json] */
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "pair.h"
+
+#define VALUE_LEN 600u
+#define MAX_ARGS 16
+
+extern char **environ;
+
+static uint64_t commits = 500, rounds = 5, batch = 1;
+static const char *attack, *attacker;
+
+static uint64_t commit_one(pair *p, uint64_t *random)
+{
+    unsigned char value[VALUE_LEN];
+    krbrepl_bytes k, v = {value, sizeof value};
+    krbrepl_txn *t = NULL;
+    krbrepl_pos pos;
+    char key[64];
+    uint64_t i;
+
+    pair_check(krbrepl_txn_begin(p->master, &t, NULL), "begin", p->master);
+    for (i = 0; i < batch; i++) {
+        k.len = (size_t)snprintf(key, sizeof key, "user%06llu@EXAMPLE.COM",
+                                 (unsigned long long)(bench_random(random) % 100000));
+        k.data = key;
+        bench_fill(value, sizeof value, *random);
+        pair_check(krbrepl_txn_put(t, "principal", k, v), "put", p->master);
+    }
+    pair_check(krbrepl_txn_commit(t, &pos), "commit", p->master);
+    return pos.seq;
+}
+
+static double round_of(pair *p, uint64_t *random, bench_set *all)
+{
+    const struct timespec pause = {0, 500000};
+    bench_set mine = {0};
+    double begin, took;
+    uint64_t i, seq;
+
+    for (i = 0; i < commits; i++) {
+        seq = commit_one(p, random);
+        begin = bench_now();
+        pair_wait(p, seq);
+        took = (bench_now() - begin) * 1000;
+        bench_add(all, took);
+        bench_add(&mine, took);
+        nanosleep(&pause, NULL);
+    }
+    took = bench_percentile(&mine, 50);
+    bench_clear(&mine);
+    return took;
+}
+
+static pid_t begin_attack(unsigned port)
+{
+    char *argv[MAX_ARGS + 2], text[16], *copy = strdup(attacker), *at = copy;
+    const struct timespec settle = {0, 500000000};
+    int n = 0;
+    pid_t pid;
+
+    while (n < MAX_ARGS && at != NULL && *at != '\0') {
+        argv[n++] = at;
+        at = strchr(at, ' ');
+        if (at != NULL)
+            *at++ = '\0';
+    }
+    snprintf(text, sizeof text, "%u", port);
+    argv[n++] = text;
+    argv[n] = NULL;
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
+        bench_die("%s cannot be started", argv[0]);
+    free(copy);
+    nanosleep(&settle, NULL);
+    return pid;
+}
+
+static void end_attack(pid_t pid)
+{
+    int status;
+
+    if (waitpid(pid, &status, WNOHANG) == pid)
+        bench_die("the attacker ended by itself, with status %d", status);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+}
+
+static void report(const char *name, bench_set *s)
+{
+    bench_case(name);
+    bench_value("p50_ms", bench_percentile(s, 50));
+    bench_value("p99_ms", bench_percentile(s, 99));
+    bench_value("commits", (double)s->n);
+}
+
+static void measure(pair *p)
+{
+    bench_set peace = {0}, war = {0}, ratio = {0};
+    uint64_t random = 1, i;
+    double calm, busy;
+    pid_t pid;
+
+    for (i = 0; i < rounds; i++) {
+        calm = round_of(p, &random, &peace);
+        if (attacker == NULL)
+            continue;
+        pid = begin_attack(p->port);
+        busy = round_of(p, &random, &war);
+        end_attack(pid);
+        bench_add(&ratio, busy / calm);
+    }
+    report("peace", &peace);
+    if (attacker != NULL) {
+        report(attack, &war);
+        bench_value("ratio_p50", bench_percentile(&ratio, 50));
+        bench_value("ratio_p99", bench_percentile(&war, 99) / bench_percentile(&peace, 99));
+    }
+    bench_clear(&peace);
+    bench_clear(&war);
+    bench_clear(&ratio);
+}
+
+int main(int argc, char **argv)
+{
+    pair p = {0};
+    int json = 0;
+    uint64_t warm = 1;
+    const bench_option options[] = {
+        {"dir", &p.dir, NULL, NULL},         {"keytab", &p.keytab, NULL, NULL},
+        {"service", &p.service, NULL, NULL}, {"client", &p.client, NULL, NULL},
+        {"commits", NULL, &commits, NULL},   {"rounds", NULL, &rounds, NULL},
+        {"batch", NULL, &batch, NULL},       {"attack", &attack, NULL, NULL},
+        {"attacker", &attacker, NULL, NULL}, {"json", NULL, NULL, &json},
+    };
+
+    bench_options(argc, argv, options, sizeof options / sizeof options[0]);
+    if (p.dir == NULL || p.keytab == NULL || p.service == NULL || p.client == NULL)
+        bench_die("--dir, --keytab, --service and --client are needed; bench/run gives them");
+    pair_master(&p);
+    pair_serve(&p);
+    pair_follow(&p);
+    pair_wait(&p, commit_one(&p, &warm));
+    bench_begin("propagation", json);
+    measure(&p);
+    bench_end();
+    pair_stop(&p);
+    return 0;
+}
