@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # lib.sh: what the scripts share; sourced by bash. Nothing here depends on the directory it is called from.
 
 set -euo pipefail
@@ -43,6 +44,16 @@ as_root() {
     fi
 }
 
+# Runs COMMAND and shows what it printed only when it fails.
+quietly() { # COMMAND...
+    local log code=0
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 || code=$?
+    [ $code = 0 ] || cat "$log" >&2
+    rm -f "$log"
+    return $code
+}
+
 # The KDC's packages start a KDC of the system when they are installed. A realm that nobody has set up yet
 # cannot start, and this machine may not want one: tell the package scripts to start nothing meanwhile.
 apt_install() { # PACKAGE...
@@ -82,10 +93,10 @@ ensure_packages() { # PACKAGE...
     if ! apt_knows "${missing[@]}"; then
         as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || die "apt-get update failed; is there a network?"
     fi
-    apt_install "${missing[@]}" && return
+    quietly apt_install "${missing[@]}" && return
     # Lists of last month name versions that the mirror has replaced.
     as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
-    apt_install "${missing[@]}" || die "Installing failed. Try by hand: $command"
+    quietly apt_install "${missing[@]}" || die "Installing failed. Try by hand: $command"
 }
 
 # ---- building -----------------------------------------------------------------------------------

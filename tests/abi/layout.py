@@ -1,6 +1,8 @@
 """Every public struct keeps its layout, every public constant its value.
 
-layout.py check|print GOLDEN CC WORK_DIR HEADER_DIR...
+layout.py check|print GOLDEN CC WORK_DIR HEADER_DIR [DIR_NEEDED]...
+
+The headers measured are those of the first directory, and a generated version.h beside it.
 
 A C program with every sizeof, offsetof and constant is made from the headers, compiled and run. Whatever
 was recorded must be there unchanged, and a sized struct may only grow at its end. New lines are to be
@@ -13,7 +15,8 @@ from pathlib import Path
 
 import headers
 
-FROZEN = ("krbrepl_bytes", "krbrepl_pos")  # without a size; never grow
+# Without a size; never grow.
+FROZEN = ("krbrepl_bytes", "krbrepl_pos", "krbrepl_mit_item", "krbrepl_mit_key", "krbrepl_mit_lockout")
 
 
 def program(paths):
@@ -37,7 +40,7 @@ def program(paths):
 
 
 def measure(compiler, work, dirs):
-    paths = headers.headers(dirs)
+    paths = headers.headers(dirs if (Path(dirs[0]) / "krbrepl.h").exists() else dirs[:1])
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     (work / "layout.c").write_text(program(paths), encoding="utf-8")

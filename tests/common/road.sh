@@ -100,6 +100,7 @@ road_up_or_dead() { road_serving "$1" || ! road_alive "$1"; }
 road_master()
 {
     local tries
+    "$ROAD_BIN/krbrepl" init --master "$(road_store master)" || return 1
     for tries in $(seq 20); do
         ROAD_PORT=$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
         ROAD_ARGV[master]=$(printf '%s\n' "$ROAD_BIN/krbrepl-master" --store "$(road_store master)" \
@@ -117,8 +118,10 @@ road_master()
 
 road_replica() # NAME
 {
+    "$ROAD_BIN/krbrepl" init "$(road_store "$1")" || return 1
     ROAD_ARGV[$1]=$(printf '%s\n' "$ROAD_BIN/krbrepl-replica" --store "$(road_store "$1")" \
-        --keytab "$REALM_DIR/$1.keytab" --principal "krbrepl/$1@$REALM" "localhost:$ROAD_PORT")
+        --keytab "$REALM_DIR/$1.keytab" --principal "krbrepl/$1@$REALM" \
+        --service "krbrepl/localhost@$REALM" "127.0.0.1:$ROAD_PORT")
     road_spawn "$1"
 }
 
