@@ -1,0 +1,638 @@
+#include "memport.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+static void *must(void *p)
+{
+    if (p == NULL) {
+        fprintf(stderr, "memport: out of memory\n");
+        abort();
+    }
+    return p;
+}
+
+static krbrepl_bytes dup_bytes(krbrepl_bytes b)
+{
+    uint8_t *p = must(malloc(b.len + 1));
+    krbrepl_bytes out = {p, b.len};
+
+    if (b.len != 0)
+        memcpy(p, b.data, b.len);
+    return out;
+}
+
+static void free_bytes(krbrepl_bytes *b)
+{
+    free((void *)(uintptr_t)b->data);
+    b->data = NULL;
+    b->len = 0;
+}
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+static void recs_free(memrecs *r)
+{
+    size_t i;
+
+    for (i = 0; i < r->n; i++) {
+        free_bytes(&r->at[i].key);
+        free_bytes(&r->at[i].value);
+    }
+    free(r->at);
+    memset(r, 0, sizeof *r);
+}
+
+/* The first record that is not below `k`. */
+static size_t recs_find(const memrecs *r, const krbrepl__ckey *k, int *same)
+{
+    size_t lo = 0, hi = r->n;
+
+    *same = 0;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = krbrepl__bytes_cmp(r->at[mid].ckey.b, r->at[mid].ckey.len, k->b, k->len);
+
+        if (c == 0)
+            *same = 1;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void recs_put(memrecs *r, const krbrepl__ckey *k, krbrepl_bytes key, krbrepl_bytes value)
+{
+    int same;
+    size_t at = recs_find(r, k, &same);
+
+    if (same) {
+        free_bytes(&r->at[at].value);
+        r->at[at].value = dup_bytes(value);
+        return;
+    }
+    if (r->n == r->room) {
+        r->room = r->room * 2 + 16;
+        r->at = must(realloc(r->at, r->room * sizeof r->at[0]));
+    }
+    memmove(r->at + at + 1, r->at + at, (r->n - at) * sizeof r->at[0]);
+    r->at[at].ckey = *k;
+    r->at[at].key = dup_bytes(key);
+    r->at[at].value = dup_bytes(value);
+    r->n++;
+}
+
+static void recs_delete(memrecs *r, const krbrepl__ckey *k)
+{
+    int same;
+    size_t at = recs_find(r, k, &same);
+
+    if (!same)
+        return;
+    free_bytes(&r->at[at].key);
+    free_bytes(&r->at[at].value);
+    memmove(r->at + at, r->at + at + 1, (r->n - at - 1) * sizeof r->at[0]);
+    r->n--;
+}
+
+static void recs_copy(memrecs *to, const memrecs *from)
+{
+    size_t i;
+
+    for (i = 0; i < from->n; i++)
+        recs_put(to, &from->at[i].ckey, from->at[i].key, from->at[i].value);
+}
+
+/* ---- commits -------------------------------------------------------------------------------- */
+
+static void full_key(krbrepl__buf *b, const char *table, size_t table_len, krbrepl_bytes key)
+{
+    krbrepl__buf_reset(b);
+    krbrepl__buf_bytes(b, table, table_len);
+    krbrepl__buf_u8(b, 0);
+    krbrepl__buf_bytes(b, key.data, key.len);
+}
+
+static void apply_changes(memstore *m, memrecs *r, const krbrepl__commit *c)
+{
+    krbrepl__change_it it;
+    krbrepl__change_view v;
+    krbrepl__ckey k;
+    krbrepl__buf b;
+
+    krbrepl__buf_init(&b, 0);
+    krbrepl__commit_each(c, &it);
+    while (krbrepl__commit_next(&it, &v) == 1) {
+        krbrepl_bytes full;
+
+        full_key(&b, v.table, v.table_len, v.key);
+        full.data = b.data;
+        full.len = b.len;
+        if (krbrepl__ckey_make(m->sha, v.table, v.table_len, v.key, &k) != 0)
+            abort();
+        if (v.op == KRBREPL_PUT)
+            recs_put(r, &k, full, v.value);
+        else
+            recs_delete(r, &k);
+    }
+    krbrepl__buf_free(&b);
+}
+
+static void journal_room(memstore *m, uint64_t seq)
+{
+    size_t was = m->room;
+
+    if (seq <= m->room)
+        return;
+    m->room = (size_t)seq * 2 + 16;
+    m->journal = must(realloc(m->journal, m->room * sizeof m->journal[0]));
+    memset(m->journal + was, 0, (m->room - was) * sizeof m->journal[0]);
+}
+
+/* The position after commit `c` at `pos`, and what it adds to the ancestry. */
+static int step(memstore *m, const krbrepl__commit *c, krbrepl_pos *pos, krbrepl__ancestry *ancestry)
+{
+    int other = memcmp(c->lineage, pos->lineage, 16) != 0;
+
+    if (c->seq != pos->seq + 1)
+        return KRBREPL_ERR_PROTO;
+    if (c->epoch < pos->epoch)
+        return KRBREPL_ERR_FENCED;
+    if (other && c->kind != KRBREPL_COMMIT_LINEAGE)
+        return KRBREPL_ERR_DIVERGED;
+    if (other && pos->seq != 0 && krbrepl__ancestry_add(ancestry, pos) != 0)
+        return KRBREPL_ERR_NOMEM;
+    if (pos->seq == 0 && krbrepl__chain_first(m->sha, m->local.database_id, pos->chain) != 0)
+        return KRBREPL_ERR_NOMEM;
+    if (krbrepl__chain_next(m->sha, pos->chain, c->encoded, pos->chain) != 0)
+        return KRBREPL_ERR_NOMEM;
+    memcpy(pos->lineage, c->lineage, 16);
+    pos->epoch = c->epoch;
+    pos->seq = c->seq;
+    return 0;
+}
+
+/* Appends an encoded commit to the live content and the journal. */
+static int append(memstore *m, krbrepl_bytes bytes)
+{
+    krbrepl__commit c;
+    int rc = krbrepl__commit_decode(bytes, &c);
+
+    if (rc == 0)
+        rc = step(m, &c, &m->local.pos, &m->ancestry);
+    if (rc != 0)
+        return rc;
+    journal_room(m, c.seq);
+    m->journal[c.seq - 1].bytes = dup_bytes(bytes);
+    m->journal[c.seq - 1].reset = c.kind == KRBREPL_COMMIT_RESET;
+    memcpy(m->journal[c.seq - 1].chain, m->local.pos.chain, 32);
+    if (c.kind == KRBREPL_COMMIT_CHANGES)
+        apply_changes(m, &m->live, &c);
+    m->local.records = m->live.n;
+    m->local.cumulative = c.cumulative;
+    if (m->local.known_epoch < c.epoch)
+        m->local.known_epoch = c.epoch;
+    return 0;
+}
+
+static void append_made(memstore *m, krbrepl__commit *c)
+{
+    krbrepl__buf b;
+    krbrepl_bytes bytes;
+
+    krbrepl__buf_init(&b, 0);
+    c->seq = m->local.pos.seq + 1;
+    if (c->epoch == 0)
+        c->epoch = m->local.pos.epoch;
+    c->time_us = 1000000 * (int64_t)c->seq;
+    c->cumulative = m->local.cumulative + c->nchanges;
+    krbrepl__commit_put(&b, c);
+    bytes.data = b.data;
+    bytes.len = b.len;
+    if (b.err != 0 || append(m, bytes) != 0)
+        abort();
+    krbrepl__buf_free(&b);
+}
+
+void mem_commit(memstore *m, const char *key, const void *value, size_t n)
+{
+    krbrepl_change ch;
+    krbrepl__commit c;
+    krbrepl__buf b;
+
+    memset(&c, 0, sizeof c);
+    KRBREPL_INIT(&ch);
+    krbrepl__buf_init(&b, 0);
+    ch.table = "principal";
+    ch.key.data = key;
+    ch.key.len = strlen(key);
+    ch.op = n == SIZE_MAX ? KRBREPL_DELETE : KRBREPL_PUT;
+    ch.value.data = value;
+    ch.value.len = n == SIZE_MAX ? 0 : n;
+    krbrepl__change_put(&b, &ch);
+    c.kind = KRBREPL_COMMIT_CHANGES;
+    memcpy(c.lineage, m->local.pos.lineage, 16);
+    c.nchanges = 1;
+    c.body.data = b.data;
+    c.body.len = b.len;
+    append_made(m, &c);
+    krbrepl__buf_free(&b);
+}
+
+static void lineage_commit(memstore *m, uint8_t lineage, unsigned cause)
+{
+    krbrepl__commit c;
+
+    memset(&c, 0, sizeof c);
+    c.kind = KRBREPL_COMMIT_LINEAGE;
+    c.epoch = m->local.known_epoch + 1;
+    c.cause = (uint8_t)cause;
+    memset(c.lineage, lineage, 16);
+    append_made(m, &c);
+    m->local.role = KRBREPL_ROLE_MASTER;
+}
+
+void mem_master(memstore *m, uint8_t id, uint8_t lineage)
+{
+    memset(m->local.database_id, id, 16);
+    lineage_commit(m, lineage, KRBREPL_CAUSE_CREATE);
+}
+
+void mem_promote(memstore *m, uint8_t lineage)
+{
+    lineage_commit(m, lineage, KRBREPL_CAUSE_PROMOTE);
+}
+
+void mem_reset(memstore *m, const char *key, const char *value)
+{
+    krbrepl_bytes k = {key, strlen(key)}, v = {value, strlen(value)}, full;
+    krbrepl__commit c;
+    krbrepl__ckey ck;
+    krbrepl__buf b;
+
+    memset(&c, 0, sizeof c);
+    c.kind = KRBREPL_COMMIT_RESET;
+    c.records = 1;
+    memcpy(c.lineage, m->local.pos.lineage, 16);
+    append_made(m, &c);
+    recs_free(&m->live);
+    krbrepl__buf_init(&b, 0);
+    full_key(&b, "principal", 9, k);
+    full.data = b.data;
+    full.len = b.len;
+    if (krbrepl__ckey_make(m->sha, "principal", 9, k, &ck) != 0)
+        abort();
+    recs_put(&m->live, &ck, full, v);
+    m->local.records = 1;
+    krbrepl__buf_free(&b);
+}
+
+void mem_trim(memstore *m, uint64_t first)
+{
+    uint64_t i;
+
+    for (i = m->local.journal_first; i < first && i <= m->local.pos.seq; i++)
+        free_bytes(&m->journal[i - 1].bytes);
+    m->local.journal_first = first;
+}
+
+/* ---- birth, death, comparison --------------------------------------------------------------- */
+
+void mem_init(memstore *m)
+{
+    memset(m, 0, sizeof *m);
+    m->local.journal_first = 1;
+    m->chains_first = 1;
+    m->allow = 1; /* KRBREPL_ALLOW_REPLICA */
+    m->sha = must(krbrepl__sha_new());
+}
+
+static void journal_clear(memstore *m)
+{
+    size_t i;
+
+    for (i = 0; i < m->room; i++)
+        free_bytes(&m->journal[i].bytes);
+}
+
+void mem_free(memstore *m)
+{
+    recs_free(&m->live);
+    recs_free(&m->build);
+    journal_clear(m);
+    free(m->journal);
+    krbrepl__ancestry_free(&m->ancestry);
+    krbrepl__ancestry_free(&m->build_ancestry);
+    krbrepl__sha_free(m->sha);
+}
+
+void mem_copy(memstore *to, const memstore *from)
+{
+    size_t i;
+
+    mem_init(to);
+    to->local = from->local;
+    to->chains_first = from->chains_first;
+    if (krbrepl__ancestry_copy(&to->ancestry, &from->ancestry) != 0)
+        abort();
+    journal_room(to, from->local.pos.seq);
+    for (i = 0; i < from->local.pos.seq; i++) {
+        to->journal[i] = from->journal[i];
+        if (from->journal[i].bytes.data != NULL)
+            to->journal[i].bytes = dup_bytes(from->journal[i].bytes);
+    }
+    recs_copy(&to->live, &from->live);
+}
+
+int mem_equal(const memstore *a, const memstore *b)
+{
+    size_t i;
+
+    if (!krbrepl__pos_equal(&a->local.pos, &b->local.pos) || a->live.n != b->live.n ||
+        a->local.cumulative != b->local.cumulative || a->ancestry.n != b->ancestry.n)
+        return 0;
+    for (i = 0; i < a->live.n; i++) {
+        const memrec *x = &a->live.at[i], *y = &b->live.at[i];
+
+        if (krbrepl__bytes_cmp(x->key.data, x->key.len, y->key.data, y->key.len) != 0 ||
+            krbrepl__bytes_cmp(x->value.data, x->value.len, y->value.data, y->value.len) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+int mem_prefix(const memstore *m, const memstore *of)
+{
+    uint64_t seq = m->local.pos.seq;
+
+    if (seq == 0)
+        return 1;
+    return seq <= of->local.pos.seq && memcmp(of->journal[seq - 1].chain, m->local.pos.chain, 32) == 0;
+}
+
+/* ---- the port ------------------------------------------------------------------------------- */
+
+static int failing(memstore *m)
+{
+    int rc = m->fail;
+
+    m->fail = 0;
+    return rc;
+}
+
+static int p_local(void *ctx, krbrepl__local *out)
+{
+    memstore *m = ctx;
+
+    *out = m->local;
+    return failing(m);
+}
+
+static int p_ancestry(void *ctx, krbrepl__ancestry *out)
+{
+    return krbrepl__ancestry_copy(out, &((memstore *)ctx)->ancestry);
+}
+
+static int p_chain_at(void *ctx, uint64_t seq, uint8_t chain[32])
+{
+    memstore *m = ctx;
+
+    if (seq < m->chains_first || seq > m->local.pos.seq || seq == 0)
+        return KRBREPL_ERR_NOTFOUND;
+    memcpy(chain, m->journal[seq - 1].chain, 32);
+    return 0;
+}
+
+static const char *p_error_text(void *ctx)
+{
+    (void)ctx;
+    return "";
+}
+
+static int p_authorize(void *ctx, const char *principal)
+{
+    (void)principal;
+    return ((memstore *)ctx)->allow;
+}
+
+static int p_read_commits(void *ctx, uint64_t from, size_t max, krbrepl__buf *out,
+                          krbrepl__port_batch *info)
+{
+    memstore *m = ctx;
+    size_t start = out->len;
+    int rc = failing(m);
+
+    info->next = from;
+    info->count = 0;
+    info->reset = 0;
+    if (rc != 0)
+        return rc;
+    if (from < m->local.journal_first)
+        return KRBREPL_ERR_TRIMMED;
+    for (; info->next <= m->local.pos.seq && out->len - start < max; info->next++, info->count++) {
+        const memcommit *c = &m->journal[info->next - 1];
+
+        info->reset = c->reset;
+        if (c->reset)
+            break;
+        krbrepl__buf_vec32(out, c->bytes.data, c->bytes.len);
+    }
+    return 0;
+}
+
+static int p_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,
+                        krbrepl_pos *at)
+{
+    memstore *m = ctx;
+    size_t start = out->len, i;
+    int same, rc = failing(m);
+
+    if (rc != 0)
+        return rc;
+    i = recs_find(&m->live, after, &same);
+    if (same && after->len != 0)
+        i++;
+    for (; i < m->live.n && out->len - start < max; i++) {
+        const memrec *r = &m->live.at[i];
+
+        krbrepl__buf_vec32(out, r->key.data, r->key.len);
+        krbrepl__buf_vec32(out, r->value.data, r->value.len);
+        *after = r->ckey;
+    }
+    *end = i == m->live.n;
+    *at = m->local.pos;
+    return 0;
+}
+
+static void p_hold(void *ctx, const char *principal, uint64_t seq)
+{
+    (void)principal;
+    ((memstore *)ctx)->held = seq;
+}
+
+static int p_adopt(void *ctx, const uint8_t id[16])
+{
+    memstore *m = ctx;
+
+    m->adopted++;
+    memcpy(m->local.database_id, id, 16);
+    m->local.role = KRBREPL_ROLE_REPLICA;
+    return 0;
+}
+
+static int p_learn_epoch(void *ctx, uint64_t epoch)
+{
+    memstore *m = ctx;
+
+    if (m->local.known_epoch < epoch)
+        m->local.known_epoch = epoch;
+    return 0;
+}
+
+static int p_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
+{
+    memstore *m = ctx;
+    int rc = failing(m);
+    size_t i;
+
+    m->applies++;
+    if (n > m->largest_group)
+        m->largest_group = n;
+    for (i = 0; i < n && rc == 0; i++)
+        rc = append(m, commit[i]);
+    *out = m->local.pos;
+    return rc;
+}
+
+static int p_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
+                        uint64_t cumulative, uint64_t bytes)
+{
+    memstore *m = ctx;
+    int rc = failing(m);
+
+    (void)bytes;
+    if (rc == 0 && m->building)
+        rc = KRBREPL_ERR_LOCKED;
+    if (rc != 0)
+        return rc;
+    krbrepl__ancestry_free(&m->build_ancestry);
+    m->building = 1;
+    m->build_pos = *from;
+    m->build_cumulative = cumulative;
+    return krbrepl__ancestry_copy(&m->build_ancestry, ancestry);
+}
+
+static int p_copy_put(void *ctx, krbrepl_bytes full, krbrepl_bytes value)
+{
+    memstore *m = ctx;
+    krbrepl__ckey k;
+    int rc = failing(m);
+
+    m->puts++;
+    if (rc == 0)
+        rc = krbrepl__ckey_from_full(m->sha, full, &k);
+    if (rc == 0 && m->build.n != 0) {
+        const krbrepl__ckey *last = &m->build.at[m->build.n - 1].ckey;
+
+        if (krbrepl__bytes_cmp(last->b, last->len, k.b, k.len) >= 0)
+            rc = KRBREPL_ERR_PROTO;
+    }
+    if (rc == 0)
+        recs_put(&m->build, &k, full, value);
+    return rc;
+}
+
+static int p_copy_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
+{
+    memstore *m = ctx;
+    krbrepl__commit c;
+    int rc = 0;
+    size_t i;
+
+    for (i = 0; i < n && rc == 0; i++) {
+        rc = krbrepl__commit_decode(commit[i], &c);
+        if (rc == 0)
+            rc = step(m, &c, &m->build_pos, &m->build_ancestry);
+        if (rc == 0 && c.kind == KRBREPL_COMMIT_CHANGES)
+            apply_changes(m, &m->build, &c);
+        if (rc == 0)
+            m->build_cumulative = c.cumulative;
+    }
+    *out = m->build_pos;
+    return rc;
+}
+
+static int p_copy_switch(void *ctx, krbrepl_pos *out)
+{
+    memstore *m = ctx;
+    uint64_t seq = m->build_pos.seq;
+
+    recs_free(&m->live);
+    m->live = m->build;
+    memset(&m->build, 0, sizeof m->build);
+    krbrepl__ancestry_free(&m->ancestry);
+    m->ancestry = m->build_ancestry;
+    memset(&m->build_ancestry, 0, sizeof m->build_ancestry);
+    journal_clear(m);
+    journal_room(m, seq);
+    m->local.pos = m->build_pos;
+    m->local.records = m->live.n;
+    m->local.cumulative = m->build_cumulative;
+    m->local.journal_first = seq + 1;
+    m->chains_first = seq;
+    if (seq != 0)
+        memcpy(m->journal[seq - 1].chain, m->build_pos.chain, 32);
+    m->building = 0;
+    m->switches++;
+    *out = m->local.pos;
+    return 0;
+}
+
+static void p_copy_abort(void *ctx)
+{
+    memstore *m = ctx;
+
+    if (m->building)
+        m->aborts++;
+    m->building = 0;
+    recs_free(&m->build);
+}
+
+static int p_save_evidence(void *ctx, uint64_t from)
+{
+    memstore *m = ctx;
+    int rc = failing(m);
+
+    if (rc == 0)
+        m->evidence = from;
+    return rc;
+}
+
+void memport_init(krbrepl__port *port, memstore *m)
+{
+    *port = (krbrepl__port){
+        .ctx = m,
+        .local = p_local,
+        .ancestry = p_ancestry,
+        .chain_at = p_chain_at,
+        .error_text = p_error_text,
+        .authorize = p_authorize,
+        .read_commits = p_read_commits,
+        .copy_slice = p_copy_slice,
+        .hold = p_hold,
+        .adopt = p_adopt,
+        .learn_epoch = p_learn_epoch,
+        .apply = p_apply,
+        .copy_begin = p_copy_begin,
+        .copy_put = p_copy_put,
+        .copy_apply = p_copy_apply,
+        .copy_switch = p_copy_switch,
+        .copy_abort = p_copy_abort,
+        .save_evidence = p_save_evidence,
+    };
+}

@@ -1,0 +1,67 @@
+/* memport.h: a store that lives in memory, behind the port of a session: for unit tests and fuzzing.
+ *
+ * It keeps what a session can ask for and nothing else, and it counts. All functions that return nothing
+ * abort the program when memory ends. */
+#ifndef KRBREPL_TEST_MEMPORT_H
+#define KRBREPL_TEST_MEMPORT_H
+
+#include "commit.h"
+#include "session.h"
+
+typedef struct memrec {
+    krbrepl__ckey ckey;
+    krbrepl_bytes key, value; /* key: full */
+} memrec;
+
+typedef struct memrecs {
+    memrec *at; /* in the order of ckey */
+    size_t n, room;
+} memrecs;
+
+typedef struct memcommit {
+    krbrepl_bytes bytes;
+    uint8_t chain[32];
+    int reset;
+} memcommit;
+
+typedef struct memstore {
+    krbrepl__local local;
+    krbrepl__ancestry ancestry;
+    memcommit *journal; /* journal[i] is commit i + 1; what was trimmed, or copied past, has no bytes */
+    size_t room;
+    uint64_t chains_first; /* chains below are not kept */
+    memrecs live, build;
+    int building;
+    krbrepl_pos build_pos;
+    krbrepl__ancestry build_ancestry;
+    uint64_t build_cumulative;
+    krbrepl__sha *sha;
+    int allow;         /* what authorize answers */
+    int fail;          /* the next call that may fail answers this */
+    uint64_t held;     /* last hold */
+    uint64_t evidence; /* last save_evidence; 0: none */
+    uint64_t applies, puts, switches, aborts, adopted;
+    size_t largest_group; /* commits in one apply */
+} memstore;
+
+void mem_init(memstore *m);
+void mem_free(memstore *m);
+/* A new master: commit 1 draws lineage `name` repeated. */
+void mem_master(memstore *m, uint8_t id, uint8_t lineage);
+void mem_promote(memstore *m, uint8_t lineage);
+/* One commit that puts `value` of `n` bytes under table "principal" key `key`. n == SIZE_MAX: deletes. */
+void mem_commit(memstore *m, const char *key, const void *value, size_t n);
+/* Replaces the whole content by one record and makes a reset commit. */
+void mem_reset(memstore *m, const char *key, const char *value);
+/* The journal begins at `first` from now on. */
+void mem_trim(memstore *m, uint64_t first);
+/* Another store with the same content and history. */
+void mem_copy(memstore *to, const memstore *from);
+/* Same position and same records. */
+int mem_equal(const memstore *a, const memstore *b);
+/* `m` is at a point of the history of `of`. */
+int mem_prefix(const memstore *m, const memstore *of);
+
+void memport_init(krbrepl__port *port, memstore *m);
+
+#endif
