@@ -4,31 +4,31 @@
 
 #include <stddef.h>
 
-typedef struct krbrepl__link {
-    struct krbrepl__link *prev, *next;
+typedef struct krbrepl__item {
+    struct krbrepl__item *prev, *next;
     void *self; /* the element that this link is in; NULL in a list's head */
-} krbrepl__link;
+} krbrepl__item;
 
-static inline void krbrepl__list_init(krbrepl__link *head)
+static inline void krbrepl__list_init(krbrepl__item *head)
 {
     head->prev = head->next = head;
     head->self = NULL;
 }
 
-static inline int krbrepl__list_empty(const krbrepl__link *head)
+static inline int krbrepl__list_empty(const krbrepl__item *head)
 {
     return head->next == head;
 }
 
-static inline int krbrepl__link_in(const krbrepl__link *l)
+static inline int krbrepl__item_in(const krbrepl__item *l)
 {
     return l->next != NULL;
 }
 
 /* Puts `l` at the end. Nothing when it is in a list already. */
-static inline void krbrepl__link_push(krbrepl__link *head, krbrepl__link *l, void *self)
+static inline void krbrepl__item_push(krbrepl__item *head, krbrepl__item *l, void *self)
 {
-    if (krbrepl__link_in(l))
+    if (krbrepl__item_in(l))
         return;
     l->self = self;
     l->next = head;
@@ -37,9 +37,9 @@ static inline void krbrepl__link_push(krbrepl__link *head, krbrepl__link *l, voi
     head->prev = l;
 }
 
-static inline void krbrepl__link_drop(krbrepl__link *l)
+static inline void krbrepl__item_drop(krbrepl__item *l)
 {
-    if (!krbrepl__link_in(l))
+    if (!krbrepl__item_in(l))
         return;
     l->prev->next = l->next;
     l->next->prev = l->prev;
@@ -47,13 +47,13 @@ static inline void krbrepl__link_drop(krbrepl__link *l)
 }
 
 /* The first element, or NULL. */
-static inline void *krbrepl__list_first(const krbrepl__link *head)
+static inline void *krbrepl__list_first(const krbrepl__item *head)
 {
     return head->next->self;
 }
 
 /* For each element; the body may drop the element that it is at, and no other. */
-#define KRBREPL__EACH(head, l, after) \
+#define KRBREPL__EACH_ITEM(head, l, after) \
     for ((l) = (head)->next; (l) != (head) && ((after) = (l)->next, 1); (l) = (after))
 
 #endif

@@ -10,7 +10,7 @@
 enum task_state { WAITING, RUNNING, DONE, ABANDONED };
 
 struct krbrepl__task {
-    krbrepl__link link; /* in a queue or in done; in neither while it runs */
+    krbrepl__item link; /* in a queue or in done; in neither while it runs */
     krbrepl__job *job;
     void *owner;
     int queue;
@@ -25,7 +25,7 @@ typedef struct worker {
 } worker;
 
 typedef struct queue {
-    krbrepl__link waiting;
+    krbrepl__item waiting;
     size_t len, threads, idle;
     pthread_cond_t more;
 } queue;
@@ -33,7 +33,7 @@ typedef struct queue {
 struct krbrepl__pool {
     pthread_mutex_t lock;
     queue q[KRBREPL__QUEUES];
-    krbrepl__link done;
+    krbrepl__item done;
     krbrepl__wakefd wake;
     worker w[KRBREPL__QUEUES * KRBREPL__QUEUE_THREADS];
     size_t nworkers;
@@ -49,15 +49,15 @@ static void task_free(krbrepl__task *t, int with_job)
     krbrepl__free(t, sizeof *t);
 }
 
-static void drain(krbrepl__link *list)
+static void drain(krbrepl__item *list)
 {
-    krbrepl__link *l, *after;
+    krbrepl__item *l, *after;
 
-    KRBREPL__EACH(list, l, after)
+    KRBREPL__EACH_ITEM(list, l, after)
     {
         krbrepl__task *t = l->self;
 
-        krbrepl__link_drop(l);
+        krbrepl__item_drop(l);
         task_free(t, 1);
     }
 }
@@ -80,7 +80,7 @@ static void unref(krbrepl__pool *p)
 /* Runs one task without the lock. */
 static void run_task(krbrepl__pool *p, worker *w, krbrepl__task *t)
 {
-    krbrepl__link_drop(&t->link);
+    krbrepl__item_drop(&t->link);
     p->q[t->queue].len--;
     t->state = RUNNING;
     w->busy = 1;
@@ -93,7 +93,7 @@ static void run_task(krbrepl__pool *p, worker *w, krbrepl__task *t)
         return;
     }
     t->state = DONE;
-    krbrepl__link_push(&p->done, &t->link, t);
+    krbrepl__item_push(&p->done, &t->link, t);
     krbrepl__wakefd_set(&p->wake);
 }
 
@@ -216,7 +216,7 @@ static int submit_locked(krbrepl__pool *p, krbrepl__task *t)
         if (rc != 0 && q->threads == 0)
             return rc;
     }
-    krbrepl__link_push(&q->waiting, &t->link, t);
+    krbrepl__item_push(&q->waiting, &t->link, t);
     q->len++;
     pthread_cond_signal(&q->more);
     return 0;
@@ -258,7 +258,7 @@ void krbrepl__pool_abandon(krbrepl__pool *p, krbrepl__task *t)
         ours = 1;
         if (t->state == WAITING)
             p->q[t->queue].len--;
-        krbrepl__link_drop(&t->link);
+        krbrepl__item_drop(&t->link);
     }
     pthread_mutex_unlock(&p->lock);
     if (ours)
@@ -272,7 +272,7 @@ int krbrepl__pool_done(krbrepl__pool *p, void **owner, krbrepl__job **job)
     pthread_mutex_lock(&p->lock);
     t = krbrepl__list_first(&p->done);
     if (t != NULL)
-        krbrepl__link_drop(&t->link);
+        krbrepl__item_drop(&t->link);
     else
         krbrepl__wakefd_clear(&p->wake);
     pthread_mutex_unlock(&p->lock);

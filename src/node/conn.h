@@ -1,0 +1,87 @@
+/* conn.h: a socket joined to a session. */
+#ifndef KRBREPL__CONN_H
+#define KRBREPL__CONN_H
+
+#include "node_impl.h"
+#include "port.h"
+
+/* Who gets a job back. First in whatever is handed to the pool as owner. */
+typedef struct krbrepl__waiter {
+    void (*done)(void *ctx, krbrepl__job *j); /* takes j over */
+    void *ctx;
+} krbrepl__waiter;
+
+/* What was counted already. */
+typedef struct krbrepl__conn_seen {
+    uint64_t commits, bytes_in, bytes_out, copies;
+} krbrepl__conn_seen;
+
+struct krbrepl__conn {
+    krbrepl_node *n;
+    krbrepl__item all, run, fresh; /* fresh: has not authenticated yet; dead: `all` is in n->dead */
+    uint64_t id;
+    int inbound;
+    int fd;
+    char address[KRBREPL__ADDR_TEXT];
+    uint8_t key[KRBREPL__ADDR_KEY];
+    krbrepl__watch watch;
+    krbrepl__timer timer;
+    krbrepl__sess *sess;
+    krbrepl__port port;
+    krbrepl__node_port store_port;
+    krbrepl__log log;
+    krbrepl__task *task;
+    krbrepl__waiter waiter;
+
+    int phase;   /* that was acted on last */
+    int secured; /* has authenticated, and may be here */
+    int up;      /* the host knows of it */
+    int over;    /* the session is closed; `linger_until` ends the rest */
+    int eof, send_failed, shut;
+    int superseded; /* closed for a newer session of the same principal */
+    uint64_t linger_until;
+    uint64_t opened_ms;
+    int64_t connected_us, copy_us;
+    krbrepl__conn_seen seen;
+    size_t slot; /* master: index of its slot plus one; 0: none yet */
+};
+
+typedef struct krbrepl__conn_cfg {
+    int inbound;
+    const krbrepl__sec_cfg *sec;
+    const uint8_t *database_id;
+    uint64_t handshake_ms, missing_ms, gone_ms, window;
+} krbrepl__conn_cfg;
+
+/* Takes `fd` over in any case. The session's first bytes leave with the next turn. */
+int krbrepl__conn_new(krbrepl__conn **out, krbrepl_node *n, int fd, const krbrepl__addr *addr,
+                      const krbrepl__conn_cfg *cfg, krbrepl_errinfo *ei);
+const krbrepl__sess_info *krbrepl__conn_info(const krbrepl__conn *c);
+/* There is work: it gets its turn. */
+void krbrepl__conn_wake(krbrepl__conn *c);
+/* One piece of the session's work. */
+void krbrepl__conn_work(krbrepl__conn *c);
+/* Sends, hands out jobs, acts on what changed, sets the timer. After every call of the session. */
+void krbrepl__conn_settle(krbrepl__conn *c);
+/* An orderly end with a reason; the last words may linger. */
+void krbrepl__conn_close(krbrepl__conn *c, int err, const char *text);
+/* Ends it now; freed by the next reap. */
+void krbrepl__conn_kill(krbrepl__conn *c);
+void krbrepl__conn_reap(krbrepl_node *n);
+/* In a forked child. */
+void krbrepl__conn_forget_all(krbrepl_node *n);
+
+void krbrepl__conn_peer(krbrepl__conn *c, krbrepl_peer *out);
+void krbrepl__conn_tell_peer(krbrepl__conn *c, int err);
+
+/* What the roles want to know: something about the session changed; it is closed (called once). */
+int krbrepl__master_authorize(krbrepl__conn *c, const char *principal);
+void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq);
+int krbrepl__master_may_log(krbrepl_node *n); /* a line about somebody who is turned away */
+void krbrepl__master_conn_moved(krbrepl__conn *c);
+void krbrepl__master_conn_over(krbrepl__conn *c);
+void krbrepl__replica_conn_moved(krbrepl__conn *c);
+void krbrepl__replica_conn_over(krbrepl__conn *c);
+uint64_t krbrepl__master_lag_us(krbrepl_node *n, uint64_t durable);
+
+#endif

@@ -1,0 +1,210 @@
+#include "master.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+#define LINES_PER_SECOND 20
+#define DRAIN_MS 5000u /* at most, for the replicas to take what was committed before the role went */
+
+static void fill_zero(uint64_t *v, uint64_t preset)
+{
+    if (*v == 0)
+        *v = preset;
+}
+
+static void set_defaults(krbrepl_master_options *o)
+{
+    fill_zero(&o->max_peers, 10000);
+    fill_zero(&o->max_unauth, 256);
+    fill_zero(&o->max_per_address, 64);
+    fill_zero(&o->handshake_ms, 10000);
+    fill_zero(&o->missing_ms, 10000);
+    fill_zero(&o->gone_ms, 60000);
+    fill_zero(&o->window, 4u << 20);
+}
+
+static int make(krbrepl_node *n, const krbrepl_master_options *opt)
+{
+    krbrepl__master *m = krbrepl__alloc(sizeof *m);
+
+    if (m == NULL)
+        return KRBREPL_ERR_NOMEM;
+    n->master = m;
+    m->n = n;
+    m->opt = *opt;
+    set_defaults(&m->opt);
+    krbrepl__list_init(&m->fresh);
+    m->service = krbrepl__strdup(opt->service);
+    m->keytab = krbrepl__strdup(opt->keytab);
+    m->opt.listen = m->opt.service = m->opt.keytab = NULL;
+    if ((opt->service != NULL && m->service == NULL) || (opt->keytab != NULL && m->keytab == NULL))
+        return KRBREPL_ERR_NOMEM;
+    return 0;
+}
+
+int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
+{
+    int rc = krbrepl__node_begin(n, 1);
+
+    if (rc != 0)
+        return rc;
+    rc = make(n, opt);
+    if (rc != 0)
+        krbrepl__fail_plain(&n->ei, rc);
+    if (rc == 0)
+        rc = krbrepl__slots_load(n);
+    if (rc == 0)
+        rc = krbrepl__master_listen(n, opt->listen);
+    if (rc != 0) {
+        krbrepl__node_end(n);
+        return rc;
+    }
+    krbrepl__errinfo_clear(&n->ei);
+    krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
+                  "serving the store in %s as master, at commit %llu of epoch %llu",
+                  krbrepl_store_dir(n->store), (unsigned long long)n->info.pos.seq,
+                  (unsigned long long)n->info.pos.epoch);
+    if (n->events.authorize == NULL)
+        krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node",
+                      "no authorize callback is set, so every peer will be refused");
+    krbrepl__node_state(n, KRBREPL_STATE_SERVING, 0);
+    return 0;
+}
+
+void krbrepl__master_stop(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+
+    if (m == NULL)
+        return;
+    krbrepl__master_close_listeners(n);
+    krbrepl__slots_flush(n);
+    krbrepl__slots_free(n);
+    krbrepl__strfree(m->service);
+    krbrepl__strfree(m->keytab);
+    krbrepl__free(m, sizeof *m);
+    n->master = NULL;
+}
+
+void krbrepl__master_forget(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+
+    if (m == NULL)
+        return;
+    while (m->nlst > 0)
+        close(m->lst[--m->nlst].fd);
+    krbrepl__slots_free(n);
+    krbrepl__strfree(m->service);
+    krbrepl__strfree(m->keytab);
+    krbrepl__free(m, sizeof *m);
+}
+
+/* ---- those who are turned away -------------------------------------------------------------- */
+
+int krbrepl__master_may_log(krbrepl_node *n)
+{
+    krbrepl__quiet *q = &n->master->quiet;
+
+    if (n->now - q->since >= 1000) {
+        if (q->dropped != 0)
+            krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node",
+                          "%u more connections were turned away, with no line for each", q->dropped);
+        q->since = n->now;
+        q->lines = q->dropped = 0;
+    }
+    if (q->lines < LINES_PER_SECOND) {
+        q->lines++;
+        return 1;
+    }
+    q->dropped++;
+    return 0;
+}
+
+void krbrepl__master_turned_away(krbrepl_node *n, const char *address, const char *why)
+{
+    if (krbrepl__master_may_log(n))
+        krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node", "%s: turned away: %s", address, why);
+}
+
+/* ---- the store moved ------------------------------------------------------------------------ */
+
+static void wake_all(krbrepl_node *n)
+{
+    krbrepl__item *l, *after;
+
+    KRBREPL__EACH_ITEM(&n->conns, l, after)
+    {
+        krbrepl__conn *c = l->self;
+
+        if (c->over || !c->secured)
+            continue;
+        krbrepl__sess_grown(c->sess, n->info.pos.seq);
+        krbrepl__conn_wake(c);
+    }
+}
+
+static void begin_drain(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+
+    m->drain_err = n->info.role == KRBREPL_ROLE_FENCED ? KRBREPL_ERR_FENCED : KRBREPL_ERR_NOT_MASTER;
+    m->drain_until = n->now + DRAIN_MS;
+    krbrepl__logf(
+        &n->log, KRBREPL_LOG_NOTICE, "node",
+        "the store in %s is not master any more, it is %s; the replicas get what was committed "
+        "until then, and the node stops",
+        krbrepl_store_dir(n->store), krbrepl_role_name(n->info.role));
+    krbrepl__master_close_listeners(n);
+}
+
+static int all_have(krbrepl_node *n, uint64_t seq)
+{
+    krbrepl__item *l, *after;
+
+    KRBREPL__EACH_ITEM(&n->conns, l, after)
+    {
+        krbrepl__conn *c = l->self;
+
+        if (!c->over && c->secured && krbrepl__conn_info(c)->durable < seq)
+            return 0;
+    }
+    return 1;
+}
+
+static void check_drain(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+
+    if (m->drain_err == 0 || (!all_have(n, n->info.pos.seq) && n->now < m->drain_until))
+        return;
+    if (m->drain_err == KRBREPL_ERR_FENCED)
+        krbrepl__node_give_up(n, m->drain_err,
+                              "a master with a higher epoch exists; run this node as its replica, or "
+                              "promote it if it is the right master");
+    else
+        krbrepl__node_give_up(n, m->drain_err,
+                              "the store was demoted; run this node as a replica of the new master");
+}
+
+void krbrepl__master_looked(krbrepl_node *n, const krbrepl_store_info *before)
+{
+    if (n->info.role != KRBREPL_ROLE_MASTER && n->master->drain_err == 0)
+        begin_drain(n);
+    if (n->info.pos.seq != before->pos.seq) {
+        wake_all(n);
+        n->acks_moved = 1;
+    }
+    check_drain(n);
+}
+
+void krbrepl__master_tick(krbrepl_node *n)
+{
+    krbrepl__slots_flush(n);
+    krbrepl__master_resume(n);
+    if (n->master->quiet.dropped != 0 && n->now - n->master->quiet.since >= 1000)
+        krbrepl__master_may_log(n);
+}

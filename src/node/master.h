@@ -1,0 +1,62 @@
+/* master.h: what a node has while it serves. */
+#ifndef KRBREPL__MASTER_H
+#define KRBREPL__MASTER_H
+
+#include "conn.h"
+
+#define KRBREPL__LISTENERS 32
+
+typedef struct krbrepl__listener {
+    krbrepl_node *n;
+    int fd;
+    krbrepl__watch watch;
+} krbrepl__listener;
+
+/* A slot and what is to be done about it. Kept for every replica that was ever served, until it is not
+ * authorized any more. */
+typedef struct krbrepl__slot_entry {
+    krbrepl__slot s;
+    krbrepl__conn *live; /* its session, or NULL */
+    int dirty;
+} krbrepl__slot_entry;
+
+/* At most so many lines a second about those who are turned away; the rest is counted. */
+typedef struct krbrepl__quiet {
+    uint64_t since;
+    unsigned lines, dropped;
+} krbrepl__quiet;
+
+struct krbrepl__master {
+    krbrepl_node *n;
+    krbrepl_master_options opt; /* with the defaults filled in; strings below */
+    char *service, *keytab;
+    krbrepl__listener lst[KRBREPL__LISTENERS];
+    size_t nlst;
+    int accept_paused;
+    krbrepl__item fresh; /* connections that have not authenticated yet, oldest first */
+    krbrepl__slot_entry *slots;
+    size_t nslots, slots_cap;
+    int slots_failed;
+    krbrepl__quiet quiet;
+    int drain_err; /* the role is gone: why; the node stops when the replicas have what there is */
+    uint64_t drain_until;
+};
+
+/* master.c */
+/* One line about somebody who was turned away. */
+void krbrepl__master_turned_away(krbrepl_node *n, const char *address, const char *why);
+
+/* accept.c */
+int krbrepl__master_listen(krbrepl_node *n, const char *listen);
+void krbrepl__master_resume(krbrepl_node *n); /* accepting, when it was paused */
+void krbrepl__master_close_listeners(krbrepl_node *n);
+
+/* slots.c */
+int krbrepl__slots_load(krbrepl_node *n);
+void krbrepl__slots_flush(krbrepl_node *n);
+void krbrepl__slots_free(krbrepl_node *n);
+/* The slot of a principal, made when there is none. NULL: out of memory. Valid until the next is made. */
+krbrepl__slot_entry *krbrepl__slot_of(krbrepl_node *n, const char *principal);
+void krbrepl__slot_forget(krbrepl_node *n, const char *principal);
+
+#endif

@@ -1,0 +1,160 @@
+/* peers.c: the sessions of a master: who may have one, and what becomes of its slot. */
+#include <stdio.h>
+#include <string.h>
+
+#include "master.h"
+
+static int ask(krbrepl_node *n, const char *principal, const char *address)
+{
+    if (n->events.authorize == NULL)
+        return 0;
+    return n->events.authorize(n->events_ctx, principal, address);
+}
+
+int krbrepl__master_authorize(krbrepl__conn *c, const char *principal)
+{
+    int allow = ask(c->n, principal, c->address);
+
+    /* One that may not come back must not hold the journal back for ever. */
+    if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
+        krbrepl__slot_forget(c->n, principal);
+    return allow;
+}
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+/* The slot of a session's principal, found at once where it was the last time. */
+static krbrepl__slot_entry *slot_for(krbrepl__conn *c, const char *principal)
+{
+    krbrepl__master *m = c->n->master;
+    krbrepl__slot_entry *e;
+
+    if (c->slot != 0 && c->slot <= m->nslots &&
+        strcmp(m->slots[c->slot - 1].s.principal, principal) == 0)
+        return &m->slots[c->slot - 1];
+    e = krbrepl__slot_of(c->n, principal);
+    c->slot = e != NULL ? (size_t)(e - m->slots) + 1 : 0;
+    return e;
+}
+
+void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq)
+{
+    krbrepl_node *n = c->n;
+    krbrepl__slot_entry *e = slot_for(c, principal);
+    uint64_t was;
+
+    if (e == NULL)
+        return;
+    was = e->s.hold;
+    if (was == seq)
+        return;
+    e->s.hold = seq;
+    e->dirty = 1;
+    /* What is needed from now on must not be trimmed before the next second; what is not needed any more
+     * can wait. */
+    if (seq != 0 && (was == 0 || seq < was))
+        krbrepl__slots_flush(n);
+}
+
+static void keep_slot(krbrepl__conn *c, const krbrepl__sess_info *i)
+{
+    krbrepl_node *n = c->n;
+    krbrepl__slot_entry *e;
+
+    if (i->phase != KRBREPL__SESS_COPYING && i->phase != KRBREPL__SESS_STREAMING)
+        return;
+    e = slot_for(c, i->principal);
+    if (e == NULL)
+        return;
+    e->live = c;
+    if (e->s.durable != i->durable || (c->copy_us != 0 && e->s.copy_us != c->copy_us))
+        e->dirty = 1;
+    e->s.durable = i->durable;
+    if (c->copy_us != 0) {
+        e->s.copy_us = c->copy_us;
+        e->s.copy_reason = i->copy_reason;
+    }
+    e->s.seen_us = n->sys->wall_us(n->sys->ctx);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+static void supersede_others(krbrepl__conn *c, const char *principal)
+{
+    krbrepl__item *l, *after;
+
+    KRBREPL__EACH_ITEM(&c->n->conns, l, after)
+    {
+        krbrepl__conn *o = l->self;
+
+        if (o == c || o->over || !o->secured ||
+            strcmp(krbrepl__conn_info(o)->principal, principal) != 0)
+            continue;
+        o->superseded = 1;
+        krbrepl__conn_close(o, 0, "a newer session of the same replica takes its place");
+    }
+}
+
+static void welcome(krbrepl__conn *c, const krbrepl__sess_info *i)
+{
+    c->secured = 1;
+    krbrepl__item_drop(&c->fresh);
+    krbrepl__logf(&c->n->log, KRBREPL_LOG_INFO, "node", "%s: %s has authenticated (%s)", c->address,
+                  i->principal, i->mechanism != NULL ? i->mechanism : "");
+    supersede_others(c, i->principal);
+}
+
+void krbrepl__master_conn_moved(krbrepl__conn *c)
+{
+    const krbrepl__sess_info *i = krbrepl__conn_info(c);
+
+    if (!c->secured)
+        welcome(c, i);
+    keep_slot(c, i);
+    if (!c->up && i->phase >= KRBREPL__SESS_COPYING) {
+        c->up = 1;
+        krbrepl__conn_tell_peer(c, 0);
+    }
+    c->n->acks_moved = 1;
+}
+
+void krbrepl__master_conn_over(krbrepl__conn *c)
+{
+    const krbrepl__sess_info *i = krbrepl__conn_info(c);
+    krbrepl_node *n = c->n;
+    krbrepl__slot_entry *e;
+
+    if (!c->up && i->err != 0)
+        n->count.refused++;
+    if (i->err != 0 && c->up)
+        krbrepl__node_note(n, i->err, i->text);
+    if (c->secured) {
+        e = slot_for(c, i->principal);
+        if (e != NULL && e->live == c) {
+            e->live = NULL;
+            e->dirty = 1;
+        }
+    }
+    if (c->up)
+        krbrepl__conn_tell_peer(c, i->err);
+    n->acks_moved = 1;
+}
+
+void krbrepl__master_reauthorize(krbrepl_node *n)
+{
+    krbrepl__item *l, *after;
+
+    krbrepl__logf(&n->log, KRBREPL_LOG_INFO, "node", "every session is authorized anew");
+    KRBREPL__EACH_ITEM(&n->conns, l, after)
+    {
+        krbrepl__conn *c = l->self;
+        int allow;
+
+        if (c->over || !c->secured)
+            continue;
+        allow = krbrepl__master_authorize(c, krbrepl__conn_info(c)->principal);
+        if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
+            krbrepl__conn_close(c, KRBREPL_ERR_DENIED,
+                                "it is not authorized any more; add it to the acl of the master");
+    }
+}

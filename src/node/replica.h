@@ -1,0 +1,58 @@
+/* replica.h: what a node has while it follows. */
+#ifndef KRBREPL__REPLICA_H
+#define KRBREPL__REPLICA_H
+
+#include "conn.h"
+
+#define KRBREPL__REPLICA_WINDOW (4u << 20)
+
+enum krbrepl__dial_state {
+    KRBREPL__DIAL_IDLE = 0,
+    KRBREPL__DIAL_LOOKUP = 1,
+    KRBREPL__DIAL_CONNECT = 2
+};
+
+/* On the way to the master: name look-up, then one address after the other. */
+typedef struct krbrepl__dial {
+    int state;
+    krbrepl__task *task;
+    krbrepl__waiter waiter;
+    krbrepl__addr addr[KRBREPL__LOOKUP_MAX];
+    size_t n, next, tried;
+    size_t start; /* where the next dial begins, so that no address is stuck with */
+    int fd;
+    krbrepl__watch watch;
+    krbrepl__timer limit;
+} krbrepl__dial;
+
+struct krbrepl__replica {
+    krbrepl_node *n;
+    krbrepl_replica_options opt; /* with the defaults filled in; strings below */
+    char *host, *port, *service, *principal, *keytab;
+    uint8_t database_id[16];
+    int has_id;
+    krbrepl__dial dial;
+    krbrepl__conn *cur;   /* the session that is followed */
+    krbrepl__conn *next;  /* a successor that is authenticating */
+    krbrepl__timer retry; /* to dial again, or to renew */
+    unsigned fails;       /* in a row */
+    int last_fail;        /* the last one was logged with this code */
+
+    uint64_t upstream_seq;
+    uint64_t even_ms; /* when this replica last had all there is; 0: not yet */
+    int64_t heard_us; /* when the master was last heard */
+    uint64_t heard_ms;
+    int64_t copy_us;
+    uint32_t copy_reason;
+    uint64_t applied; /* own seq as last looked at */
+};
+
+/* dial.c */
+int krbrepl__dial_begin(krbrepl_node *n);
+void krbrepl__dial_end(krbrepl_node *n);
+
+/* What dial.c tells replica.c. */
+void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *addr);
+void krbrepl__replica_unreachable(krbrepl_node *n, const char *why);
+
+#endif
