@@ -297,14 +297,16 @@ static void member_that_does_not_fit_is_named(void **state)
 static void shorter_struct_is_read_as_if_zero_filled(void **state)
 {
     size_t size = offsetof(krbrepl_mit_policy, keysalts), len;
-    krbrepl_mit_policy *old = calloc(1, size), *back;
+    uint32_t min_length = 9;
+    krbrepl_mit_policy *back;
+    unsigned char *old = calloc(1, size);
     void *value;
 
     (void)state;
     assert_non_null(old);
-    old->size = size;
-    old->min_length = 9;
-    assert_int_equal(krbrepl_mit_policy_encode(old, &value, &len, NULL), 0);
+    memcpy(old, &size, sizeof size);
+    memcpy(old + offsetof(krbrepl_mit_policy, min_length), &min_length, sizeof min_length);
+    assert_int_equal(krbrepl_mit_policy_encode((const void *)old, &value, &len, NULL), 0);
     assert_int_equal(krbrepl_mit_policy_decode((krbrepl_bytes){value, len}, &back, NULL), 0);
     assert_int_equal(back->min_length, 9);
     assert_null(back->keysalts.data);
@@ -312,6 +314,20 @@ static void shorter_struct_is_read_as_if_zero_filled(void **state)
     krbrepl_mit_policy_free(back);
     krbrepl_mit_free(value, len);
     free(old);
+}
+
+/* No list of key/salt types has one encoding only: without the flag. */
+static void empty_list_of_keysalts_is_refused(void **state)
+{
+    uint8_t value[2 + 48 + 2 + 2] = {1, 1};
+    krbrepl_mit_policy *q;
+
+    (void)state;
+    assert_int_equal(krbrepl_mit_policy_decode((krbrepl_bytes){value, sizeof value}, &q, NULL),
+                     KRBREPL_ERR_FORMAT);
+    value[1] = 0;
+    assert_int_equal(krbrepl_mit_policy_decode((krbrepl_bytes){value, sizeof value - 2}, &q, NULL), 0);
+    krbrepl_mit_policy_free(q);
 }
 
 static void lockout_values_survive_encoding(void **state)
@@ -346,6 +362,7 @@ int main(void)
         cmocka_unit_test(newer_record_is_refused_with_advice),
         cmocka_unit_test(member_that_does_not_fit_is_named),
         cmocka_unit_test(shorter_struct_is_read_as_if_zero_filled),
+        cmocka_unit_test(empty_list_of_keysalts_is_refused),
         cmocka_unit_test(lockout_values_survive_encoding),
     };
 
