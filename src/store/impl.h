@@ -54,7 +54,9 @@ typedef struct krbrepl__env {
     pthread_t writer;
     unsigned active; /* transactions of this process, those waiting for the writer lock included */
     size_t map_want; /* more address space is needed: reserved when active is 0 */
-    void *local;     /* local.c: its own part, for the local environment */
+    int broken;      /* the map is gone; only closing is left */
+    void *part;      /* what `before` made */
+    void (*close)(struct krbrepl__env *e); /* NULL: mdb_env_close */
 } krbrepl__env;
 
 typedef struct krbrepl__env_options {
@@ -65,6 +67,10 @@ typedef struct krbrepl__env_options {
     /* Called once, when the environment was opened for the first time in this process; opens the
      * tables. */
     int (*setup)(krbrepl__env *e, krbrepl_errinfo *ei);
+    /* Both optional, for the local environment. `before` runs before LMDB opens the files; `close` closes
+     * e->mdb (which may be NULL, when opening failed) and frees the part. */
+    int (*before)(const char *dir, void **part, krbrepl_errinfo *ei);
+    void (*close)(krbrepl__env *e);
 } krbrepl__env_options;
 
 /* Opens, or shares, the environment in `dir`. */
@@ -111,6 +117,9 @@ struct krbrepl__state {
     uint64_t chains_first;  /* chains below this one are not of this history */
     uint64_t chains_pruned; /* below this one only every 1,024th is left */
 };
+
+/* Within a transaction; krbrepl__wtxn_commit does it for you. */
+int krbrepl__state_put(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st);
 
 /* The handle. */
 struct krbrepl_store {
@@ -211,9 +220,19 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
                      krbrepl_bytes value, unsigned put_flags, int *created);
 /* NOTFOUND without a text. */
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
-/* Applies the changes of a decoded commit to the table `dbi`; moves *records. */
+/* Canonical keys (vec16) that come into being, and that go, with a commit: for the local environment. */
+typedef struct krbrepl__touched {
+    krbrepl__buf created, gone;
+} krbrepl__touched;
+
+void krbrepl__touched_init(krbrepl__touched *t);
+void krbrepl__touched_free(krbrepl__touched *t);
+/* Puts (or, with `value` NULL, deletes: NOTFOUND without a text) one record, and keeps count. */
+int krbrepl__row_change(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                        const krbrepl_bytes *value, uint64_t *records, krbrepl__touched *t);
+/* Applies the changes of a decoded commit to the table `dbi`; moves *records. `t` may be NULL. */
 int krbrepl__row_apply(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__commit *c,
-                       uint64_t *records);
+                       uint64_t *records, krbrepl__touched *t);
 /* The generation `which` (0 or 1). */
 MDB_dbi krbrepl__gen(const krbrepl_store *s, unsigned which);
 /* A key for an error text: at most 100 characters, everything unprintable as \xNN. */
@@ -248,20 +267,45 @@ int krbrepl__chain_set(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8
  */
 int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_pos *pos,
                              uint64_t cumulative, const krbrepl__ancestry *ancestry);
+/* Does `c` come next after `pos`? PROTO, FENCED, DIVERGED with a text. */
+int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t cumulative,
+                            const krbrepl__commit *c);
+/* Puts the last position of a lineage that is being left into the ancestry. */
+int krbrepl__ancestor_note(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *left);
+/* Begins a reign: draws the database id if there is none, and a lineage; raises the epoch above every one
+ * known; sets the role to master and appends the lineage commit. */
+int krbrepl__lineage_new(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, const char *who);
+int krbrepl__id_draw(krbrepl_store *s, krbrepl__wtxn *w);
 /* Trims at most `max` entries by the retention. */
 int krbrepl__trim(krbrepl_store *s, krbrepl__wtxn *w, unsigned max);
+/* True when krbrepl__trim would do something (for a look without the writer lock). */
+int krbrepl__trim_due(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st);
+/* The wall clock of entry `seq`, unverified. NOTFOUND without a text. */
+int krbrepl__journal_time(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, uint64_t seq,
+                          int64_t *us);
+/* The lowest seq that a slot holds, UINT64_MAX when none does. */
+int krbrepl__slots_hold(krbrepl_store *s, MDB_txn *txn, uint64_t *hold);
 
 /* ---- small things ---------------------------------------------------------------------------- */
 
-/* flock on a file in the store's directory, made if it is not there. LOCKED with `what` in the text.
- * The lock goes when *fd is closed (close alone, never LOCK_UN, which a forked child would share). */
+/* flock on a file in the store's directory, made if it is not there. LOCKED with `what` in the text. */
 int krbrepl__lock_file(krbrepl_store *s, const char *name, const char *what, int *fd);
+/* Lets go and sets *fd to -1. A forked child only closes: the lock is its parent's. */
+void krbrepl__unlock_file(krbrepl_store *s, int *fd);
+/* A handle without an environment, and the end of any handle. */
+int krbrepl__handle_new(krbrepl_store **out, const char *dir, krbrepl_errinfo *ei);
+void krbrepl__handle_free(krbrepl_store *s);
+/* Opens the tables. `create`: makes them. */
+int krbrepl__tables_open(krbrepl__env *e, int create, krbrepl_errinfo *ei);
+/* Gives `name` in `dirfd` the mode and group of data.mdb, where this process may. */
+void krbrepl__mode_like_data(int dirfd, const char *name);
 /* "uid N", when the caller gave no `who`. */
 krbrepl_bytes krbrepl__who(const char *who, char room[32]);
 /* TOOBIG when who or why are longer than KRBREPL__MAX_ORIGIN. */
 int krbrepl__origin_check(krbrepl_store *s, const char *who, const char *why);
-/* Before a commit: forgets the local entries of keys that come into being. After it: of those deleted.
- * `keys` are canonical keys as vec16. Quietly nothing when there is no local environment. */
+/* Forgets the local entries of canonical keys given as vec16; quietly nothing when there is no local
+ * environment. Called before a commit for keys that come into being (so that a crash in between cannot give
+ * a new record an old entry), and after it for keys that went. */
 void krbrepl__local_forget(krbrepl_store *s, const krbrepl__buf *keys);
 void krbrepl__local_close(krbrepl_store *s);
 

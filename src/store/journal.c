@@ -1,0 +1,237 @@
+/* journal.c: the commits, each bound to the one before it by the chain.
+ *
+ *   journal  seq:u64 -> chain[32] || encoded commit
+ *   chains   seq:u64 -> chain[32]
+ *
+ * An entry is verified by computing its chain again from the chain of the entry before it. When an entry is
+ * trimmed its chain moves to `chains`, so that the oldest entry can be verified too, and so that positions
+ * can be compared further back than the journal reaches. */
+#include "impl.h"
+
+#include <string.h>
+
+#define CHAIN 32u
+
+static int damaged(krbrepl_store *s, uint64_t seq, const char *why)
+{
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+                         "journal: commit %llu %s; restore a backup, or copy from the master",
+                         (unsigned long long)seq, why);
+}
+
+/* The raw entry. NOTFOUND outside of the journal; CORRUPT when one inside of it is missing. */
+static int entry_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, uint64_t seq,
+                     krbrepl__rd *r)
+{
+    uint8_t be[8];
+    MDB_val k = {sizeof be, be}, v;
+    int rc;
+
+    if (seq < st->journal_first || seq > st->pos.seq)
+        return KRBREPL_ERR_NOTFOUND;
+    krbrepl__put_u64(be, seq);
+    rc = mdb_get(txn, s->env->dbi[KRBREPL__DBI_JOURNAL], &k, &v);
+    if (rc == MDB_NOTFOUND || (rc == 0 && v.mv_size <= CHAIN))
+        return damaged(s, seq, "is missing");
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "journal: reading");
+    krbrepl__rd_init(r, v.mv_data, v.mv_size);
+    return 0;
+}
+
+static int checkpoint_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, uint64_t seq,
+                          uint8_t chain[32])
+{
+    uint8_t be[8];
+    MDB_val k = {sizeof be, be}, v;
+    int rc;
+
+    if (seq < st->chains_first)
+        return KRBREPL_ERR_NOTFOUND;
+    krbrepl__put_u64(be, seq);
+    rc = mdb_get(txn, s->env->dbi[KRBREPL__DBI_CHAINS], &k, &v);
+    if (rc == MDB_NOTFOUND)
+        return KRBREPL_ERR_NOTFOUND;
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "chains: reading");
+    if (v.mv_size != CHAIN)
+        return damaged(s, seq, "has a malformed chain");
+    memcpy(chain, v.mv_data, CHAIN);
+    return 0;
+}
+
+int krbrepl__chain_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
+                       const uint8_t id[16], uint64_t seq, uint8_t chain[32])
+{
+    krbrepl__rd r;
+    int rc;
+
+    if (seq > st->pos.seq)
+        return KRBREPL_ERR_NOTFOUND;
+    if (seq == 0) {
+        rc = krbrepl__chain_first(s->sha, id, chain);
+        return rc != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), rc) : 0;
+    }
+    if (seq == st->pos.seq) {
+        memcpy(chain, st->pos.chain, CHAIN);
+        return 0;
+    }
+    if (seq < st->journal_first)
+        return checkpoint_get(s, txn, st, seq, chain);
+    rc = entry_get(s, txn, st, seq, &r);
+    if (rc == 0)
+        krbrepl__rd_copy(&r, chain, CHAIN);
+    return rc;
+}
+
+int krbrepl__chain_set(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32])
+{
+    uint8_t be[8], copy[CHAIN];
+    MDB_val k = {sizeof be, be}, v = {sizeof copy, copy};
+
+    krbrepl__put_u64(be, seq);
+    memcpy(copy, chain, sizeof copy);
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s),
+                             mdb_put(txn, s->env->dbi[KRBREPL__DBI_CHAINS], &k, &v, 0),
+                             "chains: writing");
+}
+
+int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
+                         const uint8_t id[16], uint64_t seq, krbrepl_bytes *commit, uint8_t chain[32])
+{
+    uint8_t before[CHAIN], stored[CHAIN], computed[CHAIN];
+    krbrepl__rd r;
+    int rc = entry_get(s, txn, st, seq, &r);
+
+    if (rc != 0)
+        return rc;
+    krbrepl__rd_copy(&r, stored, sizeof stored);
+    *commit = krbrepl__rd_view(&r, r.left);
+    rc = krbrepl__chain_get(s, txn, st, id, seq - 1, before);
+    if (rc == KRBREPL_ERR_NOTFOUND)
+        return damaged(s, seq, "cannot be verified: the chain before it is missing");
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__chain_next(s->sha, before, *commit, computed);
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    if (memcmp(computed, stored, CHAIN) != 0 ||
+        (seq == st->pos.seq && memcmp(computed, st->pos.chain, CHAIN) != 0))
+        return damaged(s, seq, "does not match the chain of the history");
+    if (chain != NULL)
+        memcpy(chain, computed, CHAIN);
+    return 0;
+}
+
+int krbrepl__journal_time(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, uint64_t seq,
+                          int64_t *us)
+{
+    krbrepl__rd r;
+    int rc = entry_get(s, txn, st, seq, &r);
+
+    if (rc != 0)
+        return rc;
+    /* chain, version, kind, flags, seq, epoch, lineage: see commit.h */
+    (void)krbrepl__rd_view(&r, CHAIN + 1 + 1 + 2 + 8 + 8 + 16);
+    *us = (int64_t)krbrepl__rd_u64(&r);
+    return r.err != 0 ? damaged(s, seq, "is malformed") : 0;
+}
+
+/* ---- appending ------------------------------------------------------------------------------ */
+
+static int entry_put(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32],
+                     krbrepl_bytes encoded)
+{
+    MDB_dbi dbi = s->env->dbi[KRBREPL__DBI_JOURNAL];
+    uint8_t be[8], *at;
+    MDB_val k = {sizeof be, be}, v = {CHAIN + encoded.len, NULL};
+    int rc;
+
+    krbrepl__put_u64(be, seq);
+    /* APPEND fills the pages. It is refused while rubbish of another history lies behind this seq. */
+    rc = mdb_put(txn, dbi, &k, &v, MDB_RESERVE | MDB_APPEND);
+    if (rc == MDB_KEYEXIST) {
+        v.mv_size = CHAIN + encoded.len;
+        rc = mdb_put(txn, dbi, &k, &v, MDB_RESERVE);
+    }
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "journal: writing");
+    at = v.mv_data;
+    memcpy(at, chain, CHAIN);
+    memcpy(at + CHAIN, encoded.data, encoded.len);
+    return 0;
+}
+
+int krbrepl__journal_append_encoded(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl__commit *c)
+{
+    uint8_t before[CHAIN], chain[CHAIN];
+    struct krbrepl__state *st = &w->st;
+    int rc = krbrepl__chain_get(s, w->txn, st, w->id, st->pos.seq, before);
+
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__chain_next(s->sha, before, c->encoded, chain);
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    rc = entry_put(s, w->txn, c->seq, chain, c->encoded);
+    if (rc != 0)
+        return rc;
+    st->pos.seq = c->seq;
+    st->pos.epoch = c->epoch;
+    memcpy(st->pos.lineage, c->lineage, sizeof st->pos.lineage);
+    memcpy(st->pos.chain, chain, CHAIN);
+    st->cumulative = c->cumulative;
+    st->journal_bytes += c->encoded.len;
+    if (st->known_epoch < c->epoch)
+        st->known_epoch = c->epoch;
+    return 0;
+}
+
+int krbrepl__journal_append(krbrepl_store *s, krbrepl__wtxn *w, krbrepl__commit *c)
+{
+    krbrepl__buf b;
+    int rc;
+
+    c->seq = w->st.pos.seq + 1;
+    c->epoch = w->st.pos.epoch;
+    memcpy(c->lineage, w->st.pos.lineage, sizeof c->lineage);
+    c->time_us = s->sys->wall_us(s->sys->ctx);
+    c->cumulative = w->st.cumulative + (c->kind == KRBREPL_COMMIT_CHANGES ? c->nchanges : 0);
+    krbrepl__buf_init(&b, KRBREPL_MAX_COMMIT);
+    krbrepl__commit_put(&b, c);
+    if (b.err == KRBREPL_ERR_TOOBIG) {
+        rc = krbrepl__fail(KRBREPL__EI(s), b.err,
+                           "commit: larger than %u bytes; make several commits of it",
+                           KRBREPL_MAX_COMMIT);
+    } else if (b.err != 0) {
+        rc = krbrepl__fail_plain(KRBREPL__EI(s), b.err);
+    } else {
+        c->encoded.data = b.data;
+        c->encoded.len = b.len;
+        rc = krbrepl__journal_append_encoded(s, w, c);
+        c->encoded.data = NULL;
+        c->encoded.len = 0;
+    }
+    krbrepl__buf_free(&b);
+    return rc;
+}
+
+int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_pos *pos,
+                             uint64_t cumulative, const krbrepl__ancestry *ancestry)
+{
+    struct krbrepl__state *st = &w->st;
+    int rc = krbrepl__chain_set(s, w->txn, pos->seq, pos->chain);
+
+    if (rc == 0)
+        rc = krbrepl__meta_set_ancestry(s, w->txn, ancestry);
+    if (rc != 0)
+        return rc;
+    st->pos = *pos;
+    st->cumulative = cumulative;
+    st->journal_first = pos->seq + 1;
+    st->journal_bytes = 0;
+    st->chains_first = st->chains_pruned = pos->seq;
+    if (st->known_epoch < pos->epoch)
+        st->known_epoch = pos->epoch;
+    return 0;
+}

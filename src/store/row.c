@@ -1,0 +1,273 @@
+/* row.c: one record in a table of records. impl.h has the layout of a row. */
+#include "impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+MDB_dbi krbrepl__gen(const krbrepl_store *s, unsigned which)
+{
+    return s->env->dbi[KRBREPL__DBI_RECORDS + (which & 1u)];
+}
+
+void krbrepl__printable(char out[104], krbrepl_bytes key)
+{
+    const unsigned char *p = key.data;
+    size_t i, n = 0;
+
+    for (i = 0; i < key.len && n < 96; i++) {
+        if (p[i] >= 0x20 && p[i] < 0x7f && p[i] != '\\')
+            out[n++] = (char)p[i];
+        else
+            n += (size_t)snprintf(out + n, 5, "\\x%02x", p[i]);
+    }
+    out[n] = '\0';
+    if (i < key.len)
+        memcpy(out + n, "...", 4);
+}
+
+int krbrepl__rkey_make(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl__rkey *out)
+{
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->table = table;
+    out->table_len = table != NULL ? strlen(table) : 0;
+    out->key = key;
+    rc = krbrepl__table_check(table, out->table_len);
+    if (rc != 0)
+        return krbrepl__fail(KRBREPL__EI(s), rc,
+                             "store: a table name has 1 to %u characters out of a-z, 0-9, '_' and '-'",
+                             KRBREPL_MAX_TABLE);
+    rc = krbrepl__ckey_make(s->sha, table, out->table_len, key, &out->ck);
+    if (rc == KRBREPL_ERR_INVALID || rc == KRBREPL_ERR_TOOBIG)
+        return krbrepl__fail(KRBREPL__EI(s), rc, "store: a key has 1 to %u bytes, this one %zu",
+                             KRBREPL_MAX_KEY, key.len);
+    return rc != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), rc) : 0;
+}
+
+static const char *dbi_name(const krbrepl_store *s, MDB_dbi dbi)
+{
+    unsigned i;
+
+    for (i = 0; i < KRBREPL__NDBI; i++)
+        if (s->env->dbi[i] == dbi)
+            return krbrepl__dbi_name[i];
+    return "records";
+}
+
+static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
+{
+    const uint8_t *p = ck.data;
+    const uint8_t *nul = ck.len != 0 ? memchr(p, 0, ck.len) : NULL;
+    krbrepl_bytes key = ck;
+    char text[104];
+
+    if (nul == NULL || (size_t)(nul - p) > KRBREPL_MAX_TABLE) {
+        krbrepl__printable(text, ck);
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+                             "%s: the stored key %s is malformed; restore a backup, or copy from the "
+                             "master",
+                             dbi_name(s, dbi), text);
+    }
+    key.data = nul + 1;
+    key.len = ck.len - (size_t)(nul - p) - 1;
+    krbrepl__printable(text, key);
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+                         "%s: record %.*s %s does not match its checksum; restore a backup, or copy "
+                         "from the master",
+                         dbi_name(s, dbi), (int)(nul - p), (const char *)p, text);
+}
+
+/* Finds the full key of a row: in the canonical key, or behind the flags. -1 when it is malformed. */
+static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
+{
+    unsigned flags = krbrepl__rd_u8(r);
+    krbrepl__ckey again;
+
+    if (flags != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0))
+        return -1;
+    row->full = row->ck;
+    if (flags != 0) {
+        row->full = krbrepl__rd_vec32(r);
+        if (r->err != 0 || krbrepl__ckey_from_full(s->sha, row->full, &again) != 0 ||
+            krbrepl__bytes_cmp(again.b, again.len, row->ck.data, row->ck.len) != 0)
+            return -1;
+    }
+    row->table_len = krbrepl__fullkey_table(row->full);
+    return r->err != 0 || row->table_len == 0 ? -1 : 0;
+}
+
+int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                      krbrepl__row *out)
+{
+    uint8_t digest[KRBREPL__RDIGEST];
+    krbrepl__rd r;
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->ck.data = ck->mv_data;
+    out->ck.len = ck->mv_size;
+    krbrepl__rd_init(&r, data->mv_data, data->mv_size);
+    out->rdigest = krbrepl__rd_view(&r, KRBREPL__RDIGEST).data;
+    if (row_full(s, &r, out) != 0)
+        return row_damaged(s, dbi, out->ck);
+    out->table = out->full.data;
+    out->key.data = (const uint8_t *)out->full.data + out->table_len + 1;
+    out->key.len = out->full.len - out->table_len - 1;
+    out->value = krbrepl__rd_view(&r, r.left);
+    rc = krbrepl__record_digest(s->sha, out->table, out->table_len, out->key, out->value, digest);
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    if (memcmp(digest, out->rdigest, sizeof digest) != 0)
+        return row_damaged(s, dbi, out->ck);
+    return 0;
+}
+
+/* LMDB wants keys that are not const, and does not write to them. */
+static MDB_val rkey_val(const krbrepl__rkey *k)
+{
+    union {
+        const uint8_t *from;
+        void *to;
+    } cast = {k->ck.b};
+    MDB_val v = {k->ck.len, cast.to};
+
+    return v;
+}
+
+int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                     krbrepl__row *out)
+{
+    MDB_val key = rkey_val(k), data;
+    int rc = mdb_get(txn, dbi, &key, &data);
+
+    if (rc == MDB_NOTFOUND)
+        return KRBREPL_ERR_NOTFOUND;
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: reading a record");
+    return krbrepl__row_open(s, dbi, &key, &data, out);
+}
+
+static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], const krbrepl__rkey *k,
+                     krbrepl_bytes value)
+{
+    size_t full = k->table_len + 1 + k->key.len;
+
+    memcpy(p, digest, KRBREPL__RDIGEST);
+    p += KRBREPL__RDIGEST;
+    if (k->ck.len == KRBREPL__CKEY_MAX) {
+        *p++ = KRBREPL__ROW_LONG;
+        krbrepl__put_u32(p, (uint32_t)full);
+        p += 4;
+        memcpy(p, k->table, k->table_len);
+        p[k->table_len] = 0;
+        memcpy(p + k->table_len + 1, k->key.data, k->key.len);
+        p += full;
+    } else {
+        *p++ = 0;
+    }
+    if (value.len != 0)
+        memcpy(p, value.data, value.len);
+}
+
+int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                     krbrepl_bytes value, unsigned put_flags, int *created)
+{
+    uint8_t digest[KRBREPL__RDIGEST];
+    MDB_val key = rkey_val(k), data = {KRBREPL__ROW_HEAD + value.len, NULL};
+    int rc, fresh = 1;
+
+    if (value.len > KRBREPL_MAX_VALUE)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_TOOBIG,
+                             "store: a value has at most %u bytes, this one %zu", KRBREPL_MAX_VALUE,
+                             value.len);
+    if (k->ck.len == KRBREPL__CKEY_MAX)
+        data.mv_size += 4 + k->table_len + 1 + k->key.len;
+    rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    if ((put_flags & MDB_APPEND) == 0) {
+        MDB_val there = data;
+
+        rc = mdb_put(txn, dbi, &key, &there, MDB_RESERVE | MDB_NOOVERWRITE);
+        fresh = rc != MDB_KEYEXIST;
+        if (fresh)
+            data = there;
+    }
+    if (!fresh || (put_flags & MDB_APPEND) != 0)
+        rc = mdb_put(txn, dbi, &key, &data, MDB_RESERVE | put_flags);
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: writing a record");
+    row_fill(data.mv_data, digest, k, value);
+    if (created != NULL)
+        *created = fresh;
+    return 0;
+}
+
+int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k)
+{
+    MDB_val key = rkey_val(k);
+    int rc = mdb_del(txn, dbi, &key, NULL);
+
+    if (rc == MDB_NOTFOUND)
+        return KRBREPL_ERR_NOTFOUND;
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: deleting a record");
+}
+
+void krbrepl__touched_init(krbrepl__touched *t)
+{
+    krbrepl__buf_init(&t->created, 0);
+    krbrepl__buf_init(&t->gone, 0);
+}
+
+void krbrepl__touched_free(krbrepl__touched *t)
+{
+    krbrepl__buf_free(&t->created);
+    krbrepl__buf_free(&t->gone);
+}
+
+/* One change, as txn_put and txn_delete make it, or as it came from a master. NOTFOUND is for the caller
+ * to judge. */
+int krbrepl__row_change(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
+                        const krbrepl_bytes *value, uint64_t *records, krbrepl__touched *t)
+{
+    int created = 0, rc;
+
+    if (value != NULL)
+        rc = krbrepl__row_put(s, txn, dbi, k, *value, 0, &created);
+    else
+        rc = krbrepl__row_del(s, txn, dbi, k);
+    if (rc != 0 || (value != NULL && !created))
+        return rc;
+    *records += value != NULL ? 1 : (uint64_t)-1;
+    if (t == NULL)
+        return 0;
+    krbrepl__buf_vec16(value != NULL ? &t->created : &t->gone, k->ck.b, k->ck.len);
+    rc = t->created.err != 0 ? t->created.err : t->gone.err;
+    return rc != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), rc) : 0;
+}
+
+int krbrepl__row_apply(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__commit *c,
+                       uint64_t *records, krbrepl__touched *t)
+{
+    krbrepl__change_it it;
+    krbrepl__change_view v;
+    krbrepl__rkey k;
+    int more, rc = 0;
+
+    if (c->kind != KRBREPL_COMMIT_CHANGES)
+        return 0;
+    krbrepl__commit_each(c, &it);
+    while (rc == 0 && (more = krbrepl__commit_next(&it, &v)) != 0) {
+        if (more < 0)
+            return krbrepl__fail_plain(KRBREPL__EI(s), more);
+        rc = krbrepl__rkey_make(s, v.table, v.key, &k);
+        if (rc == 0)
+            rc =
+                krbrepl__row_change(s, txn, dbi, &k, v.op == KRBREPL_PUT ? &v.value : NULL, records, t);
+        /* A record that is not there is as deleted as can be. */
+        if (rc == KRBREPL_ERR_NOTFOUND && v.op == KRBREPL_DELETE)
+            rc = 0;
+    }
+    return rc;
+}

@@ -1,0 +1,165 @@
+/* slots.c: what the master remembers of its replicas.
+ *
+ *   replicas   slot key -> principal:vec16 hold:u64 durable:u64 seen_us:u64 copy_us:u64 copy_reason:u32
+ *              dialect:u32
+ *   slot key := the principal when it has at most 400 bytes, else its first 400 bytes || SHA-256(principal)
+ *
+ * Readers skip bytes behind the last field that they know. */
+#include "impl.h"
+
+#include <string.h>
+
+#define PREFIX 400u
+
+static int slot_key(krbrepl_store *s, const char *principal, uint8_t out[PREFIX + 32], MDB_val *k)
+{
+    krbrepl_bytes v = {principal, strlen(principal)};
+    int rc = 0;
+
+    if (v.len == 0)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_INVALID, "slots: a slot needs a principal");
+    memcpy(out, principal, v.len < PREFIX ? v.len : PREFIX);
+    k->mv_data = out;
+    k->mv_size = v.len;
+    if (v.len > PREFIX) {
+        k->mv_size = PREFIX + 32;
+        rc = krbrepl__sha_sum(s->sha, &v, 1, out + PREFIX);
+    }
+    return rc != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), rc) : 0;
+}
+
+static void slot_encode(krbrepl__buf *b, const krbrepl__slot *slot)
+{
+    krbrepl__buf_reset(b);
+    krbrepl__buf_str16(b, slot->principal);
+    krbrepl__buf_u64(b, slot->hold);
+    krbrepl__buf_u64(b, slot->durable);
+    krbrepl__buf_u64(b, (uint64_t)slot->seen_us);
+    krbrepl__buf_u64(b, (uint64_t)slot->copy_us);
+    krbrepl__buf_u32(b, slot->copy_reason);
+    krbrepl__buf_u32(b, slot->dialect);
+}
+
+static int slot_decode(const MDB_val *v, krbrepl__slot *slot)
+{
+    krbrepl__rd r;
+
+    memset(slot, 0, sizeof *slot);
+    krbrepl__rd_init(&r, v->mv_data, v->mv_size);
+    krbrepl__rd_str16(&r, slot->principal, sizeof slot->principal - 1);
+    slot->hold = krbrepl__rd_u64(&r);
+    slot->durable = krbrepl__rd_u64(&r);
+    slot->seen_us = (int64_t)krbrepl__rd_u64(&r);
+    slot->copy_us = (int64_t)krbrepl__rd_u64(&r);
+    slot->copy_reason = krbrepl__rd_u32(&r);
+    slot->dialect = krbrepl__rd_u32(&r);
+    return r.err;
+}
+
+static int slot_put(krbrepl_store *s, MDB_txn *txn, const krbrepl__slot *slot, krbrepl__buf *b)
+{
+    uint8_t key[PREFIX + 32];
+    MDB_val k, v;
+    int rc = slot_key(s, slot->principal, key, &k);
+
+    if (rc != 0)
+        return rc;
+    slot_encode(b, slot);
+    if (b->err != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), b->err);
+    v.mv_data = b->data;
+    v.mv_size = b->len;
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s),
+                             mdb_put(txn, s->env->dbi[KRBREPL__DBI_REPLICAS], &k, &v, 0),
+                             "replicas: writing");
+}
+
+int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot, size_t n)
+{
+    krbrepl__wtxn w;
+    krbrepl__buf b;
+    size_t i;
+    int rc;
+
+    if (n == 0)
+        return 0;
+    rc = krbrepl__wtxn_begin(s, &w);
+    if (rc != 0)
+        return rc;
+    krbrepl__buf_init(&b, 0);
+    for (i = 0; rc == 0 && i < n; i++)
+        rc = slot_put(s, w.txn, &slot[i], &b);
+    krbrepl__buf_free(&b);
+    if (rc == 0)
+        return krbrepl__wtxn_commit(s, &w);
+    krbrepl__wtxn_abort(s, &w);
+    return rc;
+}
+
+int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal)
+{
+    uint8_t key[PREFIX + 32];
+    krbrepl__wtxn w;
+    MDB_val k;
+    int rc = slot_key(s, principal, key, &k);
+
+    if (rc == 0)
+        rc = krbrepl__wtxn_begin(s, &w);
+    if (rc != 0)
+        return rc;
+    rc = mdb_del(w.txn, s->env->dbi[KRBREPL__DBI_REPLICAS], &k, NULL);
+    if (rc == 0)
+        return krbrepl__wtxn_commit(s, &w);
+    krbrepl__wtxn_abort(s, &w);
+    if (rc == MDB_NOTFOUND)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_NOTFOUND, "replicas: %.200s is not known",
+                             principal);
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "replicas: deleting");
+}
+
+/* Calls `fn` for each slot of a transaction; a slot that cannot be read is passed over: it is a memory
+ * aid, and the replica brings it back when it connects. */
+static int slots_walk(krbrepl_store *s, MDB_txn *txn, int (*fn)(void *ctx, const krbrepl__slot *),
+                      void *ctx)
+{
+    MDB_cursor *cur = NULL;
+    krbrepl__slot slot;
+    MDB_val k, v;
+    int ours = 0, rc = mdb_cursor_open(txn, s->env->dbi[KRBREPL__DBI_REPLICAS], &cur);
+
+    while (rc == 0 && ours == 0 && (rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) == 0)
+        if (slot_decode(&v, &slot) == 0)
+            ours = fn(ctx, &slot);
+    if (cur != NULL)
+        mdb_cursor_close(cur);
+    if (ours != 0 || rc == MDB_NOTFOUND)
+        return ours;
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "replicas: reading");
+}
+
+int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbrepl__slot *), void *ctx)
+{
+    krbrepl__rtxn r;
+    int rc = krbrepl__rtxn_begin(s, &r);
+
+    if (rc != 0)
+        return rc;
+    rc = slots_walk(s, r.txn, fn, ctx);
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
+static int lowest(void *ctx, const krbrepl__slot *slot)
+{
+    uint64_t *hold = ctx;
+
+    if (slot->hold != 0 && slot->hold < *hold)
+        *hold = slot->hold;
+    return 0;
+}
+
+int krbrepl__slots_hold(krbrepl_store *s, MDB_txn *txn, uint64_t *hold)
+{
+    *hold = UINT64_MAX;
+    return slots_walk(s, txn, lowest, hold);
+}
