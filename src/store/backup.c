@@ -1,0 +1,99 @@
+/* Backup: one file with the whole store as it was at one moment, made while the store is in use. It is the
+ * data file of an LMDB environment, without a lock file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <krbrepl/error.h>
+
+#include "files.h"
+#include "impl.h"
+
+/* Opens FILE.tmp for this backup alone. What a dead one left there is written over. */
+static int open_tmp(krbrepl_store *s, const char *tmp, int *out)
+{
+    struct stat named, held;
+    int fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
+    *out = fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 || stat(tmp, &named) != 0 ||
+        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
+                             "backup: %s is being written by another backup", tmp);
+    if (fchmod(fd, 0600) != 0 || ftruncate(fd, 0) != 0)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
+    return 0;
+}
+
+static int write_copy(krbrepl_store *s, const char *tmp, int fd)
+{
+    krbrepl__rtxn r = {0};
+    int e, rc;
+
+    /* Counts as a transaction of this process, so that the map stays where it is. */
+    rc = krbrepl__rtxn_begin(s, &r);
+    if (rc != 0)
+        return rc;
+    e = mdb_env_copyfd2(s->env->mdb, fd, MDB_CP_COMPACT);
+    krbrepl__rtxn_end(s, &r);
+    if (e == 0 && fsync(fd) != 0)
+        e = errno;
+    if (e == EFBIG)
+        e = ENOSPC;
+    if (e > 0)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, e, "backup: writing %s", tmp);
+    return krbrepl__mdb_fail(NULL, KRBREPL__EI(s), e, "backup: writing");
+}
+
+static int fail_exists(krbrepl_store *s, const char *file)
+{
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_EXISTS,
+                         "backup: %s is there already; give another name, or remove it", file);
+}
+
+/* Gives the finished file its name, unless somebody has taken it meanwhile. */
+static int publish(krbrepl_store *s, const char *tmp, const char *file)
+{
+    int e;
+
+    if (link(tmp, file) != 0) {
+        if (errno == EEXIST)
+            return fail_exists(s, file);
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: naming %s", file);
+    }
+    unlink(tmp);
+    e = krbrepl__sync_parent(file);
+    return e == 0 ? 0
+                  : krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, e,
+                                      "backup: syncing the directory of %s", file);
+}
+
+int krbrepl__backup(krbrepl_store *s, const char *file)
+{
+    struct stat st;
+    char *tmp;
+    int fd = -1, mine = 0, rc;
+
+    if (lstat(file, &st) == 0)
+        return fail_exists(s, file);
+    tmp = krbrepl__path_add(file, ".tmp");
+    if (tmp == NULL)
+        return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
+    rc = open_tmp(s, tmp, &fd);
+    mine = rc == 0;
+    if (rc == 0)
+        rc = write_copy(s, tmp, fd);
+    if (rc == 0)
+        rc = publish(s, tmp, file);
+    if (rc != 0 && mine)
+        unlink(tmp);
+    if (fd >= 0)
+        close(fd);
+    krbrepl__strfree(tmp);
+    return rc;
+}

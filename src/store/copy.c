@@ -1,0 +1,364 @@
+/* Full copies: the master's slices, and the generation that a replica builds out of them.
+ *
+ * The slices are read at whatever position the master is by then, so what they hold is no position's
+ * content. The commits made meanwhile are applied to it afterwards: each holds whole records, so that
+ * applying one whose effect a slice had already is harmless, and at the position of the last slice the
+ * content is exactly the master's. */
+#include <string.h>
+#include <unistd.h>
+
+#include <krbrepl/error.h>
+
+#include "build.h"
+
+struct krbrepl__copy {
+    krbrepl__build build;
+    int lock; /* load.lock */
+    krbrepl_pos pos;
+    krbrepl__ancestry ancestry;
+    uint64_t cumulative;
+    uint64_t records;
+    krbrepl__ckey last;       /* of the last record put */
+    krbrepl__buf pending;     /* records put but not written: full key vec32, value vec32 */
+    krbrepl__touched touched; /* whose local entries have to go */
+    int applying;             /* commits have come: no record may follow */
+    int broken;               /* a write failed: what is there is of no position */
+};
+
+/* ---- a master's side ------------------------------------------------------------------------ */
+
+/* Places the cursor on the first record behind `after`. */
+static int seek_behind(MDB_cursor *cur, krbrepl__ckey *after, MDB_val *k, MDB_val *v)
+{
+    int e;
+
+    if (after->len == 0)
+        return mdb_cursor_get(cur, k, v, MDB_FIRST);
+    *k = (MDB_val){after->len, after->b};
+    e = mdb_cursor_get(cur, k, v, MDB_SET_RANGE);
+    if (e == 0 && krbrepl__bytes_cmp(k->mv_data, k->mv_size, after->b, after->len) == 0)
+        e = mdb_cursor_get(cur, k, v, MDB_NEXT);
+    return e;
+}
+
+static int slice_read(krbrepl_store *s, const krbrepl__rtxn *r, krbrepl__ckey *after, size_t max,
+                      krbrepl__buf *out, int *end)
+{
+    const MDB_dbi dbi = krbrepl__gen(s, r->st.live);
+    const size_t before = out->len;
+    MDB_cursor *cur = NULL;
+    krbrepl__row row;
+    MDB_val k, v;
+    int rc = 0, e = mdb_cursor_open(r->txn, dbi, &cur);
+
+    if (e == 0)
+        e = seek_behind(cur, after, &k, &v);
+    while (e == 0 && out->len - before < max) {
+        rc = krbrepl__row_open(s, dbi, &k, &v, &row);
+        if (rc != 0)
+            goto done;
+        krbrepl__buf_vec32(out, row.full.data, row.full.len);
+        krbrepl__buf_vec32(out, row.value.data, row.value.len);
+        memcpy(after->b, row.ck.data, row.ck.len);
+        after->len = row.ck.len;
+        e = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
+    }
+    *end = e == MDB_NOTFOUND;
+    if (e != 0 && !*end)
+        rc = krbrepl__mdb_fail(s->env, KRBREPL__EI(s), e, "copy: reading a slice");
+    if (rc == 0 && out->err != 0)
+        rc = krbrepl__fail_plain(KRBREPL__EI(s), out->err);
+done:
+    if (cur != NULL)
+        mdb_cursor_close(cur);
+    return rc;
+}
+
+int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max, krbrepl__buf *out,
+                              int *end, krbrepl_pos *at)
+{
+    krbrepl__rtxn r = {0};
+    int rc = krbrepl__rtxn_begin(s, &r);
+
+    *end = 0;
+    if (rc == 0) {
+        *at = r.st.pos;
+        rc = slice_read(s, &r, after, max, out, end);
+    }
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
+/* ---- a replica's side ----------------------------------------------------------------------- */
+
+/* A copy may go on while the store follows somebody and knows of no higher epoch. */
+static int check(void *ctx, const krbrepl__wtxn *w)
+{
+    const krbrepl__copy *c = ctx;
+
+    if (w->st.role == KRBREPL_ROLE_MASTER)
+        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_STATE,
+                             "copy: this store is the master; demote it before it follows another");
+    if (w->st.known_epoch > c->pos.epoch)
+        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_FENCED,
+                             "copy: the master is at epoch %llu, and epoch %llu is known; follow the "
+                             "master of that epoch",
+                             (unsigned long long)c->pos.epoch, (unsigned long long)w->st.known_epoch);
+    return 0;
+}
+
+static void copy_free(krbrepl__copy *c)
+{
+    krbrepl__build_end(&c->build);
+    if (c->lock >= 0)
+        close(c->lock);
+    krbrepl__ancestry_free(&c->ancestry);
+    krbrepl__buf_free(&c->pending);
+    krbrepl__touched_free(&c->touched);
+    krbrepl__free(c, sizeof *c);
+}
+
+void krbrepl__copy_abort(krbrepl__copy *c)
+{
+    if (c != NULL)
+        copy_free(c);
+}
+
+const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c)
+{
+    return &c->pos;
+}
+
+int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos *from,
+                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes)
+{
+    krbrepl__copy *c = krbrepl__alloc(sizeof *c);
+    int rc;
+
+    *out = NULL;
+    if (c == NULL)
+        return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
+    c->build = (krbrepl__build){.s = s, .check = check, .ctx = c};
+    c->lock = -1;
+    c->pos = *from;
+    c->cumulative = cumulative;
+    krbrepl__buf_init(&c->pending, 0);
+    krbrepl__touched_init(&c->touched);
+    rc = krbrepl__ancestry_copy(&c->ancestry, ancestry);
+    if (rc != 0)
+        rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    if (rc == 0)
+        rc = krbrepl__build_lock(s, "copy", &c->lock);
+    if (rc == 0)
+        rc = krbrepl__room_check(s, "copy", bytes);
+    if (rc == 0)
+        rc = krbrepl__build_begin(&c->build);
+    if (rc != 0) {
+        copy_free(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+/* The local entry of a record that comes into being here must not be that of an earlier one of the same
+ * name. */
+static void note_if_new(krbrepl__copy *c, const krbrepl__rkey *k)
+{
+    krbrepl_store *s = c->build.s;
+    MDB_val key = {k->ck.len, (void *)(uintptr_t)k->ck.b}, v;
+
+    if (mdb_get(c->build.w.txn, krbrepl__gen(s, c->build.w.st.live), &key, &v) == MDB_NOTFOUND)
+        krbrepl__buf_vec16(&c->touched.created, k->ck.b, k->ck.len);
+}
+
+static void forget_now(krbrepl__copy *c)
+{
+    krbrepl__local_forget(c->build.s, &c->touched.created);
+    krbrepl__local_forget(c->build.s, &c->touched.gone);
+    krbrepl__buf_reset(&c->touched.created);
+    krbrepl__buf_reset(&c->touched.gone);
+}
+
+static int write_record(krbrepl__copy *c, krbrepl_bytes full, krbrepl_bytes value)
+{
+    krbrepl_store *s = c->build.s;
+    const size_t table_len = krbrepl__fullkey_table(full);
+    char table[KRBREPL_MAX_TABLE + 1] = {0};
+    krbrepl__rkey k;
+    int rc;
+
+    memcpy(table, full.data, table_len);
+    rc = krbrepl__rkey_make(
+        s, table, (krbrepl_bytes){(const uint8_t *)full.data + table_len + 1, full.len - table_len - 1},
+        &k);
+    if (rc == 0)
+        rc = krbrepl__build_slice(&c->build);
+    if (rc == 0)
+        rc = krbrepl__row_put(s, c->build.w.txn, c->build.dbi, &k, value, MDB_APPEND, NULL);
+    if (rc != 0)
+        return rc;
+    note_if_new(c, &k);
+    c->records++;
+    return krbrepl__build_wrote(&c->build, full.len + value.len);
+}
+
+static int broken(krbrepl__copy *c)
+{
+    return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_STATE,
+                         "copy: it failed earlier; abort it and copy again");
+}
+
+/* Writes what was gathered. */
+static int write_pending(krbrepl__copy *c)
+{
+    krbrepl_bytes full, value;
+    krbrepl__rd rd;
+    int rc = 0;
+
+    krbrepl__rd_init(&rd, c->pending.data, c->pending.len);
+    while (rc == 0 && rd.left > 0) {
+        full = krbrepl__rd_vec32(&rd);
+        value = krbrepl__rd_vec32(&rd);
+        rc = rd.err != 0 ? krbrepl__fail_plain(KRBREPL__EI(c->build.s), rd.err)
+                         : write_record(c, full, value);
+    }
+    krbrepl__buf_reset(&c->pending);
+    if (rc == 0)
+        rc = krbrepl__build_flush(&c->build);
+    forget_now(c);
+    c->broken = rc != 0;
+    return rc;
+}
+
+int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes value)
+{
+    krbrepl_errinfo *ei = KRBREPL__EI(c->build.s);
+    krbrepl__ckey ck;
+    int rc;
+
+    if (c->broken)
+        return broken(c);
+    rc = krbrepl__ckey_from_full(c->build.s->sha, full_key, &ck);
+    if (rc != 0)
+        return krbrepl__fail(ei, rc == KRBREPL_ERR_NOMEM ? rc : KRBREPL_ERR_PROTO,
+                             "copy: a record with a malformed key came");
+    if (value.len > KRBREPL_MAX_VALUE)
+        return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: a record with a value of %zu bytes came",
+                             value.len);
+    if (c->applying || krbrepl__bytes_cmp(ck.b, ck.len, c->last.b, c->last.len) <= 0)
+        return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: a record came out of order");
+    c->last = ck;
+    krbrepl__buf_vec32(&c->pending, full_key.data, full_key.len);
+    krbrepl__buf_vec32(&c->pending, value.data, value.len);
+    if (c->pending.err != 0)
+        return krbrepl__fail_plain(ei, c->pending.err);
+    return c->pending.len < KRBREPL__SLICE_BYTES ? 0 : write_pending(c);
+}
+
+/* Whether a commit is the one that follows. */
+static int check_commit(krbrepl__copy *c, const krbrepl__commit *m)
+{
+    krbrepl_errinfo *ei = KRBREPL__EI(c->build.s);
+    const unsigned long long seq = (unsigned long long)m->seq;
+
+    if (m->seq != c->pos.seq + 1)
+        return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: commit %llu came after %llu", seq,
+                             (unsigned long long)c->pos.seq);
+    if (m->kind == KRBREPL_COMMIT_RESET)
+        return krbrepl__fail(ei, KRBREPL_ERR_TRIMMED,
+                             "copy: commit %llu replaced the master's content; copy again", seq);
+    if (m->epoch < c->pos.epoch)
+        return krbrepl__fail(ei, KRBREPL_ERR_FENCED, "copy: commit %llu is of epoch %llu after %llu",
+                             seq, (unsigned long long)m->epoch, (unsigned long long)c->pos.epoch);
+    if (m->kind != KRBREPL_COMMIT_LINEAGE &&
+        (m->epoch != c->pos.epoch || memcmp(m->lineage, c->pos.lineage, sizeof m->lineage) != 0))
+        return krbrepl__fail(ei, KRBREPL_ERR_DIVERGED,
+                             "copy: commit %llu is of another lineage than the one before it", seq);
+    return 0;
+}
+
+/* Moves the copy's position over a commit. */
+static int advance(krbrepl__copy *c, const krbrepl__commit *m)
+{
+    krbrepl_store *s = c->build.s;
+    int rc = 0;
+
+    if (memcmp(m->lineage, c->pos.lineage, sizeof m->lineage) != 0)
+        rc = krbrepl__ancestry_add(&c->ancestry, &c->pos);
+    if (rc == 0)
+        rc = krbrepl__chain_next(s->sha, c->pos.chain, m->encoded, c->pos.chain);
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    memcpy(c->pos.lineage, m->lineage, sizeof c->pos.lineage);
+    c->pos.epoch = m->epoch;
+    c->pos.seq = m->seq;
+    c->cumulative = m->cumulative;
+    return 0;
+}
+
+static int apply_one(krbrepl__copy *c, krbrepl_bytes encoded)
+{
+    krbrepl_store *s = c->build.s;
+    krbrepl__commit m;
+    int rc = krbrepl__commit_decode(encoded, &m);
+
+    if (rc != 0)
+        return krbrepl__fail(KRBREPL__EI(s), rc, "copy: a malformed commit came after %llu",
+                             (unsigned long long)c->pos.seq);
+    rc = check_commit(c, &m);
+    if (rc == 0)
+        rc = krbrepl__build_slice(&c->build);
+    if (rc == 0)
+        rc = krbrepl__row_apply(s, c->build.w.txn, c->build.dbi, &m, &c->records, &c->touched);
+    if (rc == 0)
+        rc = advance(c, &m);
+    return rc == 0 ? krbrepl__build_wrote(&c->build, encoded.len) : rc;
+}
+
+int krbrepl__copy_apply(krbrepl__copy *c, const krbrepl_bytes *commit, size_t n)
+{
+    size_t i;
+    int rc;
+
+    if (c->broken)
+        return broken(c);
+    rc = write_pending(c);
+    c->applying = 1;
+    for (i = 0; rc == 0 && i < n; i++)
+        rc = apply_one(c, commit[i]);
+    if (rc == 0)
+        rc = krbrepl__build_flush(&c->build);
+    forget_now(c);
+    c->broken = rc != 0;
+    return rc;
+}
+
+static int switch_over(krbrepl__copy *c, krbrepl_pos *out)
+{
+    krbrepl__build *b = &c->build;
+    int rc = write_pending(c);
+
+    if (rc == 0)
+        rc = krbrepl__build_slice(b);
+    if (rc != 0)
+        return rc;
+    krbrepl__build_switch(b, c->records);
+    rc = krbrepl__journal_restart(b->s, &b->w, &c->pos, c->cumulative, &c->ancestry);
+    if (b->w.st.known_epoch < c->pos.epoch)
+        b->w.st.known_epoch = c->pos.epoch;
+    if (out != NULL)
+        *out = c->pos;
+    return rc == 0 ? krbrepl__build_flush(b) : rc;
+}
+
+int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out)
+{
+    krbrepl_store *s = c->build.s;
+    int rc = c->broken ? broken(c) : switch_over(c, out);
+
+    copy_free(c);
+    if (rc == 0)
+        krbrepl__store_wake_node(s);
+    return rc;
+}
