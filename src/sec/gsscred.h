@@ -6,14 +6,15 @@
 #include <gssapi/gssapi.h>
 
 #include "errinfo.h"
+#include "krbkeys.h"
 #include "secchan.h"
 
 typedef struct krbrepl__gsscred {
     int initiator;
-    char *self;      /* as configured; may lack the realm */
-    char *target;    /* initiator */
-    char *keytab;    /* "TYPE:name"; NULL: the default one, looked up by acquire */
-    char *ccache;    /* initiator: a credential cache in memory, of this object alone */
+    char *self;   /* as configured; may lack the realm */
+    char *target; /* initiator */
+    char *keytab; /* as configured; may be NULL */
+    krbrepl__krbkeys keys;
     gss_name_t name; /* of self */
     gss_name_t to;   /* of target */
     gss_cred_id_t cred;
@@ -23,7 +24,7 @@ typedef struct krbrepl__gsscred {
 int krbrepl__gsscred_init(krbrepl__gsscred *c, const krbrepl__sec_cfg *cfg, krbrepl_errinfo *ei);
 /* Imports the names and acquires the credentials; an initiator asks its KDC. May block. */
 int krbrepl__gsscred_acquire(krbrepl__gsscred *c, krbrepl_errinfo *ei);
-/* Is there a key of `self` in the keytab? Asks no KDC. */
+/* Is there a usable key of `self` in the keytab? Asks no KDC. */
 int krbrepl__gsscred_probe(krbrepl__gsscred *c, krbrepl_errinfo *ei);
 void krbrepl__gsscred_free(krbrepl__gsscred *c);
 void krbrepl__gsscred_abandon(krbrepl__gsscred *c); /* frees only plain memory */
@@ -31,14 +32,8 @@ void krbrepl__gsscred_abandon(krbrepl__gsscred *c); /* frees only plain memory *
 /* The display form of a krb5 name, realm included; NULL: it has none, or no memory. krbrepl__strfree. */
 char *krbrepl__gss_display(gss_name_t name);
 
-/* AUTH with the text of minor (or major), and what to do next: as the minor code tells, else `otherwise`
- * (may be NULL). Must be called in the thread of the failed call. */
-int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM_uint32 minor,
-                      const char *otherwise);
-
-/* Enctypes below the floor are refused: only AES, with SHA-2 or SHA-1. */
-int krbrepl__gss_enctype_ok(long enctype);
-/* The name of one, for logs. Static. */
-const char *krbrepl__gss_enctype_name(long enctype);
+/* AUTH with the text of minor (or major), and what to do next as far as the minor code tells. Must be
+ * called in the thread of the failed call. */
+int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM_uint32 minor);
 
 #endif

@@ -120,13 +120,12 @@ static int check_enctype(krbrepl__gss *g)
     for (i = 0; set != GSS_C_NO_BUFFER_SET && i < set->count; i++)
         krbrepl__wipe(set->elements[i].value, set->elements[i].length);
     gss_release_buffer_set(&minor, &set);
-    if (!krbrepl__gss_enctype_ok(enctype))
-        return krbrepl__fail(
-            &g->err, KRBREPL_ERR_AUTH,
-            "auth: the key that was agreed on has enctype %ld, which is below the floor; "
-            "both principals need AES keys: kadmin cpw -randkey, then ktadd",
-            enctype);
-    g->enctype = krbrepl__strdup(krbrepl__gss_enctype_name(enctype));
+    if (!krbrepl__krbkeys_enctype_ok(enctype))
+        return krbrepl__fail(&g->err, KRBREPL_ERR_AUTH,
+                             "auth: the key that was agreed on has enctype %ld, which is below the "
+                             "floor; " KRBREPL__ENCTYPE_REMEDY,
+                             enctype);
+    g->enctype = krbrepl__strdup(krbrepl__krbkeys_enctype_name(enctype));
     if (g->enctype == NULL)
         code = krbrepl__fail_plain(&g->err, KRBREPL_ERR_NOMEM);
     return code;
@@ -160,7 +159,7 @@ static int check_context(krbrepl__gss *g)
 
     major = gss_inquire_context(&minor, g->ctx, &from, &to, &lifetime, &mech, &flags, NULL, &open);
     if (major != GSS_S_COMPLETE || !open)
-        code = krbrepl__gss_fail(&g->err, "the context is not usable", major, minor, NULL);
+        code = krbrepl__gss_fail(&g->err, "the context is not usable", major, minor);
     else if (mech == GSS_C_NO_OID || !gss_oid_equal(mech, (gss_OID)gss_mech_krb5))
         code = krbrepl__fail(&g->err, KRBREPL_ERR_AUTH, "auth: the mechanism is not Kerberos 5");
     else if ((flags & FLAGS) != FLAGS || (flags & (GSS_C_ANON_FLAG | GSS_C_DCE_STYLE)) != 0)
@@ -209,7 +208,7 @@ static int derive_psk(krbrepl__gss *g)
         return krbrepl__fail_plain(&g->err, code);
     major = gss_pseudo_random(&minor, g->ctx, GSS_C_PRF_KEY_FULL, &in, sizeof g->psk, &out);
     if (major != GSS_S_COMPLETE)
-        code = krbrepl__gss_fail(&g->err, "no key can be derived", major, minor, NULL);
+        code = krbrepl__gss_fail(&g->err, "no key can be derived", major, minor);
     else if (out.length != sizeof g->psk)
         code = krbrepl__fail(&g->err, KRBREPL_ERR_AUTH, "auth: the derived key is too short");
     else
@@ -241,7 +240,7 @@ static int token_failed(krbrepl__gss *g, OM_uint32 major, OM_uint32 minor)
         snprintf(what, sizeof what, "%.100s", g->cred.target);
     else
         snprintf(what, sizeof what, "a peer's ticket for %.80s", g->cred.self);
-    return krbrepl__gss_fail(&g->err, what, major, minor, NULL);
+    return krbrepl__gss_fail(&g->err, what, major, minor);
 }
 
 /* Feeds the other end's token to the context and keeps what it answers. */

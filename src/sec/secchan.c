@@ -345,7 +345,7 @@ static int chan_write(krbrepl__chan *c, const void *p, size_t n)
     int code = usable(s);
 
     if (code == 0 && c->state != KRBREPL__CHAN_OPEN)
-        return krbrepl__fail_plain(&c->err, KRBREPL_ERR_STATE);
+        return KRBREPL_ERR_STATE;
     if (code != 0)
         return code;
     code = krbrepl__tls_write(s->tls, p, n);

@@ -124,6 +124,9 @@ static int restrict_ctx(SSL_CTX *ctx, int server)
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, SUITE_NAME) == 1 && choose_groups(ctx) &&
+           /* A server that verifies takes no session, a PSK's neither, without such a name. */
+           SSL_CTX_set_session_id_context(ctx, (const unsigned char *)IDENTITY, sizeof IDENTITY - 1) ==
+               1 &&
            SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
            SSL_CTX_set_recv_max_early_data(ctx, 0) == 1;
 }
@@ -171,6 +174,7 @@ static SSL_SESSION *session_of_psk(SSL *ssl, const uint8_t *psk)
     SSL_SESSION *s = SSL_SESSION_new();
 
     if (s != NULL && cipher != NULL && SSL_SESSION_set1_master_key(s, psk, KRBREPL__PSK_LEN) == 1 &&
+        SSL_SESSION_set1_id_context(s, (const unsigned char *)IDENTITY, sizeof IDENTITY - 1) == 1 &&
         SSL_SESSION_set_cipher(s, cipher) == 1 &&
         SSL_SESSION_set_protocol_version(s, TLS1_3_VERSION) == 1)
         return s;
@@ -408,7 +412,7 @@ static int may_write(krbrepl__tls *t)
     if (t->failed != 0)
         return t->failed;
     if (!t->open || t->closed)
-        return krbrepl__fail(t->ends.ei, KRBREPL_ERR_STATE, "tls: the channel is not open for writing");
+        return KRBREPL_ERR_STATE;
     ERR_clear_error();
     return 0;
 }
