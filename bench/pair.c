@@ -94,7 +94,7 @@ void pair_serve(pair *p)
     o.service = p->service;
     o.keytab = p->keytab;
     node_check(krbrepl_master_start(p->serving, &o), p->serving);
-    p->port = krbrepl__node_port(p->serving);
+    p->port = krbrepl__node_tcp_port(p->serving);
     node_check(krbrepl_node_spawn(p->serving), p->serving);
 }
 

@@ -8,12 +8,17 @@
 #   road_fill N DUMP              N principals user00001... in the realm's database; its dump by kdb5_util
 #   road_master                   a new master on a free port of loopback; sets ROAD_PORT
 #   road_replica NAME             a new replica of it, NAME being replica-1 or replica-2
+#   road_serve NAME               krbrepl-master on a store that is there, on another free port
+#   road_follow NAME PRINCIPAL    krbrepl-replica on a store that is there, as krbrepl/PRINCIPAL
 #   road_restart NAME             starts the program of a node again, on the store that is there
 #   road_signal NAME SIGNAL       sends a signal to the program of a node; for KILL, waits until it is gone
 #   road_until WHAT COMMAND...    waits until COMMAND succeeds; after ROAD_PATIENCE seconds it says that WHAT
 #                                 did not happen, shows the end of every log and returns 1
-#   road_field NAME FIELD         a field of a store's status or position (see road_facts)
-#   road_equal                    true when all stores are at one position with one digest root
+#   road_seq NAME                 the seq of a store's position
+#   road_proof NAME               a store's position and digest root, each record read and checked
+#   road_equal NAME...            true when these stores are at one position with one digest root
+#   road_at NAME SEQ              true when a store has commit SEQ
+#   road_edit USER N              changes user USER's record N times, each in a commit of its own
 #   road_kdc DIR DUMP             a KDC of its own that serves DUMP, loaded by kdb5_util; sets KRB5_CONFIG
 #   road_end                      stops everything that was started here
 #
@@ -99,28 +104,36 @@ road_up_or_dead() { road_serving "$1" || ! road_alive "$1"; }
 
 road_master()
 {
+    "$ROAD_BIN/krbrepl" init -q --master "$(road_store master)" && road_serve master
+}
+
+road_serve() # NAME
+{
     local tries
-    "$ROAD_BIN/krbrepl" init --master "$(road_store master)" || return 1
     for tries in $(seq 20); do
         ROAD_PORT=$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
-        ROAD_ARGV[master]=$(printf '%s\n' "$ROAD_BIN/krbrepl-master" --store "$(road_store master)" \
+        ROAD_ARGV[$1]=$(printf '%s\n' "$ROAD_BIN/krbrepl-master" --store "$(road_store "$1")" \
             --listen "127.0.0.1:$ROAD_PORT" --keytab "$REALM_DIR/master.keytab" \
             --service "krbrepl/localhost@$REALM" --acl "$REALM_DIR/acl")
-        road_spawn master
-        road_until "the master starting" road_up_or_dead master || return 1
-        road_alive master && return 0
-        grep -qi 'in use' "$REALM_DIR/master.log" || break
+        road_spawn "$1"
+        road_until "krbrepl-master starting" road_up_or_dead "$1" || return 1
+        road_alive "$1" && return 0
+        grep -qi 'in use' "$REALM_DIR/$1.log" || break
     done
     echo "krbrepl-master does not start:"
-    cat "$REALM_DIR/master.log"
+    cat "$REALM_DIR/$1.log"
     return 1
 }
 
 road_replica() # NAME
 {
-    "$ROAD_BIN/krbrepl" init "$(road_store "$1")" || return 1
+    "$ROAD_BIN/krbrepl" init -q "$(road_store "$1")" && road_follow "$1" "$1"
+}
+
+road_follow() # NAME PRINCIPAL
+{
     ROAD_ARGV[$1]=$(printf '%s\n' "$ROAD_BIN/krbrepl-replica" --store "$(road_store "$1")" \
-        --keytab "$REALM_DIR/$1.keytab" --principal "krbrepl/$1@$REALM" \
+        --keytab "$REALM_DIR/$2.keytab" --principal "krbrepl/$2@$REALM" \
         --service "krbrepl/localhost@$REALM" "127.0.0.1:$ROAD_PORT")
     road_spawn "$1"
 }
@@ -147,6 +160,46 @@ road_until() # WHAT COMMAND...
             return 1
         fi
         sleep 0.05
+    done
+}
+
+# One value of the JSON on standard input, its place given as keys and indices.
+road_json() # KEY...
+{
+    python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for key in sys.argv[1:]:
+    value = value[int(key)] if isinstance(value, list) else value[key]
+print(value)' "$@"
+}
+
+# These open the store themselves, so they work whether a node runs on it or not.
+road_proof() { "$ROAD_BIN/krbrepl" verify -q "$(road_store "$1")" | tail -n +2; }
+
+road_seq() { "$ROAD_BIN/krbrepl" log --json --last 1 "$(road_store "$1")" | road_json position seq; }
+
+road_at() { [ "$(road_seq "$1" 2>/dev/null)" -ge "$2" ] 2>/dev/null; }
+
+road_equal() # NAME...
+{
+    local name dirs=()
+    for name in "$@"; do
+        dirs+=("$(road_store "$name")")
+    done
+    "$ROAD_BIN/krbrepl" verify -q "${dirs[@]}" >/dev/null
+}
+
+# ---- changes ----------------------------------------------------------------------------------------
+
+# kdb5_util dumps the one principal, and the longest life of a ticket, in seconds, is altered in its line.
+road_edit() # USER N
+{
+    local one=$REALM_DIR/one.dump i
+    kdb5_util -r "$REALM" dump "$one" "$1@$REALM" || return 1
+    for i in $(seq "$2"); do
+        awk -F'\t' -v OFS='\t' -v life=$((3600 + i)) '$1 == "princ" { $9 = life } { print }' "$one" >"$one.edited"
+        "$ROAD_BIN/krbrepl" load -q --update "$(road_store master)" "$one.edited" || return 1
     done
 }
 
