@@ -71,6 +71,21 @@ static int take(char *out, size_t room, const char *from, size_t len)
     return 0;
 }
 
+/* A number that is none of a port must not become another one by wrapping around. */
+static int port_fits(const char *port)
+{
+    size_t digits = strspn(port, "0123456789");
+
+    return port[digits] != '\0' || digits < 5 || (digits == 5 && strcmp(port, "65535") <= 0);
+}
+
+static int take_port(char *out, size_t room, const char *from, size_t len)
+{
+    if (take(out, room, from, len) != 0 || !port_fits(out))
+        return KRBREPL_ERR_INVALID;
+    return 0;
+}
+
 int krbrepl__hostport_split(const char *s, size_t len, char *host, size_t host_room, char *port,
                             size_t port_room)
 {
@@ -86,14 +101,14 @@ int krbrepl__hostport_split(const char *s, size_t len, char *host, size_t host_r
             return 0;
         if (close[1] != ':' || close + 2 == end)
             return KRBREPL_ERR_INVALID;
-        return take(port, port_room, close + 2, (size_t)(end - close - 2));
+        return take_port(port, port_room, close + 2, (size_t)(end - close - 2));
     }
     colon = memchr(s, ':', len);
     if (colon == NULL || memchr(colon + 1, ':', (size_t)(end - colon - 1)) != NULL)
         return take(host, host_room, s, len);
     if (colon + 1 == end || take(host, host_room, s, (size_t)(colon - s)) != 0)
         return KRBREPL_ERR_INVALID;
-    return take(port, port_room, colon + 1, (size_t)(end - colon - 1));
+    return take_port(port, port_room, colon + 1, (size_t)(end - colon - 1));
 }
 
 static int parse_one(const char *host, const char *port, int family, krbrepl__addr *out)
@@ -120,6 +135,8 @@ static int parse_one(const char *host, const char *port, int family, krbrepl__ad
 
 int krbrepl__addr_parse(const char *host, const char *port, krbrepl__addr out[2])
 {
+    if (!port_fits(port))
+        return KRBREPL_ERR_INVALID;
     if (host[0] != '\0' && strcmp(host, "*") != 0)
         return parse_one(host, port, AF_UNSPEC, &out[0]) == 0 ? 1 : KRBREPL_ERR_INVALID;
     if (parse_one(NULL, port, AF_INET6, &out[0]) != 0)
