@@ -13,6 +13,7 @@
 
 #include "errinfo.h"
 #include "port.h"
+#include "storecalls.h"
 
 #define PIECE (256u * 1024u)
 #define DIR_NAME "evidence"
@@ -21,7 +22,7 @@ static int fail(krbrepl_store *s, const char *what)
 {
     return krbrepl__fail_sys(krbrepl__store_ei(s), KRBREPL_ERR_IO, errno,
                              "evidence: %s in %s/" DIR_NAME "; make room or mend the directory", what,
-                             krbrepl_store_dir(s));
+                             krbrepl__store_dir(s));
 }
 
 static int write_all(int fd, const uint8_t *p, size_t n)
