@@ -520,9 +520,16 @@ static void until_tls(pair *p)
     assert_int_equal(p->server->state, KRBREPL__CHAN_HANDSHAKE);
 }
 
+static void swap_servers(pair *a, pair *b)
+{
+    krbrepl__chan *server = a->server;
+
+    a->server = b->server;
+    b->server = server;
+}
+
 static void sessions_cannot_be_spliced(void **state)
 {
-    krbrepl__chan *other;
     pair a, b;
 
     (void)state;
@@ -530,15 +537,14 @@ static void sessions_cannot_be_spliced(void **state)
     pair_open(&b, &client_cfg, &server_cfg);
     until_tls(&a);
     until_tls(&b);
-    other = a.server;
-    a.server = b.server;
-    b.server = other;
+    swap_servers(&a, &b);
     settle(&a, STEP);
     settle(&b, STEP);
     assert_refused(a.server, "tls: handshake");
     assert_refused(b.server, "tls: handshake");
     assert_refused(a.client, "tls: handshake");
     assert_refused(b.client, "tls: handshake");
+    swap_servers(&a, &b);
     pair_close(&a);
     pair_close(&b);
 }
