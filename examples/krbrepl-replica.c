@@ -1,0 +1,183 @@
+/* krbrepl-replica: keeps a store in step with a master.
+ *
+ * All the work is the library's. This program reads options and configuration, watches the stash file, and
+ * turns signals into calls. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "prog.h"
+#include "stash.h"
+
+struct replica {
+    struct daemon d;
+    char *principal, *stash_file, *master;
+    uint8_t database_id[16];
+    struct stash *stash;
+};
+
+static const char notes[] =
+    "MASTER is a host name or an address, with :PORT behind it when it is not 2121 ([ADDR]:PORT for "
+    "IPv6).\n"
+    "It may be left out when [krbrepl] in krb5.conf has `master`. The keytab must hold the own "
+    "principal;\n"
+    "the master's --acl must name it. A master or KDC out of reach is tried again for ever.\n"
+    "SIGTERM and SIGINT stop the program in good order.\n"
+    "Options may stand in [krbrepl] in krb5.conf, with _ for -; see krbrepl.conf(5).\n"
+    "Exit codes: 0 stopped by a signal, 1 failure, 2 wrong command line.";
+
+static void tick(void *ctx)
+{
+    struct replica *r = ctx;
+
+    stash_look(r->stash);
+}
+
+static void reload(void *ctx)
+{
+    (void)ctx;
+    daemon_note(KRBREPL_LOG_INFO, "nothing to read again: a replica has no list of principals");
+}
+
+/* The host in "HOST", "HOST:PORT", "[ADDR]:PORT". To be freed. */
+static char *host_of(const char *master)
+{
+    char *host = prog_dup(master[0] == '[' ? master + 1 : master);
+    char *end = master[0] == '[' ? strchr(host, ']') : strrchr(host, ':');
+
+    /* Two colons without brackets: an IPv6 address without port. */
+    if (end != NULL && (master[0] == '[' || strchr(host, ':') == end))
+        *end = '\0';
+    return host;
+}
+
+static bool has_id(const struct opt *opts)
+{
+    for (; opts->name != NULL; opts++)
+        if (opts->kind == OPT_ID)
+            return opts->set;
+    return false;
+}
+
+static void explain(struct replica *r, int rc)
+{
+    daemon_node_failed(&r->d, "cannot start", rc);
+    if (rc == KRBREPL_ERR_STATE)
+        daemon_note(
+            KRBREPL_LOG_ERROR,
+            "if this store is to follow %s, run `krbrepl demote %s` first; the master there must have "
+            "been promoted after this one",
+            r->master, r->d.store_dir);
+}
+
+static bool start(struct replica *r, const struct opt *opts)
+{
+    krbrepl_events events;
+    krbrepl_replica_options opt;
+    char *host = host_of(r->master), *service, *principal;
+    int rc = 0;
+
+    KRBREPL_INIT(&events);
+    events.log = daemon_log;
+    service = r->d.service != NULL ? daemon_with_realm(&r->d, r->d.service)
+                                   : daemon_principal_of(&r->d, host);
+    principal = daemon_with_realm(&r->d, r->principal);
+    KRBREPL_INIT(&opt);
+    opt.master = r->master;
+    opt.service = service;
+    opt.principal = principal;
+    opt.keytab = r->d.keytab;
+    opt.database_id = has_id(opts) ? r->database_id : NULL;
+    opt.missing_ms = r->d.missing_ms;
+    opt.lost_ms = r->d.lost_ms;
+    if (!daemon_node(&r->d, &events, r))
+        rc = PROG_FAILED;
+    else if ((rc = krbrepl_replica_start(r->d.node, &opt)) != 0)
+        explain(r, rc);
+    free(principal);
+    free(service);
+    free(host);
+    return rc == 0;
+}
+
+/* From the command line, or from [krbrepl]. */
+static bool take_master(struct replica *r, int argc, char **argv)
+{
+    if (argc > 0) {
+        free(r->master);
+        r->master = prog_dup(argv[0]);
+    }
+    if (r->master == NULL)
+        prog_say("no master is named; write `krbrepl-replica --store DIR MASTER[:PORT]`, or `master = "
+                 "HOST` into "
+                 "[krbrepl] in krb5.conf");
+    return r->master != NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static struct replica r;
+    struct opt opts[] = {
+        DAEMON_OPTS(&r.d),
+        {.name = "principal",
+         .kind = OPT_TEXT,
+         .to = &r.principal,
+         .arg = "PRINC",
+         .conf = true,
+         .help = "own principal (krbrepl/HOSTNAME)"},
+        {.name = "service",
+         .kind = OPT_TEXT,
+         .to = &r.d.service,
+         .arg = "PRINC",
+         .help = "the master's principal (krbrepl/MASTER)"},
+        {.name = "database-id",
+         .kind = OPT_ID,
+         .to = r.database_id,
+         .arg = "HEX",
+         .conf = true,
+         .help = "follow only the database with this id"},
+        {.name = "stash-file",
+         .kind = OPT_TEXT,
+         .to = &r.stash_file,
+         .arg = "FILE",
+         .conf = true,
+         .help = "where the KDC of this host keeps the master key"},
+        {.name = "master",
+         .kind = OPT_TEXT,
+         .to = &r.master,
+         .arg = "MASTER",
+         .conf = true,
+         .help = "the same as the operand"},
+        {.name = NULL},
+    };
+    const struct opt_command cmd = {.name = "krbrepl-replica",
+                                    .operands = "MASTER[:PORT]",
+                                    .least = 0,
+                                    .most = 1,
+                                    .summary =
+                                        "Keeps a copy of a Kerberos database in step with its master.",
+                                    .notes = notes,
+                                    .opts = opts};
+    int rc;
+
+    prog_init(cmd.name);
+    argc--;
+    argv++;
+    rc = daemon_begin(&r.d, &cmd, &argc, &argv);
+    if (rc == OPTS_GO && !take_master(&r, argc, argv))
+        rc = PROG_USAGE;
+    if (rc == OPTS_GO) {
+        r.d.reload = reload;
+        r.d.tick = tick;
+        r.d.ctx = &r;
+        rc = PROG_FAILED;
+        if (daemon_open(&r.d)) {
+            r.stash = stash_watch(r.d.store_dir, r.d.conf, r.stash_file);
+            if (start(&r, opts))
+                rc = daemon_run(&r.d);
+            stash_free(r.stash);
+        }
+    }
+    daemon_end(&r.d, &cmd);
+    return rc;
+}

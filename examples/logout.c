@@ -1,0 +1,81 @@
+/* logout.c: where a daemon's log goes. */
+#include "logout.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <krbrepl/krbrepl.h>
+
+#include "prog.h"
+#include "times.h"
+
+static struct {
+    int level;
+    bool journal, syslog;
+} out = {KRBREPL_LOG_INFO, false, false};
+
+static const char *const names[] = {"", "ERROR", "WARN", "NOTICE", "INFO", "DEBUG"};
+static const int priorities[] = {LOG_ERR, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+
+/* systemd names the device and inode of the stream that it reads; any other stderr is somebody else's. */
+static bool stderr_is_journal(void)
+{
+    const char *env = getenv("JOURNAL_STREAM");
+    char own[64];
+    struct stat st;
+
+    if (env == NULL || fstat(STDERR_FILENO, &st) != 0)
+        return false;
+    snprintf(own, sizeof own, "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return strcmp(env, own) == 0;
+}
+
+void logout_open(int level)
+{
+    out.level = level;
+    out.journal = stderr_is_journal();
+}
+
+void logout_to_syslog(void)
+{
+    openlog(prog_name(), LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    out.syslog = true;
+}
+
+int logout_level(const char *name)
+{
+    static const char *const lower[] = {"", "error", "warn", "notice", "info", "debug"};
+    int i;
+
+    for (i = 1; i <= 5; i++)
+        if (strcmp(lower[i], name) == 0)
+            return i;
+    return 0;
+}
+
+void logout_line(int level, const char *area, const char *msg, size_t len)
+{
+    char stamp[TIMES_ROOM];
+    int known = level < 1 ? 1 : level > 5 ? 5 : level;
+    char *line;
+
+    if (known > out.level)
+        return;
+    if (out.syslog) {
+        syslog(priorities[known], "%s: %.*s", area, (int)len, msg);
+        return;
+    }
+    if (out.journal)
+        line = prog_format("<%d>%s: %.*s\n", priorities[known], area, (int)len, msg);
+    else
+        line = prog_format("%s %-6s %s: %.*s\n", times_stamp(stamp, times_now()), names[known], area,
+                           (int)len, msg);
+    /* One write, so that lines of several threads stay whole. Nobody is left to be told of its failure. */
+    if (write(STDERR_FILENO, line, strlen(line)) < 0)
+        len = 0;
+    free(line);
+}

@@ -1,0 +1,137 @@
+/* mitglue.c: the only door of the programs to libkrbrepl-mit. */
+#include "mitglue.h"
+
+#include <string.h>
+
+#include "prog.h"
+
+bool mitglue_is_secret(const char *table)
+{
+    return strcmp(table, "principal") == 0;
+}
+
+#ifdef KRBREPL_PROG_MIT
+
+#include <krbrepl/mit.h>
+
+bool mitglue_there(void)
+{
+    return true;
+}
+
+bool mitglue_describe(const char *table, krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t room)
+{
+    return krbrepl_mit_describe(table, key, value, buf, room) >= 0;
+}
+
+int mitglue_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno)
+{
+    return krbrepl_mit_mkey_kvno(s, *realm != '\0' ? realm : NULL, kvno, NULL);
+}
+
+int mitglue_stash_kvno(const char *file, const char *realm, uint64_t *kvno)
+{
+    return krbrepl_mit_stash_kvno(file, *realm != '\0' ? realm : NULL, kvno, NULL, NULL);
+}
+
+static void note(void *ctx, const char *text)
+{
+    (void)ctx;
+    prog_say("%s", text);
+}
+
+int mitglue_load(krbrepl_store *s, const char *file, bool update, const char *why,
+                 mitglue_progress_fn *progress, struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_mit_load_options opt;
+    krbrepl_mit_load_result r;
+    int rc;
+
+    KRBREPL_INIT(&opt);
+    opt.flags = update ? KRBREPL_MIT_LOAD_UPDATE : 0;
+    opt.why = why;
+    opt.progress = progress;
+    opt.note = note;
+    KRBREPL_INIT(&r);
+    rc = krbrepl_mit_load(s, file, &opt, &r, ei);
+    out->pos = r.pos;
+    out->kind = r.kind;
+    out->commits = r.commits;
+    out->version = r.version;
+    out->principals = r.principals;
+    out->policies = r.policies;
+    out->added = r.added;
+    out->changed = r.changed;
+    out->deleted = r.deleted;
+    return rc;
+}
+
+int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progress,
+                 struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_mit_dump_options opt;
+    krbrepl_mit_dump_result r;
+    int rc;
+
+    KRBREPL_INIT(&opt);
+    opt.progress = progress;
+    opt.note = note;
+    KRBREPL_INIT(&r);
+    rc = krbrepl_mit_dump(s, file, &opt, &r, ei);
+    out->pos = r.pos;
+    out->principals = r.principals;
+    out->policies = r.policies;
+    out->bytes = r.bytes;
+    return rc;
+}
+
+#else
+
+bool mitglue_there(void)
+{
+    return false;
+}
+
+bool mitglue_describe(const char *table, krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t room)
+{
+    (void)table, (void)key, (void)value, (void)buf, (void)room;
+    return false;
+}
+
+static int missing(krbrepl_errinfo *ei)
+{
+    if (ei != NULL) {
+        ei->code = KRBREPL_ERR_FORMAT;
+        snprintf(ei->text, sizeof ei->text,
+                 "this program was built without MIT records (KRBREPL_BUILD_MIT); use --format native");
+    }
+    return KRBREPL_ERR_FORMAT;
+}
+
+int mitglue_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno)
+{
+    (void)s, (void)realm, (void)kvno;
+    return missing(NULL);
+}
+
+int mitglue_stash_kvno(const char *file, const char *realm, uint64_t *kvno)
+{
+    (void)file, (void)realm, (void)kvno;
+    return missing(NULL);
+}
+
+int mitglue_load(krbrepl_store *s, const char *file, bool update, const char *why,
+                 mitglue_progress_fn *progress, struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    (void)s, (void)file, (void)update, (void)why, (void)progress, (void)out;
+    return missing(ei);
+}
+
+int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progress,
+                 struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    (void)s, (void)file, (void)progress, (void)out;
+    return missing(ei);
+}
+
+#endif

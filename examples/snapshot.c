@@ -1,0 +1,293 @@
+/* snapshot.c: the status of a store at one moment. */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "times.h"
+
+typedef unsigned long long ull;
+
+static int keep_peer(void *ctx, const krbrepl_peer *peer)
+{
+    struct snapshot *s = ctx;
+    krbrepl_peer *mine;
+
+    if (s->npeers == s->room) {
+        s->room = s->room == 0 ? 16 : s->room * 2;
+        s->peers = prog_grow(s->peers, s->room * sizeof *s->peers);
+    }
+    mine = &s->peers[s->npeers++];
+    *mine = *peer;
+    mine->principal = prog_dup(peer->principal);
+    mine->address = prog_dup(peer->address);
+    mine->name = prog_dup(peer->name);
+    return 0;
+}
+
+static void free_text(const char *text)
+{
+    /* Ours, though the struct says const. */
+    free((char *)(uintptr_t)text);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    size_t i;
+
+    for (i = 0; i < s->npeers; i++) {
+        free_text(s->peers[i].principal);
+        free_text(s->peers[i].address);
+        free_text(s->peers[i].name);
+    }
+    free(s->peers);
+    memset(s, 0, sizeof *s);
+}
+
+/* No node runs: the store itself knows this much. */
+static int from_store(struct snapshot *s, struct cli *c, const char *dir)
+{
+    krbrepl_store_info info;
+    int rc = cli_open(c, dir, KRBREPL_STORE_READONLY);
+
+    if (rc != PROG_OK)
+        return rc;
+    KRBREPL_INIT(&info);
+    rc = krbrepl_store_info_get(c->store, &info);
+    rc = rc != 0 ? cli_failed_store(c, rc) : PROG_OK;
+    krbrepl_store_close(c->store);
+    c->store = NULL;
+    memcpy(s->st.database_id, info.database_id, 16);
+    s->st.role = info.role;
+    s->st.pos = info.pos;
+    s->st.known_epoch = info.known_epoch;
+    s->st.records = info.records;
+    s->st.journal_first = info.journal_first;
+    s->st.journal_last = info.journal_last;
+    s->st.journal_bytes = info.journal_bytes;
+    s->st.flags = info.flags;
+    return rc;
+}
+
+int snapshot_take(struct snapshot *s, struct cli *c, const char *dir, uint64_t timeout_ms)
+{
+    krbrepl_errinfo ei;
+    int rc;
+
+    memset(s, 0, sizeof *s);
+    KRBREPL_INIT(&s->st);
+    KRBREPL_INIT(&ei);
+    rc = krbrepl_status_fetch(dir, timeout_ms, &s->st, keep_peer, s, &ei);
+    if (rc == 0) {
+        s->running = true;
+        return PROG_OK;
+    }
+    snapshot_free(s);
+    KRBREPL_INIT(&s->st);
+    if (rc != KRBREPL_ERR_NOTFOUND)
+        return cli_failed(c, rc, &ei);
+    return from_store(s, c, dir);
+}
+
+static bool follows(const struct snapshot *s)
+{
+    return s->st.role == KRBREPL_ROLE_REPLICA || s->st.role == KRBREPL_ROLE_UNSET;
+}
+
+static void print_copy(const char *label, int64_t when, uint64_t reason)
+{
+    char stamp[TIMES_ROOM];
+
+    if (when != 0)
+        printf("%s%s (%s)\n", label, times_stamp(stamp, when), krbrepl_copy_reason_name(reason));
+}
+
+static void print_upstream(const krbrepl_status *st)
+{
+    char lag[TIMES_ROOM], heard[TIMES_ROOM];
+
+    printf("  master    at %llu, heard %s\n", (ull)st->upstream_seq,
+           times_stamp(heard, st->last_heard_us));
+    printf("  lag       %llu commits, %s\n", (ull)st->lag_commits, times_duration(lag, st->lag_us));
+    print_copy("  last copy ", st->last_copy_us, st->last_copy_reason);
+}
+
+static void print_peer(const krbrepl_peer *p)
+{
+    char lag[TIMES_ROOM], since[TIMES_ROOM], seen[TIMES_ROOM];
+
+    printf("\n  %s at %s%s%s%s\n", p->principal, p->address, *p->name != '\0' ? " (" : "", p->name,
+           *p->name != '\0' ? ")" : "");
+    printf("    %s since %s, last seen %s\n", krbrepl_state_name(p->state),
+           times_stamp(since, p->connected_us), times_stamp(seen, p->last_seen_us));
+    printf("    received %llu, durable %llu, applied %llu\n", (ull)p->received, (ull)p->durable,
+           (ull)p->applied);
+    printf("    lag %llu commits, %s\n", (ull)p->lag_commits, times_duration(lag, p->lag_us));
+    print_copy("    last full copy ", p->last_copy_us, p->last_copy_reason);
+    if (p->last_err != 0)
+        printf("    last error: %s\n", krbrepl_strerror((int)p->last_err));
+}
+
+void snapshot_print(const struct snapshot *s, const char *dir)
+{
+    const krbrepl_status *st = &s->st;
+    char hex[33], buf[TIMES_ROOM];
+    size_t i;
+
+    prog_hex(hex, st->database_id, 16);
+    printf("%s\n  role      %s%s\n", dir, krbrepl_role_name(st->role),
+           (st->flags & KRBREPL_STORE_NOSYNC) != 0 ? ", commits are NOT synced to the disk" : "");
+    if (s->running)
+        printf("  node      %s, process %lld, since %s\n", krbrepl_state_name(st->state),
+               (long long)st->pid, times_stamp(buf, st->started_us));
+    else
+        printf("  node      none runs; this is what the store says\n");
+    printf("  database  %s\n  position  ", hex);
+    cli_print_pos(&st->pos);
+    if (st->known_epoch > st->pos.epoch)
+        printf("  epoch     %llu is known to exist\n", (ull)st->known_epoch);
+    printf("  records   %llu\n  journal   ", (ull)st->records);
+    if (st->journal_first <= st->journal_last && st->journal_last > 0)
+        printf("%llu to %llu, %s\n", (ull)st->journal_first, (ull)st->journal_last,
+               times_size(buf, st->journal_bytes));
+    else
+        printf("empty\n");
+    if (s->running && follows(s))
+        print_upstream(st);
+    if (st->last_err != 0)
+        printf("  last error %s (%s)\n", st->last_error, krbrepl_err_name((int)st->last_err));
+    if (s->running && st->role == KRBREPL_ROLE_MASTER)
+        printf("  replicas  %llu connected, %llu refused so far\n", (ull)st->peers, (ull)st->refused);
+    for (i = 0; i < s->npeers; i++)
+        print_peer(&s->peers[i]);
+}
+
+static void json_peer(struct json *j, const krbrepl_peer *p)
+{
+    json_open(j, NULL, '{');
+    json_u64(j, "id", p->id);
+    json_text(j, "principal", p->principal);
+    json_text(j, "address", p->address);
+    json_text(j, "name", p->name);
+    json_text(j, "state", krbrepl_state_name(p->state));
+    json_u64(j, "received", p->received);
+    json_u64(j, "durable", p->durable);
+    json_u64(j, "applied", p->applied);
+    json_u64(j, "lag_commits", p->lag_commits);
+    json_u64(j, "lag_us", p->lag_us);
+    json_time(j, "connected", p->connected_us);
+    json_time(j, "last_seen", p->last_seen_us);
+    json_time(j, "last_copy", p->last_copy_us);
+    json_text(j, "last_copy_reason", krbrepl_copy_reason_name(p->last_copy_reason));
+    json_u64(j, "bytes_out", p->bytes_out);
+    json_u64(j, "bytes_in", p->bytes_in);
+    json_text(j, "last_error", p->last_err != 0 ? krbrepl_err_name((int)p->last_err) : "");
+    json_close(j, '}');
+}
+
+static void json_counters(struct json *j, const krbrepl_status *st)
+{
+    json_i64(j, "pid", st->pid);
+    json_time(j, "started", st->started_us);
+    json_u64(j, "upstream_seq", st->upstream_seq);
+    json_u64(j, "lag_commits", st->lag_commits);
+    json_u64(j, "lag_us", st->lag_us);
+    json_time(j, "last_heard", st->last_heard_us);
+    json_time(j, "last_copy", st->last_copy_us);
+    json_text(j, "last_copy_reason", krbrepl_copy_reason_name(st->last_copy_reason));
+    json_u64(j, "commits_in", st->commits_in);
+    json_u64(j, "commits_out", st->commits_out);
+    json_u64(j, "bytes_in", st->bytes_in);
+    json_u64(j, "bytes_out", st->bytes_out);
+    json_u64(j, "copies_in", st->copies_in);
+    json_u64(j, "copies_out", st->copies_out);
+    json_u64(j, "refused", st->refused);
+    json_u64(j, "unauthenticated", st->unauth);
+    json_text(j, "last_error", st->last_err != 0 ? krbrepl_err_name((int)st->last_err) : "");
+    json_text(j, "last_error_text", st->last_error);
+}
+
+void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, const char *complaint)
+{
+    const krbrepl_status *st = &s->st;
+    size_t i;
+
+    json_open(j, NULL, '{');
+    json_text(j, "dir", dir);
+    json_bool(j, "running", s->running);
+    json_text(j, "role", krbrepl_role_name(st->role));
+    json_text(j, "state", krbrepl_state_name(st->state));
+    json_bool(j, "nosync", (st->flags & KRBREPL_STORE_NOSYNC) != 0);
+    json_hex(j, "database_id", st->database_id, 16);
+    cli_json_pos(j, "position", &st->pos);
+    json_u64(j, "known_epoch", st->known_epoch);
+    json_u64(j, "records", st->records);
+    json_open(j, "journal", '{');
+    json_u64(j, "first", st->journal_first);
+    json_u64(j, "last", st->journal_last);
+    json_u64(j, "bytes", st->journal_bytes);
+    json_close(j, '}');
+    if (s->running)
+        json_counters(j, st);
+    json_open(j, "peers", '[');
+    for (i = 0; i < s->npeers; i++)
+        json_peer(j, &s->peers[i]);
+    json_close(j, ']');
+    json_text(j, "complaint", complaint != NULL ? complaint : "");
+    json_close(j, '}');
+}
+
+static bool too_late(const struct snapshot_limits *l, uint64_t commits, uint64_t us)
+{
+    return (l->by_commits && commits > l->commits) || (l->by_time && us > l->us);
+}
+
+static char *lag_text(const char *who, uint64_t commits, uint64_t us)
+{
+    char lag[TIMES_ROOM];
+
+    return prog_format("%s is behind by %llu commits, %s; look at its log and at the network between",
+                       who, (ull)commits, times_duration(lag, us));
+}
+
+/* A node that follows: its own lag; and whether it follows at all. */
+static char *complain_as_replica(const krbrepl_status *st, const struct snapshot_limits *l)
+{
+    if (st->state == KRBREPL_STATE_REFUSED)
+        return prog_format("this node is refused by its master: %s", st->last_error);
+    if (st->last_heard_us == 0)
+        return prog_dup("this replica has not reached its master yet; look at its log");
+    if (too_late(l, st->lag_commits, st->lag_us))
+        return lag_text("this replica", st->lag_commits, st->lag_us);
+    return NULL;
+}
+
+static char *complain_as_master(const struct snapshot *s, const struct snapshot_limits *l)
+{
+    size_t i;
+
+    if (s->npeers < l->replicas)
+        return prog_format(
+            "%llu replicas are connected, %llu are wanted; look at the logs of those missing",
+            (ull)s->npeers, (ull)l->replicas);
+    for (i = 0; i < s->npeers; i++)
+        if (too_late(l, s->peers[i].lag_commits, s->peers[i].lag_us))
+            return lag_text(s->peers[i].principal, s->peers[i].lag_commits, s->peers[i].lag_us);
+    return NULL;
+}
+
+bool snapshot_complaint(const struct snapshot *s, const struct snapshot_limits *l, char **text)
+{
+    *text = NULL;
+    if (!l->by_commits && !l->by_time && l->replicas == 0)
+        return false;
+    if (!s->running)
+        *text = prog_dup("no node runs on this store; start krbrepl-master or krbrepl-replica");
+    else if (s->st.role == KRBREPL_ROLE_FENCED)
+        *text = prog_dup("this store is fenced: a master with a higher epoch exists");
+    else if (follows(s))
+        *text = complain_as_replica(&s->st, l);
+    else
+        *text = complain_as_master(s, l);
+    return *text != NULL;
+}
