@@ -19,13 +19,19 @@ static void nap(long us)
     nanosleep(&t, NULL);
 }
 
-int krbrepl__build_lock(krbrepl_store *s, const char *what, int *fd)
+static int lock(krbrepl_store *s, int *fd)
+{
+    return krbrepl__lock_file(
+        s, "load.lock", "another load or full copy works on this store; wait until it has ended", fd);
+}
+
+int krbrepl__build_lock(krbrepl_store *s, int *fd)
 {
     int tries = 5, rc;
 
     /* Upkeep holds the lock for an instant, to see whether somebody else does. */
     do {
-        rc = krbrepl__lock_file(s, "load.lock", what, fd);
+        rc = lock(s, fd);
         if (rc == KRBREPL_ERR_LOCKED)
             nap(2000);
     } while (rc == KRBREPL_ERR_LOCKED && --tries > 0);
@@ -87,15 +93,17 @@ static int empty_some(krbrepl_store *s, krbrepl__wtxn *w, int *more)
 }
 
 /* What is being built is nobody's business but the builder's; he may be dead, though. */
-static int is_being_built(krbrepl_store *s, const krbrepl__wtxn *w)
+static int is_being_built(krbrepl_store *s, const struct krbrepl__state *st)
 {
+    const krbrepl_errinfo keep = s->ei;
     int fd = -1, rc;
 
-    if (w->st.other != KRBREPL__OTHER_BUILT)
+    if (st->other != KRBREPL__OTHER_BUILT)
         return 0;
-    rc = krbrepl__lock_file(s, "load.lock", "upkeep", &fd);
+    rc = lock(s, &fd);
     if (fd >= 0)
         close(fd);
+    s->ei = keep;
     return rc != 0;
 }
 
@@ -104,17 +112,16 @@ int krbrepl__empty_other(krbrepl_store *s)
     krbrepl__wtxn w = {0};
     krbrepl__rtxn r = {0};
     int more = 0, rc = krbrepl__rtxn_begin(s, &r);
-    const int idle = rc != 0 || r.st.other == KRBREPL__OTHER_EMPTY;
+    /* The usual cases must not take the writer lock. */
+    const int idle = rc != 0 || r.st.other == KRBREPL__OTHER_EMPTY || is_being_built(s, &r.st);
 
-    /* The usual case must not take the writer lock. */
     krbrepl__rtxn_end(s, &r);
     if (idle)
         return rc;
     rc = krbrepl__wtxn_begin(s, &w);
     if (rc != 0)
         return rc;
-    if (w.st.other == KRBREPL__OTHER_EMPTY || is_being_built(s, &w)) {
-        krbrepl__errinfo_clear(KRBREPL__EI(s));
+    if (w.st.other == KRBREPL__OTHER_EMPTY || is_being_built(s, &w.st)) {
         krbrepl__wtxn_abort(s, &w);
         return 0;
     }

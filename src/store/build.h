@@ -16,16 +16,16 @@ typedef struct krbrepl__build {
     krbrepl__wtxn w; /* the slice; w.txn is NULL between slices */
     MDB_dbi dbi;     /* the generation that is built, once begun */
     unsigned which;
-    int begun;       /* it is marked as being built */
-    size_t filled;   /* bytes written in this slice */
-    uint64_t since;  /* when it began, milliseconds */
+    int begun;      /* it is marked as being built */
+    size_t filled;  /* bytes written in this slice */
+    uint64_t since; /* when it began, milliseconds */
     /* Asked at the begin of every slice whether the build may go on: 0, or the error. */
     int (*check)(void *ctx, const krbrepl__wtxn *w);
     void *ctx;
 } krbrepl__build;
 
-/* Takes load.lock: LOCKED when a load or copy holds it. `what` begins the text. */
-int krbrepl__build_lock(krbrepl_store *s, const char *what, int *fd);
+/* Takes load.lock: LOCKED when a load or copy holds it. */
+int krbrepl__build_lock(krbrepl_store *s, int *fd);
 
 /* Empties what is in the other generation, slice by slice, and marks it as being built. `s`, `check` and
  * `ctx` are set. */

@@ -148,7 +148,7 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
     if (rc != 0)
         rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
     if (rc == 0)
-        rc = krbrepl__build_lock(s, "copy", &c->lock);
+        rc = krbrepl__build_lock(s, &c->lock);
     if (rc == 0)
         rc = krbrepl__room_check(s, "copy", bytes);
     if (rc == 0)

@@ -123,7 +123,7 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     if (rc == 0)
         rc = start_position(l);
     if (rc == 0)
-        rc = krbrepl__build_lock(s, "load", &l->lock);
+        rc = krbrepl__build_lock(s, &l->lock);
     if (rc == 0)
         rc = krbrepl__sorter_open(&l->sorter, s->dir, KRBREPL__EI(s));
     if (rc != 0) {

@@ -90,7 +90,13 @@ static int check_length(const restore *r, MDB_env *mdb)
 static int check_file(const restore *r)
 {
     MDB_env *mdb = NULL;
-    int rc = 0, e = mdb_env_create(&mdb);
+    struct stat st;
+    int rc = 0, e;
+
+    /* LMDB would begin a new environment in an empty file. */
+    if (fstatat(r->tmpfd, "data.mdb", &st, 0) != 0 || st.st_size == 0)
+        return fail_file(r, "is not a backup of a store");
+    e = mdb_env_create(&mdb);
 
     if (e == 0)
         e = mdb_env_open(mdb, r->tmp, MDB_RDONLY | MDB_NOLOCK, 0600);

@@ -7,10 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <lmdb.h>
-
-#include "errinfo.h"
-#include "mem.h"
+#include "impl.h"
 
 /* One transaction holds at most this much, so that its dirty pages stay bounded. */
 #define BATCH_PUTS 10000u
@@ -36,9 +33,14 @@ struct krbrepl__sorter {
 
 static int fail(krbrepl__sorter *so, int e, const char *what)
 {
+    krbrepl__env as_if = {.mdb = so->env};
+
     if (e == MDB_MAP_FULL || e == EFBIG)
         return krbrepl__fail(so->ei, KRBREPL_ERR_NOSPACE,
                              "load: %s in %s: no room; make room on its file system", what, so->path);
+    /* LMDB says EIO where a full device took a part of a write. */
+    if (e == EIO)
+        return krbrepl__mdb_fail(&as_if, so->ei, e, so->path);
     if (e > 0)
         return krbrepl__fail_sys(so->ei, KRBREPL_ERR_IO, e, "load: %s in %s", what, so->path);
     return krbrepl__fail(so->ei, KRBREPL_ERR_IO, "load: %s in %s: %s", what, so->path, mdb_strerror(e));

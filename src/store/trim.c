@@ -217,7 +217,7 @@ int krbrepl__store_upkeep(krbrepl_store *s)
         return rc;
     /* A look first: the writer lock is not taken for nothing. */
     work = krbrepl__trim_due(s, r.txn, &r.st) || rubbish_any(s, &r);
-    other = r.st.other == KRBREPL__OTHER_RUBBISH;
+    other = r.st.other != KRBREPL__OTHER_EMPTY;
     krbrepl__rtxn_end(s, &r);
     if (work) {
         rc = upkeep_write(s);
