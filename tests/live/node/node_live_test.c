@@ -1,0 +1,341 @@
+/* What nodes promise, with a real KDC between them. */
+#include "nodes.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+typedef struct trio {
+    rig r;
+    one m, a, b;
+    char all[300];
+} trio;
+
+static trio *t3;
+
+static int trio_make(void **state)
+{
+    t3 = calloc(1, sizeof *t3);
+    rig_make(&t3->r);
+    one_make(&t3->m, &t3->r, 1, "master", "");
+    one_make(&t3->a, &t3->r, 0, "a", "");
+    one_make(&t3->b, &t3->r, 0, "b", "");
+    snprintf(t3->all, sizeof t3->all, "%s %s", t3->a.princ, t3->b.princ);
+    rig_allow(&t3->r, t3->all);
+    *state = t3;
+    return 0;
+}
+
+static int trio_drop(void **state)
+{
+    trio *t = *state;
+
+    one_end(&t->a, SIGKILL);
+    one_end(&t->b, SIGKILL);
+    one_end(&t->m, SIGKILL);
+    rig_drop(&t->r);
+    free(t);
+    return 0;
+}
+
+static void start_all(trio *t)
+{
+    one_start(&t->m);
+    one_start(&t->a);
+    one_start(&t->b);
+}
+
+static uint64_t put_many(const one *n, const char *stem, int count)
+{
+    char key[64];
+    uint64_t seq = 0;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "%s-%d", stem, i);
+        seq = put(n, key, stem);
+    }
+    return seq;
+}
+
+static void a_commit_arrives_at_every_replica(void **state)
+{
+    trio *t = *state;
+    krbrepl_wait_options w;
+    uint64_t seq, have = 0;
+
+    put_many(&t->m, "before", 5);
+    start_all(t);
+    seq = put_many(&t->m, "after", 5);
+    KRBREPL_INIT(&w);
+    w.seq = seq;
+    w.replicas = 2;
+    w.timeout_ms = 60000;
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), 0);
+    assert_int_equal(have, 2);
+    assert_int_equal(last_seq(&t->a), seq);
+    assert_int_equal(last_seq(&t->b), seq);
+    assert_equal_stores(&t->m, &t->a);
+    assert_equal_stores(&t->m, &t->b);
+    /* On a replica's store the replica itself is waited for. */
+    w.level = KRBREPL_LEVEL_APPLIED;
+    assert_int_equal(krbrepl_wait(t->a.dir, &w, &have, NULL), 0);
+    w.seq = seq + 1;
+    w.timeout_ms = 1;
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), KRBREPL_ERR_TIMEOUT);
+    assert_int_equal(have, 0);
+}
+
+static void a_replica_that_was_killed_catches_up(void **state)
+{
+    trio *t = *state;
+    uint64_t seq;
+    long from;
+
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 5));
+    one_end(&t->a, SIGKILL);
+    seq = put_many(&t->m, "two", 20);
+    await_seq(&t->b, seq);
+    from = log_size(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, seq);
+    assert_equal_stores(&t->m, &t->a);
+    /* From the journal, not by a copy. */
+    await_log(&t->m, from, "streaming from 7");
+    assert_false(log_has(&t->m, from, "copy"));
+}
+
+static void a_master_that_was_killed_is_found_again(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 3));
+    one_end(&t->m, SIGKILL);
+    await_state(&t->a, KRBREPL_STATE_CONNECTING);
+    seq = put_many(&t->m, "two", 3);
+    one_start(&t->m);
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.pid, t->a.pid);
+    assert_equal_stores(&t->m, &t->b);
+}
+
+static void a_principal_removed_from_the_list_loses_its_session(void **state)
+{
+    trio *t = *state;
+    uint64_t seq, was;
+
+    start_all(t);
+    was = put_many(&t->m, "one", 3);
+    await_seq(&t->a, was);
+    await_seq(&t->b, was);
+    rig_allow(&t->r, t->b.princ);
+    one_signal(&t->m, SIGHUP);
+    await_state(&t->a, KRBREPL_STATE_REFUSED);
+    seq = put_many(&t->m, "two", 3);
+    await_seq(&t->b, seq);
+    assert_int_equal(last_seq(&t->a), was);
+    await_log(&t->m, 0, "it is not authorized any more");
+    await_log(&t->a, 0, "not authorized");
+    /* It never gives up, and is let in when it is on the list again. */
+    rig_allow(&t->r, t->all);
+    await_seq(&t->a, seq);
+}
+
+static void a_returning_replica_takes_the_place_of_its_old_session(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+    int turns = 0;
+    pid_t stopped;
+
+    start_all(t);
+    await_seq(&t->a, put(&t->m, "one", "1"));
+    /* As a machine that vanished: the old session says nothing and never ends by itself. */
+    one_signal(&t->a, SIGSTOP);
+    stopped = t->a.pid;
+    t->a.pid = 0;
+    /* Another process takes over the store's place under the same principal. */
+    one_make(&t->b, &t->r, 0, "b2", "");
+    snprintf(t->b.princ, sizeof t->b.princ, "%s", t->a.princ);
+    snprintf(t->b.keytab, sizeof t->b.keytab, "%s", t->a.keytab);
+    one_start(&t->b);
+    seq = put(&t->m, "two", "2");
+    await_seq(&t->b, seq);
+    await_log(&t->m, 0, "a newer session of the same replica takes its place");
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while (st.peers > 2 && patience(&turns));
+    kill(stopped, SIGKILL);
+    t->a.pid = stopped;
+    one_wait_end(&t->a);
+}
+
+static void a_stopped_replica_never_delays_another(void **state)
+{
+    trio *t = *state;
+    char value[20000];
+    uint64_t seq = 0;
+    int i;
+
+    start_all(t);
+    seq = put(&t->m, "one", "1");
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    one_signal(&t->a, SIGSTOP);
+    /* More than every window and socket buffer holds. */
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    for (i = 0; i < 800; i++)
+        seq = put(&t->m, "big", value);
+    await_seq(&t->b, seq);
+    assert_equal_stores(&t->m, &t->b);
+    assert_true(last_seq(&t->a) < seq);
+    one_signal(&t->a, SIGCONT);
+    await_seq(&t->a, seq);
+    assert_equal_stores(&t->m, &t->a);
+}
+
+static void a_kdc_that_is_down_at_boot_is_waited_for(void **state)
+{
+    trio *t = *state;
+    uint64_t seq = put(&t->m, "one", "1");
+
+    assert_int_equal(system("bash \"$REALM_SH\" --kdc stop"), 0);
+    one_start(&t->m);
+    one_start(&t->a);
+    await_log(&t->a, 0, "KDC");
+    assert_int_equal(last_seq(&t->a), 0);
+    assert_int_equal(system("bash \"$REALM_SH\" --kdc start"), 0);
+    await_seq(&t->a, seq);
+}
+
+/* Short tickets end many times; the replica goes on without a restart and misses nothing. */
+static void tickets_are_renewed_without_a_gap(void **state)
+{
+    trio *t = *state;
+    one s;
+    char cmd[600];
+    int i;
+    long from;
+    krbrepl_status st;
+
+    one_make(&s, &t->r, 0, "short", "-maxlife 8s");
+    snprintf(cmd, sizeof cmd, "%s %s", t->all, s.princ);
+    rig_allow(&t->r, cmd);
+    one_start(&t->m);
+    one_start(&s);
+    await_seq(&s, put(&t->m, "first", "1"));
+    from = log_size(&s);
+    for (i = 0; i < 3; i++) {
+        await_log(&s, from, "is renewed");
+        await_seq(&s, put(&t->m, "again", "2"));
+        assert_int_equal(status_of(&s, &st), 0);
+        assert_int_equal(st.state, KRBREPL_STATE_STREAMING);
+        /* Never without a session. */
+        assert_false(log_has(&s, from, "state is connecting"));
+        from = log_size(&s);
+    }
+    assert_equal_stores(&t->m, &s);
+    one_end(&s, SIGTERM);
+}
+
+static void a_demoted_master_serves_what_was_committed_and_stops(void **state)
+{
+    trio *t = *state;
+    uint64_t seq;
+
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 3));
+    demote(&t->m);
+    seq = last_seq(&t->m);
+    assert_int_not_equal(one_wait_end(&t->m), 0);
+    await_log(&t->m, 0, "NOT_MASTER");
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    /* The reign goes on elsewhere. */
+    one_end(&t->a, SIGTERM);
+    promote(&t->a);
+    t->a.master = 1;
+    snprintf(t->a.princ, sizeof t->a.princ, "%s", t->m.princ);
+    snprintf(t->a.keytab, sizeof t->a.keytab, "%s", t->m.keytab);
+    one_start(&t->a);
+    seq = put(&t->a, "new", "reign");
+    await_seq(&t->b, seq);
+    assert_equal_stores(&t->a, &t->b);
+}
+
+static void a_replica_that_is_promoted_stops_following(void **state)
+{
+    trio *t = *state;
+
+    start_all(t);
+    await_seq(&t->a, put(&t->m, "one", "1"));
+    promote(&t->a);
+    assert_int_not_equal(one_wait_end(&t->a), 0);
+    await_log(&t->a, 0, "run a master on it");
+}
+
+static int find_absent(void *ctx, const krbrepl_peer *p)
+{
+    krbrepl_peer *out = ctx;
+
+    if (p->state == KRBREPL_STATE_STOPPED)
+        *out = *p;
+    return 0;
+}
+
+static void status_shows_an_absent_replica_and_its_lag(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    krbrepl_peer p;
+    int turns = 0;
+
+    start_all(t);
+    await_seq(&t->a, put(&t->m, "one", "1"));
+    one_end(&t->a, SIGTERM);
+    put_many(&t->m, "two", 3);
+    do {
+        KRBREPL_INIT(&st);
+        memset(&p, 0, sizeof p);
+        assert_int_equal(krbrepl_status_fetch(t->m.dir, 10000, &st, find_absent, &p, NULL), 0);
+    } while (p.lag_commits != 3 && patience(&turns));
+    assert_int_equal(p.lag_commits, 3);
+    assert_true(p.lag_us > 0);
+    assert_true(p.last_seen_us > 0);
+    assert_int_equal(st.role, KRBREPL_ROLE_MASTER);
+    assert_int_equal(st.state, KRBREPL_STATE_SERVING);
+    assert_int_equal(st.pos.seq, 5);
+}
+
+int main(int argc, char **argv)
+{
+#define LIVE(f) cmocka_unit_test_setup_teardown(f, trio_make, trio_drop)
+    const struct CMUnitTest tests[] = {
+        LIVE(a_commit_arrives_at_every_replica),
+        LIVE(a_replica_that_was_killed_catches_up),
+        LIVE(a_master_that_was_killed_is_found_again),
+        LIVE(a_principal_removed_from_the_list_loses_its_session),
+        LIVE(a_returning_replica_takes_the_place_of_its_old_session),
+        LIVE(a_stopped_replica_never_delays_another),
+        LIVE(a_kdc_that_is_down_at_boot_is_waited_for),
+        LIVE(tickets_are_renewed_without_a_gap),
+        LIVE(a_demoted_master_serves_what_was_committed_and_stops),
+        LIVE(a_replica_that_is_promoted_stops_following),
+        LIVE(status_shows_an_absent_replica_and_its_lag),
+    };
+    int failed;
+
+    if (argc > 2 && strcmp(argv[1], "--node") == 0)
+        return child_main(argc - 2, argv + 2);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    failed = cmocka_run_group_tests_name("nodes", tests, NULL, NULL);
+    return failed + run_attack_tests();
+}
