@@ -13,8 +13,6 @@
 #define FLAGS \
     (GSS_C_MUTUAL_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG | GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG)
 
-enum { FROM_INITIATOR = 1, FROM_ACCEPTOR = 2 };
-
 static void step(krbrepl__job *j);
 static void job_free(krbrepl__job *j);
 
@@ -75,10 +73,10 @@ static void job_free(krbrepl__job *j)
 
 /* ---- what was agreed ------------------------------------------------------------------------ */
 
-static void note(krbrepl__gss *g, int direction, const void *p, size_t n)
+void krbrepl__psk_note(krbrepl__buf *talk, int direction, const void *p, size_t n)
 {
-    krbrepl__buf_u8(&g->talk, (unsigned)direction);
-    krbrepl__buf_vec32(&g->talk, p, n);
+    krbrepl__buf_u8(talk, (unsigned)direction);
+    krbrepl__buf_vec32(talk, p, n);
 }
 
 /* The last arc of the object identifier that names the enctype of a session key. */
@@ -181,28 +179,29 @@ static int check_context(krbrepl__gss *g)
 
 /* ---- the key for TLS ------------------------------------------------------------------------ */
 
-/* label, 0x00, SHA-256 of the prefaces and of all tokens with their directions and lengths: a change of
- * any of these gives two different keys, and TLS fails. */
-static int hash_talk(const krbrepl__gss *g, uint8_t out[32])
+int krbrepl__psk_input(uint8_t out[KRBREPL__PSK_INPUT], const uint8_t preface[2][KRBREPL__PREFACE_LEN],
+                       const krbrepl__buf *talk)
 {
-    krbrepl_bytes piece[3] = {
-        {g->preface[0], sizeof g->preface[0]},
-        {g->preface[1], sizeof g->preface[1]},
-        {g->talk.data, g->talk.len},
-    };
+    static const char label[] = KRBREPL__PSK_LABEL;
+    krbrepl_bytes piece[2] = {{preface, 2 * KRBREPL__PREFACE_LEN}, {talk->data, talk->len}};
     krbrepl__sha *h = krbrepl__sha_new();
-    int code = h != NULL ? krbrepl__sha_sum(h, piece, 3, out) : KRBREPL_ERR_NOMEM;
+    int code = talk->err;
 
+    if (h == NULL)
+        return KRBREPL_ERR_NOMEM;
+    memcpy(out, label, sizeof label);
+    if (code == 0)
+        code = krbrepl__sha_sum(h, piece, 2, out + sizeof label);
     krbrepl__sha_free(h);
-    return g->talk.err != 0 ? g->talk.err : code;
+    return code;
 }
 
 static int derive_psk(krbrepl__gss *g)
 {
-    uint8_t input[sizeof KRBREPL__PSK_LABEL + 32] = KRBREPL__PSK_LABEL;
+    uint8_t input[KRBREPL__PSK_INPUT];
     gss_buffer_desc in = {sizeof input, input}, out = GSS_C_EMPTY_BUFFER;
     OM_uint32 major, minor;
-    int code = hash_talk(g, input + sizeof KRBREPL__PSK_LABEL);
+    int code = krbrepl__psk_input(input, g->preface, &g->talk);
 
     if (code != 0)
         return krbrepl__fail_plain(&g->err, code);
@@ -252,7 +251,8 @@ static int exchange(krbrepl__gss *g, int *complete)
 
     *complete = 0;
     if (in.length > 0)
-        note(g, g->initiator ? FROM_ACCEPTOR : FROM_INITIATOR, in.value, in.length);
+        krbrepl__psk_note(&g->talk, g->initiator ? KRBREPL__FROM_ACCEPTOR : KRBREPL__FROM_INITIATOR,
+                          in.value, in.length);
     major = g->initiator ? initiate(g, &in, &out, &minor) : respond(g, &in, &out, &minor);
     if (GSS_ERROR(major)) {
         code = token_failed(g, major, minor);
@@ -260,7 +260,8 @@ static int exchange(krbrepl__gss *g, int *complete)
         *complete = (major & GSS_S_CONTINUE_NEEDED) == 0;
         if (out.length > 0) {
             krbrepl__buf_bytes(&g->token_out, out.value, out.length);
-            note(g, g->initiator ? FROM_INITIATOR : FROM_ACCEPTOR, out.value, out.length);
+            krbrepl__psk_note(&g->talk, g->initiator ? KRBREPL__FROM_INITIATOR : KRBREPL__FROM_ACCEPTOR,
+                              out.value, out.length);
         }
         if (g->token_out.err != 0)
             code = krbrepl__fail_plain(&g->err, g->token_out.err);

@@ -44,8 +44,16 @@ void krbrepl__gss_free(krbrepl__gss *g);
 /* In a forked child: the context and credentials of the parent are left alone. */
 void krbrepl__gss_abandon(krbrepl__gss *g);
 
-/* The key for TLS: what is put before the hash of all that was said, so that the key fits one version, one
- * pair of roles and one conversation. */
+/* The key for TLS is derived from a label, 0x00, and the SHA-256 of both prefaces and of all that was said
+ * since: so it fits one version, one pair of roles and one conversation. A change of any of these on the way
+ * gives the two ends different keys, and TLS fails. */
 #define KRBREPL__PSK_LABEL "krbrepl/1 replica-master psk"
+#define KRBREPL__PSK_INPUT (sizeof KRBREPL__PSK_LABEL + 32u)
+enum { KRBREPL__FROM_INITIATOR = 1, KRBREPL__FROM_ACCEPTOR = 2 };
+
+void krbrepl__psk_note(krbrepl__buf *talk, int direction, const void *token, size_t n);
+/* `preface`: the initiator's, the acceptor's. 0 or NOMEM. */
+int krbrepl__psk_input(uint8_t out[KRBREPL__PSK_INPUT], const uint8_t preface[2][KRBREPL__PREFACE_LEN],
+                       const krbrepl__buf *talk);
 
 #endif

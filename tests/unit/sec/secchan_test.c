@@ -1,6 +1,7 @@
 /* The secure channel as far as it goes without a KDC: what strangers get to see. */
 #include "test.h"
 
+#include "gssjob.h"
 #include "preface.h"
 #include "secchan.h"
 
@@ -250,6 +251,28 @@ static void an_initiator_must_know_whom_it_calls(void **state)
     assert_null(c);
 }
 
+/* The example of docs/protocol-security.md, section 4. */
+static void the_input_of_the_key_is_as_specified(void **state)
+{
+    static const char want[] = "6b72627265706c2f31207265706c6963612d6d61737465722070736b00"
+                               "e3c4ef7d835e2742052210b2daffdaf92df829aeb512cc8c9ccf6c7c0d19f0ed";
+    uint8_t preface_of[2][KRBREPL__PREFACE_LEN], input[KRBREPL__PSK_INPUT];
+    char hex[2 * KRBREPL__PSK_INPUT + 1];
+    krbrepl__buf talk;
+
+    (void)state;
+    krbrepl__preface_make(preface_of[0], 1, 1);
+    krbrepl__preface_make(preface_of[1], 1, 1);
+    krbrepl__buf_init(&talk, 0);
+    krbrepl__psk_note(&talk, KRBREPL__FROM_INITIATOR, "first token", 11);
+    krbrepl__psk_note(&talk, KRBREPL__FROM_ACCEPTOR, "second token", 12);
+    assert_int_equal(
+        krbrepl__psk_input(input, (const uint8_t(*)[KRBREPL__PREFACE_LEN])preface_of, &talk), 0);
+    krbrepl__hex(hex, input, sizeof input);
+    assert_string_equal(hex, want);
+    krbrepl__buf_free(&talk);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -270,6 +293,7 @@ int main(void)
         TEST(who_is_refused_before_a_word_gets_a_reason),
         TEST(an_unopened_channel_takes_no_plaintext),
         TEST(an_initiator_must_know_whom_it_calls),
+        cmocka_unit_test(the_input_of_the_key_is_as_specified),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
