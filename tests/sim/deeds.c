@@ -1,0 +1,207 @@
+/* What happens to a realm: commits, loads, promotions, failovers. */
+#include "world.h"
+
+#include <string.h>
+
+static krbrepl_store *master_store(world *w)
+{
+    return w->site[w->master].store;
+}
+
+static void failed(world *w, const char *what, int rc)
+{
+    broken(w, "%s: %s: %s", what, krbrepl_err_name(rc), krbrepl__store_ei(master_store(w))->text);
+}
+
+static krbrepl_bytes make_key(world *w, char out[64])
+{
+    krbrepl_bytes b = {out, 0};
+
+    b.len = (size_t)snprintf(out, 64, "user%llu@SIM",
+                             (unsigned long long)rng_below(&w->rng, (uint64_t)w->keys));
+    return b;
+}
+
+/* Mostly small; now and then as large as several windows. */
+static krbrepl_bytes make_value(world *w, uint8_t *room, size_t max)
+{
+    size_t n = rng_below(&w->rng, 200), i;
+    krbrepl_bytes b = {room, 0};
+
+    if (rng_chance(&w->rng, 1, 40))
+        n = rng_below(&w->rng, max);
+    for (i = 0; i < n; i += 8) {
+        uint64_t x = rng_next(&w->rng);
+
+        memcpy(room + i, &x, n - i < 8 ? n - i : 8);
+    }
+    b.len = n;
+    return b;
+}
+
+static int one_change(world *w, krbrepl_txn *t)
+{
+    static uint8_t room[100008];
+    char key[64];
+    krbrepl_bytes k = make_key(w, key);
+    const char *table = rng_chance(&w->rng, 1, 8) ? "policy" : "principal";
+    int rc;
+
+    if (rng_chance(&w->rng, 1, 4)) {
+        rc = krbrepl__txn_delete(t, table, k);
+        return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
+    }
+    return krbrepl__txn_put(t, table, k, make_value(w, room, 100000));
+}
+
+void deed_commit(world *w)
+{
+    krbrepl_txn_options opt;
+    krbrepl_txn *t = NULL;
+    uint64_t n = 1 + rng_below(&w->rng, rng_chance(&w->rng, 1, 10) ? 20 : 3);
+    int rc;
+
+    if (master_store(w) == NULL)
+        return;
+    KRBREPL_INIT(&opt);
+    opt.who = "sim";
+    opt.why = "commit";
+    rc = krbrepl__txn_begin(master_store(w), &t, &opt);
+    while (rc == 0 && n-- > 0)
+        rc = one_change(w, t);
+    if (rc == 0)
+        rc = krbrepl__txn_commit(t, NULL);
+    else
+        krbrepl__txn_abort(t);
+    if (rc != 0) {
+        failed(w, "commit", rc);
+        return;
+    }
+    w->commits++;
+    oracle_learn(w, w->master);
+    /* The hint by which a node is woken may be lost; then it looks once a second. */
+    if (!rng_chance(&w->rng, 1, 8))
+        tell_grown(w);
+}
+
+void deed_reset(world *w)
+{
+    static uint8_t room[2008];
+    krbrepl_load_options opt;
+    krbrepl_load_result res;
+    krbrepl_load *l = NULL;
+    uint64_t n = rng_below(&w->rng, 50);
+    int rc;
+
+    if (master_store(w) == NULL)
+        return;
+    KRBREPL_INIT(&opt);
+    KRBREPL_INIT(&res);
+    opt.who = "sim";
+    opt.why = "load";
+    rc = krbrepl__load_begin(master_store(w), &l, &opt);
+    if (rc == 0)
+        krbrepl__load_as_reset(l);
+    while (rc == 0 && n-- > 0) {
+        char key[64];
+        krbrepl_bytes k = make_key(w, key);
+
+        rc = krbrepl__load_put(l, "principal", k, make_value(w, room, 2000));
+        if (rc == KRBREPL_ERR_EXISTS)
+            rc = 0;
+    }
+    if (rc == 0)
+        rc = krbrepl__load_commit(l, &res);
+    else
+        krbrepl__load_abort(l);
+    if (rc != 0) {
+        failed(w, "load", rc);
+        return;
+    }
+    w->resets++;
+    note(w, "reset");
+    oracle_learn(w, w->master);
+    tell_grown(w);
+}
+
+void deed_promote(world *w)
+{
+    int rc;
+
+    if (master_store(w) == NULL)
+        return;
+    rc = krbrepl__promote(master_store(w), "sim", NULL);
+    if (rc != 0) {
+        failed(w, "promote", rc);
+        return;
+    }
+    w->promotions++;
+    note(w, "promoted %d", w->master);
+    oracle_learn(w, w->master);
+    tell_grown(w);
+}
+
+static uint64_t highest_epoch(world *w)
+{
+    krbrepl_store_info info;
+    uint64_t epoch = 0;
+    int i;
+
+    for (i = 0; i < w->sites; i++) {
+        KRBREPL_INIT(&info);
+        if (w->site[i].store != NULL && krbrepl__store_info(w->site[i].store, &info) == 0 &&
+            i != w->master && info.known_epoch > epoch)
+            epoch = info.known_epoch;
+    }
+    return epoch;
+}
+
+/* A replica that can take over, or -1. Everybody must be up, so that the epochs are known. */
+static int pick_heir(world *w)
+{
+    krbrepl_store_info info;
+    int i, heir = -1;
+
+    for (i = 0; i < w->sites; i++) {
+        if (w->site[i].store == NULL)
+            return -1;
+        KRBREPL_INIT(&info);
+        if (i != w->master && krbrepl__store_info(w->site[i].store, &info) == 0 && info.pos.seq != 0 &&
+            (heir < 0 || rng_chance(&w->rng, 1, 2)))
+            heir = i;
+    }
+    return heir;
+}
+
+/* An operator hands the realm over to a replica, which may be behind: what only the old master and others
+ * have beyond it is given up, and kept as evidence there. */
+void deed_failover(world *w)
+{
+    krbrepl_pos pos;
+    int heir, i, rc;
+
+    heir = master_store(w) != NULL ? pick_heir(w) : -1;
+    if (heir < 0)
+        return;
+    for (i = 0; i < MAX_LINKS; i++) {
+        link_drop_end(w, &w->links[i], 0);
+        link_drop_end(w, &w->links[i], 1);
+    }
+    rc = krbrepl__demote(master_store(w), "sim", NULL);
+    if (rc == 0)
+        oracle_learn(w, w->master);
+    else
+        failed(w, "demote", rc);
+    w->master = heir;
+    for (i = 0; i < w->sites; i++)
+        w->site[i].acked = 0;
+    do {
+        rc = krbrepl__promote(master_store(w), "sim", &pos);
+        if (rc == 0)
+            oracle_learn(w, w->master);
+        else
+            failed(w, "promote", rc);
+    } while (rc == 0 && pos.epoch <= highest_epoch(w));
+    w->failovers++;
+    note(w, "failover to %d", heir);
+}

@@ -1,0 +1,135 @@
+/* What every position must hold, and whether it does. */
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const fact *find(const world *w, const krbrepl_pos *pos)
+{
+    size_t i;
+
+    for (i = w->nfacts; i-- > 0;)
+        if (krbrepl__pos_equal(&w->facts[i].pos, pos))
+            return &w->facts[i];
+    return NULL;
+}
+
+/* Reads the content of a site under one view. */
+static int read_fact(world *w, int i, fact *out)
+{
+    krbrepl_view *v = NULL;
+    int rc = krbrepl__view_open(w->site[i].store, &v);
+
+    if (rc == 0)
+        rc = krbrepl__view_pos(v, &out->pos);
+    if (rc == 0)
+        rc = krbrepl__view_digest(v, out->root, &out->records);
+    krbrepl__view_close(v);
+    if (rc != 0)
+        broken(w, "site %d: reading the content: %s: %s", i, krbrepl_err_name(rc),
+               krbrepl__store_ei(w->site[i].store)->text);
+    return rc;
+}
+
+void oracle_learn(world *w, int i)
+{
+    fact f;
+
+    if (read_fact(w, i, &f) != 0)
+        return;
+    if (w->nfacts == w->facts_room) {
+        size_t room = w->facts_room * 2 + 64;
+        fact *grown = realloc(w->facts, room * sizeof *grown);
+
+        if (grown == NULL) {
+            broken(w, "out of memory");
+            return;
+        }
+        w->facts = grown;
+        w->facts_room = room;
+    }
+    w->facts[w->nfacts++] = f;
+    w->site[i].checked = f.pos;
+    note(w, "master %d is at %llu %02x%02x", i, (unsigned long long)f.pos.seq, f.pos.chain[0],
+         f.pos.chain[1]);
+}
+
+void oracle_check(world *w, int i)
+{
+    site *s = &w->site[i];
+    krbrepl_store_info info;
+    const fact *known;
+    fact have;
+
+    if (s->store == NULL || w->failed)
+        return;
+    KRBREPL_INIT(&info);
+    if (krbrepl__store_info(s->store, &info) != 0) {
+        broken(w, "site %d: no position: %s", i, krbrepl__store_ei(s->store)->text);
+        return;
+    }
+    if (info.pos.seq < s->acked)
+        broken(w, "site %d: acknowledged %llu as durable, and is at %llu", i,
+               (unsigned long long)s->acked, (unsigned long long)info.pos.seq);
+    if (info.pos.seq == 0 || krbrepl__pos_equal(&info.pos, &s->checked))
+        return;
+    if (memcmp(info.pos.lineage, s->checked.lineage, 16) == 0 && info.pos.seq < s->checked.seq)
+        broken(w, "site %d: went back from %llu to %llu in one lineage", i,
+               (unsigned long long)s->checked.seq, (unsigned long long)info.pos.seq);
+    known = find(w, &info.pos);
+    if (known == NULL) {
+        broken(w, "site %d: at %llu it has a history that no master had", i,
+               (unsigned long long)info.pos.seq);
+        return;
+    }
+    if (read_fact(w, i, &have) != 0)
+        return;
+    if (memcmp(have.root, known->root, 32) != 0 || have.records != known->records ||
+        info.records != known->records)
+        broken(w, "site %d: at %llu it has %llu records (it says %llu), the master had %llu; roots %s",
+               i, (unsigned long long)info.pos.seq, (unsigned long long)have.records,
+               (unsigned long long)info.records, (unsigned long long)known->records,
+               memcmp(have.root, known->root, 32) == 0 ? "are equal" : "differ");
+    s->checked = info.pos;
+    note(w, "site %d is at %llu %02x%02x", i, (unsigned long long)info.pos.seq, info.pos.chain[0],
+         info.pos.chain[1]);
+}
+
+void oracle_check_acks(world *w, cable *l)
+{
+    const krbrepl__sess_info *m;
+    krbrepl_store_info info;
+    site *s = &w->site[l->site];
+
+    if (!l->used || l->at[0].sess == NULL || s->store == NULL || w->failed)
+        return;
+    m = krbrepl__sess_info_get(l->at[0].sess);
+    if (m->durable == 0 || m->durable == s->acked)
+        return;
+    KRBREPL_INIT(&info);
+    if (krbrepl__store_info(s->store, &info) != 0 || m->durable > info.pos.seq)
+        broken(w, "link %llu: the master was told that %llu is durable at site %d, which is at %llu",
+               (unsigned long long)l->id, (unsigned long long)m->durable, l->site,
+               (unsigned long long)info.pos.seq);
+    if (m->applied > m->durable || m->durable > m->received)
+        broken(w, "link %llu: levels out of order", (unsigned long long)l->id);
+    if (m->durable > s->acked)
+        s->acked = m->durable;
+}
+
+int oracle_all_equal(world *w)
+{
+    krbrepl_store_info a, b;
+    int i;
+
+    KRBREPL_INIT(&a);
+    if (w->site[w->master].store == NULL || krbrepl__store_info(w->site[w->master].store, &a) != 0)
+        return 0;
+    for (i = 0; i < w->sites; i++) {
+        KRBREPL_INIT(&b);
+        if (w->site[i].store == NULL || krbrepl__store_info(w->site[i].store, &b) != 0 ||
+            !krbrepl__pos_equal(&a.pos, &b.pos))
+            return 0;
+    }
+    return 1;
+}
