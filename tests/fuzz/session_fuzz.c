@@ -1,0 +1,89 @@
+/* A session that a hostile peer feeds. Compiled twice: as a master (KRBREPL_FUZZ_MASTER) and as a replica.
+ * The input is the network's bytes, the plain channel's name included; the first byte says in what pieces
+ * they come. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "memport.h"
+#include "plainchan.h"
+
+#ifdef KRBREPL_FUZZ_MASTER
+#define IS_MASTER 1
+#else
+#define IS_MASTER 0
+#endif
+/* What a session may hold ready: the limit, one turn of work, and a few answers. */
+#define OUT_MOST (1u << 20)
+
+static void prepare(memstore *m)
+{
+    int i;
+    char key[16];
+
+    mem_init(m);
+    if (!IS_MASTER)
+        return;
+    mem_master(m, 7, 1);
+    for (i = 0; i < 30; i++) {
+        snprintf(key, sizeof key, "user%d", i % 7);
+        mem_commit(m, key, "0123456789", (size_t)(i % 11));
+    }
+    mem_promote(m, 2);
+    mem_trim(m, 10);
+}
+
+static void turn(krbrepl__sess *s, uint64_t now)
+{
+    int i;
+
+    for (i = 0; i < 50 && krbrepl__sess_work(s, now) == 1; i++)
+        continue;
+    MUST(krbrepl__sess_out(s)->len <= OUT_MOST);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    krbrepl__sess_cfg cfg = {0};
+    krbrepl__sess *s = NULL;
+    krbrepl_pos before;
+    krbrepl__port port;
+    uint64_t now = 1000;
+    size_t piece, k;
+    memstore m;
+
+    if (n == 0)
+        return 0;
+    piece = 1 + (size_t)p[0] * p[0];
+    p++;
+    n--;
+    prepare(&m);
+    before = m.local.pos;
+    memport_init(&port, &m);
+    cfg.master = IS_MASTER;
+    cfg.chan = plainchan_new(IS_MASTER ? "master" : "replica", 0);
+    cfg.port = &port;
+    cfg.name = cfg.address = "fuzz";
+    cfg.handshake_ms = cfg.missing_ms = 5000;
+    cfg.gone_ms = 60000;
+    cfg.window = 8192;
+    MUST(cfg.chan != NULL && krbrepl__sess_new(&s, &cfg, now) == 0);
+    krbrepl__sess_go(s, now);
+    for (; n != 0; p += k, n -= k) {
+        k = n < piece ? n : piece;
+        krbrepl__sess_feed(s, p, k, ++now);
+        turn(s, now);
+        /* A peer that reads nothing is fed no more than the limit. */
+        if (krbrepl__sess_out(s)->len > OUT_MOST / 4)
+            krbrepl__buf_reset(krbrepl__sess_out(s));
+    }
+    krbrepl__sess_eof(s, now);
+    MUST(krbrepl__sess_info_get(s)->phase == KRBREPL__SESS_CLOSED);
+    MUST(krbrepl__sess_work(s, now) == 0);
+    krbrepl__sess_free(s);
+    /* Nobody writes into a master. */
+    MUST(!IS_MASTER || krbrepl__pos_equal(&before, &m.local.pos));
+    MUST(!m.building);
+    mem_free(&m);
+    return 0;
+}
