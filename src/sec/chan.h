@@ -2,8 +2,8 @@
  *
  * It does no I/O: network bytes go in with feed and come out of `out`; plaintext goes in with write and
  * comes out of `in`. An end that is closed in order sets `eof` at the other one; a connection that ends
- * without it was cut, and what it carried may be incomplete. The secure channel (secchan.h) is the only one that a product ever uses; a
- * simulation has a plain, deterministic one behind the same calls. */
+ * without it was cut, and what it carried may be incomplete. The secure channel (secchan.h) is the only one
+ * that a product ever uses; a simulation has a plain, deterministic one behind the same calls. */
 #ifndef KRBREPL__CHAN_H
 #define KRBREPL__CHAN_H
 

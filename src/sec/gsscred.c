@@ -44,6 +44,8 @@ static const char *remedy(OM_uint32 minor)
         return "check that a KDC of the realm runs, and krb5.conf";
     case KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN:
         return "correct the service name, or make it with kadmin: addprinc -randkey";
+    case KRB5KRB_AP_ERR_NOT_US:
+        return "make both ends name the same service";
     case KRB5KRB_AP_ERR_SKEW:
         return "set the clocks";
     case KRB5KDC_ERR_ETYPE_NOSUPP:
@@ -59,7 +61,8 @@ int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM
     char text[120];
     const char *todo = remedy(minor);
 
-    if (minor != 0)
+    /* A malformed token has a minor code that says "Success". */
+    if (minor != 0 && GSS_ROUTINE_ERROR(major) != GSS_S_DEFECTIVE_TOKEN)
         status_text(text, sizeof text, minor, GSS_C_MECH_CODE);
     else
         status_text(text, sizeof text, major, GSS_C_GSS_CODE);

@@ -1,5 +1,6 @@
 #include "krbkeys.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,12 +42,20 @@ const char *krbrepl__krbkeys_enctype_name(long enctype)
 
 /* ---- the keytab ----------------------------------------------------------------------------- */
 
+/* The texts of libkrb5 for these two repeat the name of the file. */
+static const char *short_text(krb5_error_code e)
+{
+    if (e == ENOENT || e == KRB5_KT_NOTFOUND)
+        return "there is no such keytab";
+    return e == EACCES ? "permission denied" : NULL;
+}
+
 static int krb5_fail(krbrepl__krbkeys *k, krb5_error_code e, const char *what, const char *name,
                      const char *todo, krbrepl_errinfo *ei)
 {
-    const char *why = krb5_get_error_message(k->krb5, e);
-    int code =
-        krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %.90s %.60s: %.60s; %s", what, name, why, todo);
+    const char *why = krb5_get_error_message(k->krb5, e), *brief = short_text(e);
+    int code = krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s %.60s: %.60s; %s", what, name,
+                             brief != NULL ? brief : why, todo);
 
     krb5_free_error_message(k->krb5, why);
     return code;
@@ -55,9 +64,9 @@ static int krb5_fail(krbrepl__krbkeys *k, krb5_error_code e, const char *what, c
 static int keytab_fail(krbrepl__krbkeys *k, krb5_error_code e, const char *principal, const char *name,
                        krbrepl_errinfo *ei)
 {
-    char what[140];
+    char what[100];
 
-    snprintf(what, sizeof what, "cannot read a key of %.60s in", principal);
+    snprintf(what, sizeof what, "no key of %.60s can be read from", principal);
     return krb5_fail(k, e, what, name, KRBREPL__KEYTAB_REMEDY, ei);
 }
 

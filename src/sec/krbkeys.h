@@ -33,7 +33,7 @@ extern const krb5_enctype krbrepl__krbkeys_floor[];
 int krbrepl__krbkeys_enctype_ok(long enctype);
 const char *krbrepl__krbkeys_enctype_name(long enctype); /* static */
 
-#define KRBREPL__KEYTAB_REMEDY "write its key there with kadmin: ktadd -k FILE PRINCIPAL"
+#define KRBREPL__KEYTAB_REMEDY "write its AES keys there with kadmin: ktadd -k FILE PRINCIPAL"
 #define KRBREPL__ENCTYPE_REMEDY "give it AES keys with kadmin: cpw -randkey, then ktadd"
 
 #endif
