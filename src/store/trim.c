@@ -33,7 +33,8 @@ static int due(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, 
 
     if (entries(st) <= 1)
         return 0;
-    if (entries(st) > l->keep.entries + SLACK || st->journal_bytes > l->keep.bytes + l->keep.bytes / 64)
+    if (entries(st) > l->keep.entries + SLACK || st->journal_bytes > l->keep.hard_cap ||
+        st->journal_bytes > l->keep.bytes + l->keep.bytes / 64)
         return 1;
     return age && l->keep.seconds != 0 &&
            krbrepl__journal_time(s, txn, st, st->journal_first, &us) == 0 && us < l->oldest_us;
