@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS 2500
+#define STEPS 5000
 #define CALM_MS 120000u
 
 /* How often each kind of fault is drawn, in 10,000 steps; drawn anew for each seed. */
