@@ -587,6 +587,23 @@ static void damaged_record_is_put_right_by_a_load(void **state)
     krbrepl__store_close(s);
 }
 
+static void wrong_count_of_records_is_found(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    krbrepl__wtxn w = {0};
+    krbrepl_view *v = NULL;
+    uint8_t root[32];
+
+    load_range(s, 0, 10, "one");
+    OKS(s, krbrepl__wtxn_begin(s, &w));
+    w.st.records++;
+    OKS(s, krbrepl__wtxn_commit(s, &w));
+    OKS(s, krbrepl__view_open(s, &v));
+    assert_int_equal(krbrepl__view_digest(v, root, NULL), KRBREPL_ERR_CORRUPT);
+    krbrepl__view_close(v);
+    krbrepl__store_close(s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -609,6 +626,7 @@ int main(void)
         T(load_that_hits_a_full_disk_changes_nothing),
         T(phases_are_reported_in_order),
         T(damaged_record_is_put_right_by_a_load),
+        T(wrong_count_of_records_is_found),
     };
     return cmocka_run_group_tests_name("store/load", tests, NULL, NULL);
 }
