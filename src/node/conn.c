@@ -23,6 +23,7 @@ void krbrepl__conn_wake(krbrepl__conn *c)
 
 /* ---- the socket ----------------------------------------------------------------------------- */
 
+/* A session that had no room left in `out` waits for this, so it is run once more when something went. */
 static void flush(krbrepl__conn *c)
 {
     krbrepl__buf *out = krbrepl__sess_out(c->sess);
@@ -31,10 +32,12 @@ static void flush(krbrepl__conn *c)
 
     while (out->len > 0 && !c->send_failed && rc == 0) {
         rc = krbrepl__sock_send(c->fd, out->data, out->len, &sent);
-        if (rc == 0)
+        if (rc == 0) {
             krbrepl__buf_consume(out, sent);
-        else if (rc < 0)
+            krbrepl__conn_wake(c);
+        } else if (rc < 0) {
             c->send_failed = 1;
+        }
     }
     /* What the peer said before it went may still wait to be read; that tells why. */
     if (c->send_failed)
