@@ -24,10 +24,12 @@ void krbrepl__conn_wake(krbrepl__conn *c)
 /* ---- the socket ----------------------------------------------------------------------------- */
 
 /* A session that had no room left in `out` waits for this, so it is run once more when something went. */
+/* A session stops producing while much is unsent, and cannot see that the socket has taken it: whoever
+ * sent it says so by another turn. */
 static void flush(krbrepl__conn *c)
 {
     krbrepl__buf *out = krbrepl__sess_out(c->sess);
-    size_t sent;
+    size_t before = out->len, sent;
     int rc = 0;
 
     while (out->len > 0 && !c->send_failed && rc == 0) {
@@ -39,6 +41,8 @@ static void flush(krbrepl__conn *c)
             c->send_failed = 1;
         }
     }
+    if (before >= KRBREPL__OUT_PAUSE && out->len < KRBREPL__OUT_PAUSE)
+        krbrepl__conn_wake(c);
     /* What the peer said before it went may still wait to be read; that tells why. */
     if (c->send_failed)
         krbrepl__buf_consume(out, out->len);

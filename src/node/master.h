@@ -57,6 +57,8 @@ void krbrepl__slots_flush(krbrepl_node *n);
 void krbrepl__slots_free(krbrepl_node *n);
 /* The slot of a principal, made when there is none. NULL: out of memory. Valid until the next is made. */
 krbrepl__slot_entry *krbrepl__slot_of(krbrepl_node *n, const char *principal);
+/* The same; NULL when there is none. */
+krbrepl__slot_entry *krbrepl__slot_find(krbrepl_node *n, const char *principal);
 void krbrepl__slot_forget(krbrepl_node *n, const char *principal);
 
 #endif

@@ -11,14 +11,14 @@ static int ask(krbrepl_node *n, const char *principal, const char *address)
     return n->events.authorize(n->events_ctx, principal, address);
 }
 
-int krbrepl__master_authorize(krbrepl__conn *c, const char *principal)
+static int may_follow(krbrepl__conn *c, const char *principal, int *allow)
 {
-    int allow = ask(c->n, principal, c->address);
-
+    *allow = ask(c->n, principal, c->address);
+    if (*allow > 0 && (*allow & KRBREPL_ALLOW_REPLICA) != 0)
+        return 1;
     /* One that may not come back must not hold the journal back for ever. */
-    if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
-        krbrepl__slot_forget(c->n, principal);
-    return allow;
+    krbrepl__slot_forget(c->n, principal);
+    return 0;
 }
 
 /* ---- slots ---------------------------------------------------------------------------------- */
@@ -95,21 +95,31 @@ static void supersede_others(krbrepl__conn *c, const char *principal)
     }
 }
 
-static void welcome(krbrepl__conn *c, const krbrepl__sess_info *i)
+/* Before the session says anything: the one that it takes the place of is over by then. */
+static void welcome(krbrepl__conn *c, const char *principal)
 {
+    const krbrepl__sess_info *i = krbrepl__conn_info(c);
+
     c->secured = 1;
     krbrepl__item_drop(&c->fresh);
     krbrepl__logf(&c->n->log, KRBREPL_LOG_INFO, "node", "%s: %s has authenticated (%s)", c->address,
-                  i->principal, i->mechanism != NULL ? i->mechanism : "");
-    supersede_others(c, i->principal);
+                  principal, i->mechanism != NULL ? i->mechanism : "");
+    supersede_others(c, principal);
+}
+
+int krbrepl__master_authorize(krbrepl__conn *c, const char *principal)
+{
+    int allow;
+
+    if (may_follow(c, principal, &allow) && !c->secured)
+        welcome(c, principal);
+    return allow;
 }
 
 void krbrepl__master_conn_moved(krbrepl__conn *c)
 {
     const krbrepl__sess_info *i = krbrepl__conn_info(c);
 
-    if (!c->secured)
-        welcome(c, i);
     keep_slot(c, i);
     if (!c->up && i->phase >= KRBREPL__SESS_COPYING) {
         c->up = 1;
@@ -129,7 +139,7 @@ void krbrepl__master_conn_over(krbrepl__conn *c)
     if (i->err != 0 && c->up)
         krbrepl__node_note(n, i->err, i->text);
     if (c->secured) {
-        e = slot_for(c, i->principal);
+        e = krbrepl__slot_find(n, i->principal);
         if (e != NULL && e->live == c) {
             e->live = NULL;
             e->dirty = 1;
@@ -152,8 +162,7 @@ void krbrepl__master_reauthorize(krbrepl_node *n)
 
         if (c->over || !c->secured)
             continue;
-        allow = krbrepl__master_authorize(c, krbrepl__conn_info(c)->principal);
-        if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
+        if (!may_follow(c, krbrepl__conn_info(c)->principal, &allow))
             krbrepl__conn_close(c, KRBREPL_ERR_DENIED,
                                 "it is not authorized any more; add it to the acl of the master");
     }

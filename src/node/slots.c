@@ -15,24 +15,32 @@ static int more_room(krbrepl__master *m)
 
     if (e == NULL)
         return KRBREPL_ERR_NOMEM;
-    for (i = 0; i < m->nslots; i++) {
+    for (i = 0; i < m->nslots; i++)
         e[i] = m->slots[i];
-    }
     krbrepl__free(m->slots, 0);
     m->slots = e;
     m->slots_cap = cap;
     return 0;
 }
 
-krbrepl__slot_entry *krbrepl__slot_of(krbrepl_node *n, const char *principal)
+krbrepl__slot_entry *krbrepl__slot_find(krbrepl_node *n, const char *principal)
 {
     krbrepl__master *m = n->master;
-    krbrepl__slot_entry *e;
     size_t i;
 
     for (i = 0; i < m->nslots; i++)
         if (strcmp(m->slots[i].s.principal, principal) == 0)
             return &m->slots[i];
+    return NULL;
+}
+
+krbrepl__slot_entry *krbrepl__slot_of(krbrepl_node *n, const char *principal)
+{
+    krbrepl__master *m = n->master;
+    krbrepl__slot_entry *e = krbrepl__slot_find(n, principal);
+
+    if (e != NULL)
+        return e;
     if (m->nslots == m->slots_cap && more_room(m) != 0)
         return NULL;
     e = &m->slots[m->nslots++];

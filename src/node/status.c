@@ -109,7 +109,7 @@ static void earlier_copy(krbrepl_node *n, krbrepl_peer *p)
 
     if (n->master == NULL || p->last_copy_us != 0)
         return;
-    e = krbrepl__slot_of(n, p->principal);
+    e = krbrepl__slot_find(n, p->principal);
     if (e == NULL)
         return;
     p->last_copy_us = e->s.copy_us;

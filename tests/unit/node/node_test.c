@@ -1,0 +1,603 @@
+/* The life of a node, and who may call what. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nodeops.h"
+#include "poller.h"
+
+/* ---- stores and nodes ----------------------------------------------------------------------- */
+
+typedef struct bench {
+    char top[64];
+    char dir[96];
+    krbrepl_store *s;
+    krbrepl_node *n;
+    krbrepl_config cfg;
+    krbrepl_events ev;
+    krbrepl_errinfo ei;
+    int inside[8]; /* what calls from inside of a callback answered */
+    atomic_int states;
+    uint64_t last_state;
+} bench;
+
+static void make_store(bench *b, int master)
+{
+    krbrepl_create_options o;
+
+    memset(b, 0, sizeof *b);
+    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-node-XXXXXX");
+    assert_non_null(mkdtemp(b->top));
+    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
+    KRBREPL_INIT(&o);
+    o.flags = master ? KRBREPL_CREATE_MASTER : 0;
+    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
+    assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
+}
+
+static void make_node(bench *b)
+{
+    KRBREPL_INIT(&b->cfg);
+    b->cfg.store = b->s;
+    b->cfg.events = b->ev.size != 0 ? &b->ev : NULL;
+    b->cfg.events_ctx = b;
+    assert_int_equal(krbrepl_node_new(&b->n, &b->cfg, NULL), 0);
+}
+
+static void drop(bench *b)
+{
+    char cmd[128];
+
+    krbrepl_node_free(b->n);
+    krbrepl_store_close(b->s);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
+    assert_int_equal(system(cmd), 0);
+}
+
+static int start_master(bench *b)
+{
+    krbrepl_master_options o;
+    int rc;
+
+    KRBREPL_INIT(&o);
+    o.listen = "127.0.0.1:0";
+    rc = krbrepl_master_start(b->n, &o);
+    b->ei.size = sizeof b->ei;
+    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    return rc;
+}
+
+/* Follows a port at which nobody listens. */
+static int start_replica(bench *b)
+{
+    krbrepl_replica_options o;
+    int rc;
+
+    KRBREPL_INIT(&o);
+    o.master = "127.0.0.1:1";
+    rc = krbrepl_replica_start(b->n, &o);
+    b->ei.size = sizeof b->ei;
+    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    return rc;
+}
+
+static uint64_t put(krbrepl_store *s, const char *key)
+{
+    krbrepl_bytes k = {key, strlen(key)};
+    krbrepl_txn *t;
+    krbrepl_pos pos;
+
+    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
+    assert_int_equal(krbrepl_txn_put(t, "principal", k, k), 0);
+    assert_int_equal(krbrepl_txn_commit(t, &pos), 0);
+    return pos.seq;
+}
+
+static int bounded(int *turns)
+{
+    struct timespec ts = {0, 5000000};
+
+    nanosleep(&ts, NULL);
+    return ++*turns < 12000;
+}
+
+static int exists(const bench *b, const char *name, mode_t *mode)
+{
+    char path[160];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/%s", b->dir, name);
+    if (stat(path, &st) != 0)
+        return 0;
+    *mode = st.st_mode & 0777;
+    return S_ISSOCK(st.st_mode);
+}
+
+/* ---- start and stop ------------------------------------------------------------------------- */
+
+static void a_node_starts_and_stops_as_often_as_one_likes_in_either_role(void **state)
+{
+    bench b;
+    mode_t mode;
+    int i;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(start_master(&b), 0);
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_true(exists(&b, "node.sock", &mode));
+        assert_int_equal(mode, 0600);
+        assert_true(exists(&b, "wake.sock", &mode));
+        assert_int_equal(mode, 0600);
+        assert_int_equal(krbrepl_node_stop(b.n), 0);
+        assert_false(exists(&b, "node.sock", &mode));
+        assert_false(exists(&b, "wake.sock", &mode));
+    }
+    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
+    assert_int_equal(start_replica(&b), 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    drop(&b);
+}
+
+static void a_start_in_the_wrong_role_names_the_command_that_helps(void **state)
+{
+    bench b;
+
+    (void)state;
+    make_store(&b, 0);
+    make_node(&b);
+    assert_int_equal(start_master(&b), KRBREPL_ERR_STATE);
+    assert_non_null(strstr(b.ei.text, "krbrepl promote"));
+    assert_int_equal(krbrepl_promote(b.s, NULL, NULL), 0);
+    assert_int_equal(start_replica(&b), KRBREPL_ERR_STATE);
+    assert_non_null(strstr(b.ei.text, "krbrepl demote"));
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(start_master(&b), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    drop(&b);
+}
+
+static void one_node_runs_on_a_store(void **state)
+{
+    bench b;
+    krbrepl_node *first;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    first = b.n;
+    make_node(&b);
+    assert_int_equal(start_master(&b), KRBREPL_ERR_LOCKED);
+    assert_int_equal(krbrepl_node_stop(first), 0);
+    assert_int_equal(start_master(&b), 0);
+    krbrepl_node_free(first);
+    drop(&b);
+}
+
+static void an_address_that_is_none_or_is_taken_is_told(void **state)
+{
+    bench b;
+    krbrepl_master_options o;
+    char taken[64];
+    krbrepl_node *first;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    KRBREPL_INIT(&o);
+    o.listen = "kdc.example.com:2121";
+    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    o.listen = "127.0.0.1:99999";
+    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(start_master(&b), 0);
+    snprintf(taken, sizeof taken, "127.0.0.1:%u", krbrepl__node_tcp_port(b.n));
+    first = b.n;
+    {
+        bench other;
+
+        make_store(&other, 1);
+        make_node(&other);
+        o.listen = taken;
+        assert_int_equal(krbrepl_master_start(other.n, &o), KRBREPL_ERR_NET);
+        /* Nothing of the failed start is left. */
+        assert_int_equal(start_master(&other), 0);
+        drop(&other);
+    }
+    assert_ptr_equal(first, b.n);
+    drop(&b);
+}
+
+static void a_wildcard_listens_on_every_kind_of_address(void **state)
+{
+    bench b;
+    krbrepl_master_options o;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    KRBREPL_INIT(&o);
+    o.listen = "*:0, 127.0.0.1:0";
+    assert_int_equal(krbrepl_master_start(b.n, &o), 0);
+    assert_true(krbrepl__node_tcp_port(b.n) != 0);
+    drop(&b);
+}
+
+static void options_of_a_newer_program_are_not_ignored(void **state)
+{
+    struct {
+        krbrepl_master_options o;
+        uint64_t newer;
+    } o;
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    memset(&o, 0, sizeof o);
+    o.o.size = sizeof o;
+    o.newer = 1;
+    assert_int_equal(krbrepl_master_start(b.n, &o.o), KRBREPL_ERR_ABI);
+    o.newer = 0;
+    o.o.listen = "127.0.0.1:0";
+    assert_int_equal(krbrepl_master_start(b.n, &o.o), 0);
+    drop(&b);
+}
+
+/* ---- driving it ----------------------------------------------------------------------------- */
+
+static void a_host_with_a_loop_needs_a_descriptor_and_a_timeout(void **state)
+{
+    bench b;
+    struct pollfd p;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_timeout(b.n), -1);
+    assert_int_equal(start_master(&b), 0);
+    p.fd = krbrepl_node_fd(b.n);
+    p.events = POLLIN;
+    do {
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+    } while (poll(&p, 1, 0) == 1 || krbrepl_node_timeout(b.n) == 0);
+    assert_true(krbrepl_node_timeout(b.n) > 0);
+    assert_int_equal(krbrepl_node_wake(b.n), 0);
+    assert_int_equal(poll(&p, 1, -1), 1);
+    drop(&b);
+}
+
+static void on_quit(int sig);
+static krbrepl_node *quit_me;
+
+static void on_quit(int sig)
+{
+    (void)sig;
+    krbrepl_node_quit(quit_me);
+}
+
+static void run_ends_on_quit_also_from_a_signal_handler(void **state)
+{
+    bench b;
+    struct sigaction sa = {.sa_handler = on_quit}, old;
+    timer_t timer;
+    struct sigevent sev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    struct itimerspec soon = {{0, 0}, {0, 20000000}};
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    quit_me = b.n;
+    sigaction(SIGUSR1, &sa, &old);
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &sev, &timer), 0);
+    assert_int_equal(timer_settime(timer, 0, &soon, NULL), 0);
+    assert_int_equal(krbrepl_node_run(b.n), 0);
+    timer_delete(timer);
+    sigaction(SIGUSR1, &old, NULL);
+    /* It can be run again; a quit that came before counts. */
+    assert_int_equal(krbrepl_node_quit(b.n), 0);
+    assert_int_equal(krbrepl_node_run(b.n), 0);
+    drop(&b);
+}
+
+static void a_spawned_node_is_asked_from_another_thread_and_stops(void **state)
+{
+    bench b;
+    krbrepl_status st;
+    uint64_t seq;
+    int i;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    for (i = 0; i < 50; i++) {
+        seq = put(b.s, "x");
+        KRBREPL_INIT(&st);
+        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+        assert_int_equal(st.pos.seq, seq);
+        assert_int_equal(st.state, KRBREPL_STATE_SERVING);
+    }
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    drop(&b);
+}
+
+static void the_poll_twin_drives_a_node_as_well(void **state)
+{
+    bench b;
+    krbrepl_config cfg;
+    krbrepl_events ev;
+    krbrepl_status st;
+    krbrepl_errinfo ei = {.size = sizeof ei};
+
+    (void)state;
+    make_store(&b, 1);
+    KRBREPL_INIT(&cfg);
+    KRBREPL_INIT(&ev);
+    cfg.store = b.s;
+    assert_int_equal(krbrepl__node_new_on(&b.n, &cfg, &ev, KRBREPL__POLLER_POLL, NULL), 0);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_fd(b.n), -1);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    KRBREPL_INIT(&st);
+    assert_int_equal(krbrepl_status_fetch(b.dir, 60000, &st, NULL, NULL, &ei), 0);
+    assert_int_equal(st.state, KRBREPL_STATE_SERVING);
+    drop(&b);
+}
+
+/* ---- other processes ------------------------------------------------------------------------ */
+
+static void a_commit_of_another_process_wakes_the_node(void **state)
+{
+    bench b;
+    struct pollfd p;
+    krbrepl_store *s;
+    pid_t child;
+    int status;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    p.fd = krbrepl_node_fd(b.n);
+    p.events = POLLIN;
+    do {
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+    } while (poll(&p, 1, 0) == 1);
+    child = fork();
+    if (child == 0) {
+        krbrepl_txn *t;
+        krbrepl_bytes k = {"k", 1};
+
+        if (krbrepl_store_open(&s, b.dir, NULL, NULL) != 0 || krbrepl_txn_begin(s, &t, NULL) != 0 ||
+            krbrepl_txn_put(t, "principal", k, k) != 0 || krbrepl_txn_commit(t, NULL) != 0)
+            _exit(1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* Nobody has called process, so no timer of the node did this. */
+    assert_int_equal(poll(&p, 1, 0), 1);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    drop(&b);
+}
+
+static void a_master_that_is_demoted_by_another_process_stops_by_itself(void **state)
+{
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_NOT_MASTER);
+    b.ei.size = sizeof b.ei;
+    assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+    assert_non_null(strstr(b.ei.text, "demoted"));
+    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(start_replica(&b), 0);
+    assert_int_equal(krbrepl_promote(b.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    drop(&b);
+}
+
+static void a_child_can_only_free_its_copy_and_does_no_harm(void **state)
+{
+    bench b;
+    krbrepl_status st;
+    krbrepl_errinfo ei = {.size = sizeof ei};
+    pid_t child;
+    int status;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    child = fork();
+    if (child == 0) {
+        int bad = krbrepl_node_process(b.n) != KRBREPL_ERR_FORKED;
+
+        KRBREPL_INIT(&st);
+        bad += krbrepl_node_wake(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_quit(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_reauthorize(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_status(b.n, &st) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_stop(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_fd(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_run(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_spawn(b.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_master_start(b.n, NULL) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_replica_start(b.n, NULL) != KRBREPL_ERR_FORKED;
+        krbrepl_node_free(b.n);
+        krbrepl_store_close(b.s);
+        _exit(bad);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* The parent serves on: its sockets are watched, named and locked as before. */
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    KRBREPL_INIT(&st);
+    assert_int_equal(krbrepl_status_fetch(b.dir, 60000, &st, NULL, NULL, &ei), 0);
+    assert_int_equal(st.pid, getpid());
+    drop(&b);
+}
+
+static void a_child_of_a_spawned_node_frees_it_without_harm(void **state)
+{
+    bench b;
+    pid_t child;
+    int status, i;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    for (i = 0; i < 5; i++) {
+        child = fork();
+        if (child == 0) {
+            krbrepl_node_free(b.n);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    drop(&b);
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------ */
+
+static void call_everything(void *ctx, uint64_t was, uint64_t is, int err)
+{
+    bench *b = ctx;
+    krbrepl_status st;
+
+    (void)was;
+    (void)err;
+    KRBREPL_INIT(&st);
+    b->ei.size = sizeof b->ei;
+    b->inside[0] = krbrepl_node_process(b->n);
+    b->inside[1] = krbrepl_node_stop(b->n);
+    b->inside[2] = krbrepl_master_start(b->n, NULL);
+    b->inside[3] = krbrepl_node_run(b->n);
+    b->inside[4] = krbrepl_node_spawn(b->n);
+    b->inside[5] = krbrepl_node_wake(b->n);
+    b->inside[6] = krbrepl_node_status(b->n, &st);
+    b->inside[7] = krbrepl_node_errinfo(b->n, &b->ei);
+    krbrepl_node_free(b->n);
+    b->last_state = is;
+    assert_int_equal(st.state, is);
+    atomic_fetch_add(&b->states, 1);
+}
+
+static void from_inside_a_callback_only_the_allowed_calls_work(void **state)
+{
+    bench b;
+    int i;
+
+    (void)state;
+    make_store(&b, 1);
+    KRBREPL_INIT(&b.ev);
+    b.ev.state = call_everything;
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(atomic_load(&b.states), 1);
+    for (i = 0; i < 5; i++)
+        assert_int_equal(b.inside[i], KRBREPL_ERR_STATE);
+    for (; i < 8; i++)
+        assert_int_equal(b.inside[i], 0);
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(atomic_load(&b.states), 2);
+    assert_int_equal(b.last_state, KRBREPL_STATE_STOPPED);
+    drop(&b);
+}
+
+/* ---- a replica without a master ------------------------------------------------------------- */
+
+static void a_master_that_is_not_there_is_no_failure(void **state)
+{
+    bench b;
+    krbrepl_status st;
+    int turns = 0;
+
+    (void)state;
+    make_store(&b, 0);
+    make_node(&b);
+    assert_int_equal(start_replica(&b), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    do {
+        KRBREPL_INIT(&st);
+        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+    } while (st.last_err == 0 && bounded(&turns));
+    assert_int_equal(st.last_err, KRBREPL_ERR_NET);
+    assert_int_equal(st.state, KRBREPL_STATE_CONNECTING);
+    assert_true(st.last_error[0] != '\0');
+    assert_true(st.lag_us > 0);
+    drop(&b);
+}
+
+static void a_master_without_a_name_is_refused(void **state)
+{
+    bench b;
+    krbrepl_replica_options o;
+
+    (void)state;
+    make_store(&b, 0);
+    make_node(&b);
+    KRBREPL_INIT(&o);
+    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    o.master = ":2121";
+    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    o.master = "host:";
+    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(start_replica(&b), 0);
+    drop(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_starts_and_stops_as_often_as_one_likes_in_either_role),
+        cmocka_unit_test(a_start_in_the_wrong_role_names_the_command_that_helps),
+        cmocka_unit_test(one_node_runs_on_a_store),
+        cmocka_unit_test(an_address_that_is_none_or_is_taken_is_told),
+        cmocka_unit_test(a_wildcard_listens_on_every_kind_of_address),
+        cmocka_unit_test(options_of_a_newer_program_are_not_ignored),
+        cmocka_unit_test(a_host_with_a_loop_needs_a_descriptor_and_a_timeout),
+        cmocka_unit_test(run_ends_on_quit_also_from_a_signal_handler),
+        cmocka_unit_test(a_spawned_node_is_asked_from_another_thread_and_stops),
+        cmocka_unit_test(the_poll_twin_drives_a_node_as_well),
+        cmocka_unit_test(a_commit_of_another_process_wakes_the_node),
+        cmocka_unit_test(a_master_that_is_demoted_by_another_process_stops_by_itself),
+        cmocka_unit_test(a_child_can_only_free_its_copy_and_does_no_harm),
+        cmocka_unit_test(a_child_of_a_spawned_node_frees_it_without_harm),
+        cmocka_unit_test(from_inside_a_callback_only_the_allowed_calls_work),
+        cmocka_unit_test(a_master_that_is_not_there_is_no_failure),
+        cmocka_unit_test(a_master_without_a_name_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
