@@ -604,6 +604,34 @@ static void wrong_count_of_records_is_found(void **state)
     krbrepl__store_close(s);
 }
 
+static void forked_child_can_only_abort_a_load(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    krbrepl_load *l = begin(s);
+    krbrepl_load_result res;
+    int status;
+    pid_t pid;
+
+    put_range(l, 0, 100, "one");
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        status = krbrepl_load_put(l, "principal", BYTES("k"), BYTES("v")) != KRBREPL_ERR_FORKED;
+        krbrepl_load_abort(l);
+        _exit(status);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* The parent's load has noticed nothing. */
+    put_range(l, 100, 200, "one");
+    KRBREPL_INIT(&res);
+    OKS(s, krbrepl_load_commit(l, &res));
+    assert_int_equal(res.added, 200);
+    assert_int_equal(store_content(s).records, 200);
+    assert_no_leftovers(s);
+    krbrepl__store_close(s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -627,6 +655,7 @@ int main(void)
         T(phases_are_reported_in_order),
         T(damaged_record_is_put_right_by_a_load),
         T(wrong_count_of_records_is_found),
+        T(forked_child_can_only_abort_a_load),
     };
     return cmocka_run_group_tests_name("store/load", tests, NULL, NULL);
 }
