@@ -123,6 +123,12 @@ static int apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, 
     return rc;
 }
 
+void krbrepl__follow_role(struct krbrepl__state *st)
+{
+    if (st->role == KRBREPL_ROLE_FENCED && st->pos.epoch >= st->known_epoch)
+        st->role = KRBREPL_ROLE_REPLICA;
+}
+
 static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *commit, size_t n,
                      krbrepl__touched *t)
 {
@@ -134,9 +140,7 @@ static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *co
                              "apply: this store is a master; demote it before it follows another");
     for (i = 0; rc == 0 && i < n; i++)
         rc = apply_one(s, w, commit[i], t);
-    /* A fenced store that takes commits of the newer reign is that reign's replica. */
-    if (rc == 0 && w->st.role == KRBREPL_ROLE_FENCED && w->st.pos.epoch >= w->st.known_epoch)
-        w->st.role = KRBREPL_ROLE_REPLICA;
+    krbrepl__follow_role(&w->st);
     if (rc == 0)
         rc = krbrepl__trim(s, w, n < 1000 ? 64 * (unsigned)n : 64000);
     return rc;

@@ -276,6 +276,8 @@ int krbrepl__ancestor_note(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *le
  * known; sets the role to master and appends the lineage commit. */
 int krbrepl__lineage_new(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, const char *who);
 int krbrepl__id_draw(krbrepl_store *s, krbrepl__wtxn *w);
+/* A fenced store that follows the newer reign is that reign's replica from now on. */
+void krbrepl__follow_role(struct krbrepl__state *st);
 /* Trims at most `max` entries by the retention. */
 int krbrepl__trim(krbrepl_store *s, krbrepl__wtxn *w, unsigned max);
 /* True when krbrepl__trim would do something (for a look without the writer lock). */

@@ -233,5 +233,6 @@ int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_p
     st->chains_first = st->chains_pruned = pos->seq;
     if (st->known_epoch < pos->epoch)
         st->known_epoch = pos->epoch;
+    krbrepl__follow_role(st);
     return 0;
 }

@@ -330,7 +330,7 @@ static void full_map_is_enlarged_when_no_view_is_open(void **state)
     char *big = malloc(200001);
     krbrepl_view *v;
     int i, rc = 0, full = 0;
-    char key[8];
+    char key[16];
 
     assert_non_null(big);
     memset(big, 'v', 200000);
@@ -362,7 +362,7 @@ static int fill(const void *arg)
     krbrepl_store *s = NULL;
     char *big = malloc(200001);
     int rc = 0, i;
-    char key[8];
+    char key[16];
 
     memset(big, 'v', 200000);
     big[200000] = '\0';
