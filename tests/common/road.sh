@@ -99,7 +99,7 @@ road_restart() # NAME
     road_spawn "$1"
 }
 
-road_serving() { road_alive "$1" && "$ROAD_BIN/krbrepl" status --json "$(road_store "$1")" >/dev/null 2>&1; }
+road_serving() { road_alive "$1" && [ "$(road_status "$1" 2>/dev/null | road_json state 2>/dev/null)" = serving ]; }
 road_up_or_dead() { road_serving "$1" || ! road_alive "$1"; }
 
 road_master()
@@ -174,10 +174,12 @@ for key in sys.argv[1:]:
 print(value)' "$@"
 }
 
-# These open the store themselves, so they work whether a node runs on it or not.
-road_proof() { "$ROAD_BIN/krbrepl" verify -q "$(road_store "$1")" | tail -n +2; }
+# These work whether a node runs on the store or not.
+road_proof() { "$ROAD_BIN/krbrepl" verify -q "$(road_store "$1")"; }
 
-road_seq() { "$ROAD_BIN/krbrepl" log --json --last 1 "$(road_store "$1")" | road_json position seq; }
+road_status() { "$ROAD_BIN/krbrepl" status --json "$(road_store "$1")"; }
+
+road_seq() { road_status "$1" | road_json position seq; }
 
 road_at() { [ "$(road_seq "$1" 2>/dev/null)" -ge "$2" ] 2>/dev/null; }
 

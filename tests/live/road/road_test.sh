@@ -44,7 +44,7 @@ all_arrive() { # NAME...
 edit() { must road_edit user00001 "$1"; }
 
 # Full copies that a replica has had since its program was started.
-copies() { krbrepl status --json "$(road_store "$1")" | road_json copies_in; }
+copies() { road_status "$1" | road_json copies_in; }
 
 sorted() { sort "$1" >"$1.sorted"; }
 
@@ -191,6 +191,6 @@ a_removed_principal_loses_its_session() {
     all_arrive replica-2
 }
 
-refused() { [ "$(krbrepl status --json "$(road_store "$1")" | road_json state)" != streaming ]; }
+refused() { [ "$(road_status "$1" | road_json state)" = refused ]; }
 
 "$2"
