@@ -112,14 +112,23 @@ static void print_upstream(const krbrepl_status *st)
     print_copy("  last copy ", st->last_copy_us, st->last_copy_reason);
 }
 
+/* A replica that was here before and is not now: the master keeps its place in the journal. */
+static bool is_away(const krbrepl_peer *p)
+{
+    return p->state == KRBREPL_STATE_STOPPED;
+}
+
 static void print_peer(const krbrepl_peer *p)
 {
     char lag[TIMES_ROOM], since[TIMES_ROOM], seen[TIMES_ROOM];
 
-    printf("\n  %s at %s%s%s%s\n", p->principal, p->address, *p->name != '\0' ? " (" : "", p->name,
-           *p->name != '\0' ? ")" : "");
-    printf("    %s since %s, last seen %s\n", krbrepl_state_name(p->state),
-           times_stamp(since, p->connected_us), times_stamp(seen, p->last_seen_us));
+    printf("\n  %s%s%s%s%s%s\n", p->principal, *p->address != '\0' ? " at " : "", p->address,
+           *p->name != '\0' ? " (" : "", p->name, *p->name != '\0' ? ")" : "");
+    if (is_away(p))
+        printf("    not connected, last seen %s\n", times_stamp(seen, p->last_seen_us));
+    else
+        printf("    %s since %s, last seen %s\n", krbrepl_state_name(p->state),
+               times_stamp(since, p->connected_us), times_stamp(seen, p->last_seen_us));
     printf("    received %llu, durable %llu, applied %llu\n", (ull)p->received, (ull)p->durable,
            (ull)p->applied);
     printf("    lag %llu commits, %s\n", (ull)p->lag_commits, times_duration(lag, p->lag_us));
