@@ -41,7 +41,7 @@ static void flush(krbrepl__conn *c)
             c->send_failed = 1;
         }
     }
-    if (before >= KRBREPL__OUT_PAUSE && out->len < KRBREPL__OUT_PAUSE)
+    if (before >= KRBREPL__SESS_OUT_MAX && out->len < KRBREPL__SESS_OUT_MAX)
         krbrepl__conn_wake(c);
     /* What the peer said before it went may still wait to be read; that tells why. */
     if (c->send_failed)

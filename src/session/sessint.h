@@ -7,7 +7,6 @@
 #include "msg.h"
 #include "session.h"
 
-#define KRBREPL__SESS_OUT_MAX (256u * 1024u) /* more is not produced before it was sent */
 #define KRBREPL__SESS_WINDOW_MIN 4096u       /* a smaller window is refused */
 #define KRBREPL__SESS_GROUP 1024u            /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)

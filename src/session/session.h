@@ -20,6 +20,10 @@
 
 typedef struct krbrepl__sess krbrepl__sess;
 
+/* Unsent bytes in `out` at which a session produces no more. When the owner has sent it down below this, it
+ * calls work again. */
+#define KRBREPL__SESS_OUT_MAX (256u * 1024u)
+
 /* What a session must know of the store. */
 typedef struct krbrepl__local {
     uint8_t database_id[16];

@@ -85,6 +85,28 @@ static void a_commit_arrives_at_every_replica(void **state)
     assert_int_equal(have, 0);
 }
 
+/* Larger than what a session produces ahead, than a socket takes at once, and than the window: nothing but
+ * the bytes themselves may be what keeps it going. */
+static void a_large_commit_needs_no_heartbeat_to_arrive(void **state)
+{
+    static const char silent[] = "missing_ms=3600000 gone_ms=7200000 lost_ms=7200000";
+    const size_t len = 12u << 20;
+    char *value = malloc(len + 1);
+    trio *t = *state;
+
+    assert_non_null(value);
+    memset(value, 'v', len);
+    value[len] = '\0';
+    snprintf(t->m.extra, sizeof t->m.extra, "%s", silent);
+    snprintf(t->a.extra, sizeof t->a.extra, "%s", silent);
+    one_start(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, put(&t->m, "small", "value"));
+    await_seq(&t->a, put(&t->m, "large", value));
+    assert_equal_stores(&t->m, &t->a);
+    free(value);
+}
+
 static void a_replica_that_was_killed_catches_up(void **state)
 {
     trio *t = *state;
@@ -319,6 +341,7 @@ int main(int argc, char **argv)
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, trio_make, trio_drop)
     const struct CMUnitTest tests[] = {
         LIVE(a_commit_arrives_at_every_replica),
+        LIVE(a_large_commit_needs_no_heartbeat_to_arrive),
         LIVE(a_replica_that_was_killed_catches_up),
         LIVE(a_master_that_was_killed_is_found_again),
         LIVE(a_principal_removed_from_the_list_loses_its_session),
