@@ -219,7 +219,7 @@ road_kdc() # DIR DUMP
         realm_config
         export KRB5_CONFIG=$here/krb5.conf KRB5_KDC_PROFILE=$here/kdc.conf KRB5CCNAME=FILE:$here/ccache
         [ -e "$here/principal" ] || kdb5_util -r "$REALM" load "$dump" || return 1
-        if realm_kdc_up detached; then
+        if realm_kdc_up; then
             ROAD_PID[kdc]=$REALM_KDC_PID
             return 0
         fi
