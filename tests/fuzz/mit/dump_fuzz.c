@@ -1,17 +1,9 @@
 /* Dump files: what the reader takes, the decoders take, and what the writer makes of it reads back the same. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "reader.h"
 #include "writer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)  \
-    do {             \
-        if (!(what)) \
-            abort(); \
-    } while (0)
 
 struct input {
     const uint8_t *data;
@@ -38,14 +30,14 @@ static void check_same(const krbrepl__buf *text, const krbrepl__mit_entry *want)
     krbrepl__mit_reader *r = krbrepl__mit_reader_new("again", take, &in);
     krbrepl__mit_entry e;
 
-    CHECK(r != NULL);
-    CHECK(krbrepl__mit_reader_begin(r, NULL) == 0);
-    CHECK(krbrepl__mit_reader_next(r, &e, NULL) == 1);
-    CHECK(e.table == want->table);
-    CHECK(e.key.len == want->key.len && memcmp(e.key.data, want->key.data, e.key.len) == 0);
-    CHECK(e.value.len == want->value.len && memcmp(e.value.data, want->value.data, e.value.len) == 0);
-    CHECK(memcmp(&e.lockout, &want->lockout, sizeof e.lockout) == 0);
-    CHECK(krbrepl__mit_reader_next(r, &e, NULL) == 0);
+    MUST(r != NULL);
+    MUST(krbrepl__mit_reader_begin(r, NULL) == 0);
+    MUST(krbrepl__mit_reader_next(r, &e, NULL) == 1);
+    MUST(e.table == want->table);
+    MUST(e.key.len == want->key.len && memcmp(e.key.data, want->key.data, e.key.len) == 0);
+    MUST(e.value.len == want->value.len && memcmp(e.value.data, want->value.data, e.value.len) == 0);
+    MUST(memcmp(&e.lockout, &want->lockout, sizeof e.lockout) == 0);
+    MUST(krbrepl__mit_reader_next(r, &e, NULL) == 0);
     krbrepl__mit_reader_free(r);
 }
 
@@ -60,7 +52,7 @@ static void check_entry(const krbrepl__mit_entry *e)
         rc = krbrepl__mit_write_policy(&b, e->key, e->value, NULL);
     else
         rc = krbrepl__mit_write_principal(&b, e->key, e->value, &e->lockout, NULL);
-    CHECK(rc == 0);
+    MUST(rc == 0);
     check_same(&b, e);
     krbrepl__buf_free(&b);
 }
@@ -72,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     krbrepl__mit_entry e;
     krbrepl_errinfo ei;
 
-    CHECK(r != NULL);
+    MUST(r != NULL);
     if (krbrepl__mit_reader_begin(r, &ei) == 0)
         while (krbrepl__mit_reader_next(r, &e, &ei) == 1)
             check_entry(&e);
