@@ -135,7 +135,8 @@ static int parse_one(const char *host, const char *port, int family, krbrepl__ad
 
 int krbrepl__addr_parse(const char *host, const char *port, krbrepl__addr out[2])
 {
-    if (!port_fits(port))
+    /* A lone number would be taken for an address of the form 0.0.8.73. */
+    if (!port_fits(port) || (host[0] != '\0' && host[strspn(host, "0123456789")] == '\0'))
         return KRBREPL_ERR_INVALID;
     if (host[0] != '\0' && strcmp(host, "*") != 0)
         return parse_one(host, port, AF_UNSPEC, &out[0]) == 0 ? 1 : KRBREPL_ERR_INVALID;

@@ -377,8 +377,7 @@ void krbrepl__conn_reap(krbrepl_node *n)
     }
 }
 
-/* The sockets are the parent's, and so is what OpenSSL knows of the session: the child closes its copies
- * and frees, no more. */
+/* The sessions stay as they are: a copy that is being built, or a TLS session, goes on in the parent. */
 void krbrepl__conn_forget_all(krbrepl_node *n)
 {
     krbrepl__item *l, *after;
@@ -389,7 +388,6 @@ void krbrepl__conn_forget_all(krbrepl_node *n)
 
         krbrepl__item_drop(l);
         close(c->fd);
-        conn_free(c);
+        krbrepl__free(c, sizeof *c);
     }
-    krbrepl__conn_reap(n);
 }

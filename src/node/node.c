@@ -10,6 +10,7 @@
 #include "usock.h"
 
 #define QUEUE_MAX 1024
+#define TURN_JOBS 16  /* given back in one turn */
 #define UPKEEP_MS 20u /* between two pieces of upkeep, so that writers get in */
 
 uint64_t krbrepl__node_now(krbrepl_node *n)
@@ -160,9 +161,10 @@ static void on_jobs(void *ctx, unsigned ready)
     krbrepl_node *n = ctx;
     void *owner;
     krbrepl__job *j;
+    int i;
 
     (void)ready;
-    while (krbrepl__pool_done(n->pool, &owner, &j)) {
+    for (i = 0; i < TURN_JOBS && krbrepl__pool_done(n->pool, &owner, &j); i++) {
         const krbrepl__waiter *w = owner;
 
         w->done(w->ctx, j);
@@ -262,6 +264,10 @@ static int open_store(krbrepl_node *n)
     int rc;
 
     krbrepl__errinfo_clear(&ei);
+    if (krbrepl__store_forked(n->host_store))
+        return krbrepl__fail(
+            &n->ei, KRBREPL_ERR_FORKED,
+            "node: the store was opened by another process; open it again in this one");
     rc = krbrepl__store_dup(n->host_store, &n->store, &ei);
     if (rc != 0)
         return krbrepl__node_fail_from(n, &ei);
@@ -422,8 +428,9 @@ void krbrepl__node_free(krbrepl_node *n)
     free_rest(n);
 }
 
-/* A child has copies of the descriptors and of the memory, and none of the threads. Where a thread of the
- * node's own was at work in the parent, its memory may be in any state and is left alone. */
+/* A child has copies of the descriptors and of the memory, and none of the threads. What the sessions hold
+ * of the store and of OpenSSL is the parent's work under way: it is not even freed. Where a thread of the
+ * node's own was at work in the parent, no memory is touched, for it may be in any state. */
 void krbrepl__node_free_forked(krbrepl_node *n)
 {
     if (n == NULL || n->spawned)
@@ -435,8 +442,6 @@ void krbrepl__node_free_forked(krbrepl_node *n)
     if (n->wake_sock >= 0)
         close(n->wake_sock);
     krbrepl__pool_forget(n->pool);
-    if (n->sec != NULL)
-        krbrepl__sec_free(n->sec);
     krbrepl_store_close(n->store);
     free_rest(n);
 }

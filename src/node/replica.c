@@ -83,7 +83,7 @@ void krbrepl__replica_unreachable(krbrepl_node *n, const char *why)
 {
     krbrepl__replica *r = n->replica;
 
-    if (r->fails == 0 || r->fails % SAY_AGAIN == 0)
+    if (r->unreachable++ % SAY_AGAIN == 0)
         krbrepl__logf(
             &n->log, KRBREPL_LOG_WARN, "node",
             "the master %s cannot be reached (%s); it is tried again for as long as it takes, at "
@@ -197,6 +197,7 @@ void krbrepl__replica_conn_moved(krbrepl__conn *c)
         krbrepl__node_state(n, KRBREPL_STATE_STREAMING, 0);
     if (!c->up && i->phase >= KRBREPL__SESS_COPYING) {
         c->up = 1;
+        n->replica->unreachable = 0;
         krbrepl__conn_tell_peer(c, 0);
     }
 }

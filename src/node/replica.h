@@ -36,7 +36,7 @@ struct krbrepl__replica {
     krbrepl__conn *next;  /* a successor that is authenticating */
     krbrepl__timer retry; /* to dial again, or to renew */
     unsigned fails;       /* in a row */
-    int last_fail;        /* the last one was logged with this code */
+    unsigned unreachable; /* times in a row; not each has a line in the log */
 
     uint64_t upstream_seq;
     uint64_t even_ms; /* when this replica last had all there is; 0: not yet */

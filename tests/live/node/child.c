@@ -114,7 +114,8 @@ int child_main(int argc, char **argv)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     KRBREPL_INIT(&cfg);
     KRBREPL_INIT(&ev);
-    ev.authorize = authorize;
+    if (option(argc, argv, "nobody") == 0)
+        ev.authorize = authorize;
     ev.log = on_log;
     rc = krbrepl_store_open(&s, argv[1], NULL, NULL);
     cfg.store = s;

@@ -303,12 +303,16 @@ static void a_replica_that_is_promoted_stops_following(void **state)
     await_log(&t->a, 0, "run a master on it");
 }
 
+static char find_name[128];
+
 static int find_absent(void *ctx, const krbrepl_peer *p)
 {
     krbrepl_peer *out = ctx;
 
-    if (p->state == KRBREPL_STATE_STOPPED)
+    if (p->state == KRBREPL_STATE_STOPPED) {
         *out = *p;
+        snprintf(find_name, sizeof find_name, "%s", p->principal);
+    }
     return 0;
 }
 
@@ -334,6 +338,56 @@ static void status_shows_an_absent_replica_and_its_lag(void **state)
     assert_int_equal(st.role, KRBREPL_ROLE_MASTER);
     assert_int_equal(st.state, KRBREPL_STATE_SERVING);
     assert_int_equal(st.pos.seq, 5);
+    /* It is still known after a restart. */
+    one_end(&t->m, SIGTERM);
+    one_start(&t->m);
+    memset(&p, 0, sizeof p);
+    p.state = KRBREPL_STATE_STREAMING;
+    do {
+        KRBREPL_INIT(&st);
+        assert_int_equal(krbrepl_status_fetch(t->m.dir, 10000, &st, find_absent, &p, NULL), 0);
+    } while ((p.size == 0 || strcmp(find_name, t->a.princ) != 0) && patience(&turns));
+    assert_int_equal(p.lag_commits, 3);
+}
+
+/* One that was never here, when the journal does not begin at the beginning any more. */
+static void a_new_replica_is_copied_when_the_journal_is_trimmed(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+    int turns = 0;
+
+    keep_journal(&t->m, 10);
+    put_many(&t->m, "one", 300);
+    one_start(&t->m);
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while (st.journal_first < 100 && patience(&turns));
+    one_start(&t->a);
+    seq = put_many(&t->m, "two", 3);
+    await_seq(&t->a, seq);
+    assert_equal_stores(&t->m, &t->a);
+    await_state(&t->a, KRBREPL_STATE_STREAMING);
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.copies_in, 1);
+    assert_int_equal(st.last_copy_reason, KRBREPL_COPY_EMPTY);
+    assert_true(st.last_copy_us > 0);
+    assert_int_equal(status_of(&t->m, &st), 0);
+    assert_int_equal(st.copies_out, 1);
+}
+
+static void without_authorize_nobody_may_connect(void **state)
+{
+    trio *t = *state;
+
+    snprintf(t->m.extra, sizeof t->m.extra, "nobody=1");
+    put(&t->m, "one", "1");
+    one_start(&t->m);
+    one_start(&t->a);
+    await_state(&t->a, KRBREPL_STATE_REFUSED);
+    await_log(&t->m, 0, "every peer will be refused");
+    assert_int_equal(last_seq(&t->a), 0);
 }
 
 int main(int argc, char **argv)
@@ -352,6 +406,8 @@ int main(int argc, char **argv)
         LIVE(a_demoted_master_serves_what_was_committed_and_stops),
         LIVE(a_replica_that_is_promoted_stops_following),
         LIVE(status_shows_an_absent_replica_and_its_lag),
+        LIVE(a_new_replica_is_copied_when_the_journal_is_trimmed),
+        LIVE(without_authorize_nobody_may_connect),
     };
     int failed;
 

@@ -205,6 +205,17 @@ void demote(const one *n)
     krbrepl_store_close(s);
 }
 
+void keep_journal(const one *n, uint64_t entries)
+{
+    krbrepl_store *s = open_store(n);
+    krbrepl_retention r;
+
+    KRBREPL_INIT(&r);
+    r.entries = entries;
+    assert_int_equal(krbrepl_store_set_retention(s, &r), 0);
+    krbrepl_store_close(s);
+}
+
 void await_seq(const one *n, uint64_t seq)
 {
     krbrepl_store *s = open_store(n);

@@ -44,6 +44,7 @@ uint64_t put(const one *n, const char *key, const char *value);
 uint64_t last_seq(const one *n);
 void promote(const one *n);
 void demote(const one *n);
+void keep_journal(const one *n, uint64_t entries);
 /* Waits until a store is at a commit, however its node gets there. */
 void await_seq(const one *n, uint64_t seq);
 void await_state(const one *n, uint64_t state);

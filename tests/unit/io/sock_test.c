@@ -68,6 +68,7 @@ static void only_numbers_are_addresses_to_listen_on(void **state)
     assert_string_equal(text, "0.0.0.0:2121");
     assert_int_equal(krbrepl__addr_parse("localhost", "2121", a), KRBREPL_ERR_INVALID);
     assert_int_equal(krbrepl__addr_parse("127.0.0.1", "70000", a), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl__addr_parse("2121", "2121", a), KRBREPL_ERR_INVALID);
 }
 
 static void an_ipv6_network_counts_as_one_address(void **state)

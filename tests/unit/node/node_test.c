@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,6 +16,7 @@
 
 #include "nodeops.h"
 #include "poller.h"
+#include "store.h"
 
 /* ---- stores and nodes ----------------------------------------------------------------------- */
 
@@ -28,7 +31,17 @@ typedef struct bench {
     int inside[8]; /* what calls from inside of a callback answered */
     atomic_int states;
     uint64_t last_state;
+    int lines; /* in the log */
 } bench;
+
+static void count_lines(void *ctx, int level, const char *area, const char *msg, size_t len)
+{
+    bench *b = ctx;
+
+    (void)area;
+    (void)msg;
+    b->lines += level == KRBREPL_LOG_ERROR && len > 0;
+}
 
 static void make_store(bench *b, int master)
 {
@@ -423,6 +436,58 @@ static void a_master_that_is_demoted_by_another_process_stops_by_itself(void **s
     drop(&b);
 }
 
+static void a_master_that_is_fenced_stops_by_itself(void **state)
+{
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl__store_learn_epoch(b.s, 9), 0);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_FENCED);
+    drop(&b);
+}
+
+/* Commits are not held up, the processor is not burnt, and there is a way back. */
+static void a_node_without_descriptors_goes_on_and_accepts_later(void **state)
+{
+    bench b;
+    krbrepl_status st;
+    struct rlimit was, none;
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    int fd, turns = 0, i;
+
+    (void)state;
+    make_store(&b, 1);
+    KRBREPL_INIT(&b.ev);
+    b.ev.log = count_lines;
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sin.sin_port = htons((uint16_t)krbrepl__node_tcp_port(b.n));
+    assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    b.lines = 0;
+    for (i = 0; i < 100; i++)
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_true(b.lines >= 1 && b.lines < 10);
+    do {
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+        KRBREPL_INIT(&st);
+        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+    } while (st.unauth == 0 && bounded(&turns));
+    assert_int_equal(st.unauth, 1);
+    close(fd);
+    drop(&b);
+}
+
 static void a_child_can_only_free_its_copy_and_does_no_harm(void **state)
 {
     bench b;
@@ -592,6 +657,8 @@ int main(void)
         cmocka_unit_test(the_poll_twin_drives_a_node_as_well),
         cmocka_unit_test(a_commit_of_another_process_wakes_the_node),
         cmocka_unit_test(a_master_that_is_demoted_by_another_process_stops_by_itself),
+        cmocka_unit_test(a_master_that_is_fenced_stops_by_itself),
+        cmocka_unit_test(a_node_without_descriptors_goes_on_and_accepts_later),
         cmocka_unit_test(a_child_can_only_free_its_copy_and_does_no_harm),
         cmocka_unit_test(a_child_of_a_spawned_node_frees_it_without_harm),
         cmocka_unit_test(from_inside_a_callback_only_the_allowed_calls_work),
