@@ -49,7 +49,9 @@ typedef struct krbrepl__env {
     unsigned refs;
     MDB_env *mdb;
     MDB_dbi dbi[KRBREPL__NDBI]; /* of a store; the local environment uses dbi[0] alone */
+    unsigned nosync;            /* MDB_NOSYNC when no commit is ever flushed, else 0 */
     pthread_mutex_t lock;       /* for what follows */
+    unsigned nosync_now;        /* how LMDB's flag stands */
     int writing;                /* `writer` holds a write transaction */
     pthread_t writer;
     unsigned active; /* transactions of this process, those waiting for the writer lock included */

@@ -190,6 +190,7 @@ static int env_new(krbrepl__env **out, const char *dir, const krbrepl__env_optio
     if (rc != 0)
         goto done;
     e->close = opt->close;
+    e->nosync = e->nosync_now = opt->flags & MDB_NOSYNC;
     rc = mdb_env_any(dir, opt, &e->mdb);
     if (rc == 0)
         rc = env_identify(e);
@@ -326,6 +327,20 @@ static int env_adopt_map(krbrepl__env *e)
     return rc;
 }
 
+/* This thread holds the writer lock from here on. Whether its commit is flushed is a property of the
+ * environment, for LMDB 0.9 has none for a transaction; only who holds the writer lock looks at it. */
+static void env_note(krbrepl__env *e, unsigned nosync)
+{
+    pthread_mutex_lock(&e->lock);
+    e->writing = 1;
+    e->writer = pthread_self();
+    nosync |= e->nosync;
+    if (nosync != e->nosync_now)
+        (void)mdb_env_set_flags(e->mdb, MDB_NOSYNC, nosync != 0);
+    e->nosync_now = nosync;
+    pthread_mutex_unlock(&e->lock);
+}
+
 int krbrepl__env_begin(krbrepl__env *e, unsigned flags, MDB_txn **out, krbrepl_errinfo *ei)
 {
     int readonly = (flags & MDB_RDONLY) != 0, tries, dead, rc;
@@ -335,7 +350,7 @@ int krbrepl__env_begin(krbrepl__env *e, unsigned flags, MDB_txn **out, krbrepl_e
     if (rc != 0)
         return rc;
     for (tries = 0;; tries++) {
-        rc = mdb_txn_begin(e->mdb, NULL, flags, out);
+        rc = mdb_txn_begin(e->mdb, NULL, flags & MDB_RDONLY, out);
         if (tries > 1)
             break;
         if (rc == MDB_READERS_FULL)
@@ -348,12 +363,8 @@ int krbrepl__env_begin(krbrepl__env *e, unsigned flags, MDB_txn **out, krbrepl_e
         env_leave(e);
         return krbrepl__mdb_fail(e, ei, rc, "store: beginning a transaction");
     }
-    if (!readonly) {
-        pthread_mutex_lock(&e->lock);
-        e->writing = 1;
-        e->writer = pthread_self();
-        pthread_mutex_unlock(&e->lock);
-    }
+    if (!readonly)
+        env_note(e, flags & MDB_NOSYNC);
     return 0;
 }
 

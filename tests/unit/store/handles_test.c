@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,6 +239,42 @@ static void several_processes_write_one_history(void **state)
     krbrepl_store_close(s);
 }
 
+static void *write_and_read(void *arg)
+{
+    krbrepl_store *s = arg;
+    krbrepl_view *v;
+    krbrepl_pos a;
+    intptr_t bad = 0;
+    int i;
+
+    for (i = 0; i < 50; i++) {
+        bad += st_try(s, "thread", "1") != 0;
+        bad += krbrepl_view_open(s, &v) != 0 || krbrepl_view_pos(v, &a) != 0;
+        krbrepl_view_close(v);
+    }
+    return (void *)bad;
+}
+
+static void threads_with_handles_of_their_own_work_at_the_same_time(void **state)
+{
+    krbrepl_store *s = st_master(*state), *d[4];
+    pthread_t thread[4];
+    void *bad;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(krbrepl__store_dup(s, &d[i], NULL), 0);
+        assert_int_equal(pthread_create(&thread[i], NULL, write_and_read, d[i]), 0);
+    }
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(thread[i], &bad), 0);
+        assert_null(bad);
+        krbrepl_store_close(d[i]);
+    }
+    assert_int_equal(st_info(s).pos.seq, 201);
+    krbrepl_store_close(s);
+}
+
 static void one_node_at_a_time(void **state)
 {
     krbrepl_store *a = st_master(*state), *b = st_open(((st *)*state)->dir);
@@ -250,6 +287,40 @@ static void one_node_at_a_time(void **state)
     krbrepl_store_close(b);
     assert_int_equal(krbrepl__store_node_lock(a), 0);
     krbrepl_store_close(a);
+}
+
+/* Counts what LMDB flushes: the program's own fdatasync comes before that of the C library. */
+static int flushes;
+
+int fdatasync(int fd)
+{
+    flushes++;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void every_commit_is_flushed_unless_the_handle_says_otherwise(void **state)
+{
+    const st *t = *state;
+    krbrepl_store *s = st_master(t), *n = NULL;
+    krbrepl_store_options opt;
+    int i;
+
+    KRBREPL_INIT(&opt);
+    opt.flags = KRBREPL_STORE_NOSYNC;
+    assert_int_equal(krbrepl_store_open(&n, t->dir, &opt, NULL), 0);
+    assert_int_equal(st_info(n).flags, KRBREPL_STORE_NOSYNC);
+    assert_int_equal(st_info(s).flags, 0);
+    for (i = 0; i < 3; i++) {
+        flushes = 0;
+        st_put(s, "a", "1");
+        assert_int_equal(flushes, 1);
+        st_put(n, "a", "2");
+        assert_int_equal(flushes, 1);
+        assert_int_equal(krbrepl_local_put(s, "principal", BYTES("a"), BYTES("x")), 0);
+        assert_int_equal(flushes, 1);
+    }
+    krbrepl_store_close(n);
+    krbrepl_store_close(s);
 }
 
 /* ---- fork ----------------------------------------------------------------------------------- */
@@ -528,7 +599,9 @@ int main(void)
         T(closing_one_of_two_handles_keeps_the_locks_of_the_other),
         T(duplicate_handle_outlives_the_first),
         T(several_processes_write_one_history),
+        T(threads_with_handles_of_their_own_work_at_the_same_time),
         T(one_node_at_a_time),
+        T(every_commit_is_flushed_unless_the_handle_says_otherwise),
         T(forked_child_is_refused_and_hurts_nothing),
         T(full_map_is_enlarged_when_no_view_is_open),
         T(map_that_another_process_outgrew_is_taken_over),
