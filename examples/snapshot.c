@@ -273,12 +273,15 @@ static char *complain_as_replica(const krbrepl_status *st, const struct snapshot
 
 static char *complain_as_master(const struct snapshot *s, const struct snapshot_limits *l)
 {
+    uint64_t here = 0;
     size_t i;
 
-    if (s->npeers < l->replicas)
+    for (i = 0; i < s->npeers; i++)
+        here += !is_away(&s->peers[i]);
+    if (here < l->replicas)
         return prog_format(
             "%llu replicas are connected, %llu are wanted; look at the logs of those missing",
-            (ull)s->npeers, (ull)l->replicas);
+            (ull)here, (ull)l->replicas);
     for (i = 0; i < s->npeers; i++)
         if (too_late(l, s->peers[i].lag_commits, s->peers[i].lag_us))
             return lag_text(s->peers[i].principal, s->peers[i].lag_commits, s->peers[i].lag_us);
