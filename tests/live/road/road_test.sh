@@ -143,21 +143,44 @@ replication_goes_on_while_the_kdc_is_dead() {
     all_arrive replica-1
 }
 
+# The planned way: nothing is lost, and nobody is copied to, for the histories do not part.
 a_replica_is_promoted_and_the_others_follow() {
+    local last
     begin 200
     edit 5
-    all_arrive replica-1 replica-2
-    stop master replica-1 replica-2
     must krbrepl demote "$REALM_DIR/master"
-    krbrepl load -q "$REALM_DIR/master" "$REALM_DIR/few.dump" 2>/dev/null && fail "a demoted store took a commit"
+    last=$(road_seq master)
+    must road_until "krbrepl-master ending" neither_alive master
+    road_edit user00001 1 2>/dev/null && fail "a demoted store took a commit"
+    must road_until "commit $last at replica-1" road_at replica-1 "$last"
+    stop replica-1 replica-2
     must krbrepl promote "$REALM_DIR/replica-1"
     must road_serve replica-1
     # The old master follows in the name of the replica that took its place.
     must road_follow master replica-1
     must road_follow replica-2 replica-2
-    must krbrepl put "$REALM_DIR/replica-1" note promoted yes
+    must krbrepl put -q "$REALM_DIR/replica-1" note promoted yes
     must road_until "the old master following" equal_to replica-1 master
     must road_until "the other replica following" equal_to replica-1 replica-2
+    [ "$(copies master) $(copies replica-2)" = "0 0" ] || fail "a full copy was made"
+}
+
+# The master is gone for good with commits that nobody has; later its store comes back.
+a_lost_master_comes_back_as_a_replica_and_leaves_evidence() {
+    begin 200
+    stop replica-1 replica-2
+    edit 3
+    must road_signal master KILL
+    must krbrepl promote "$REALM_DIR/replica-1"
+    must road_serve replica-1
+    must road_follow replica-2 replica-2
+    must krbrepl demote "$REALM_DIR/master"
+    must road_follow master replica-1
+    must krbrepl put -q "$REALM_DIR/replica-1" note promoted yes
+    must road_until "the old master following" equal_to replica-1 master
+    must road_until "the other replica following" equal_to replica-1 replica-2
+    [ "$(road_status master | road_json last_copy_reason)" = fork ] || fail "the reason of the copy"
+    [ -n "$(ls "$REALM_DIR/master/evidence")" ] || fail "the commits that were given up are nowhere"
 }
 
 equal_to() { road_equal "$1" "$2" 2>/dev/null; }
