@@ -267,20 +267,25 @@ void krbrepl__env_put(krbrepl__env *e)
 
 /* ---- transactions --------------------------------------------------------------------------- */
 
-/* Moves to a larger map. Legal only while this process has no transaction: readers' pointers would
- * dangle. `size` 0 takes over what another process has grown the map to. */
+/* Moves to a larger map. Legal only while this process has no transaction: readers' pointers would dangle.
+ * LMDB lets go of the old map before it has the new one, and cannot go on without, so the address space is
+ * asked for first. */
 static int env_remap(krbrepl__env *e, size_t size)
 {
-    MDB_envinfo info;
-    int rc = mdb_env_info(e->mdb, &info);
+    mdb_filehandle_t fd;
+    void *probe;
+    int rc = mdb_env_get_fd(e->mdb, &fd);
 
     if (rc != 0)
         return rc;
+    probe = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (probe == MAP_FAILED)
+        return ENOMEM;
+    (void)munmap(probe, size);
     rc = mdb_env_set_mapsize(e->mdb, size);
-    /* LMDB lets go of the old map before it has the new one. */
-    if (rc != 0 && mdb_env_set_mapsize(e->mdb, info.me_mapsize) != 0)
+    if (rc != 0)
         e->broken = 1;
-    if (rc == 0)
+    else
         env_hide(e);
     return rc;
 }
@@ -315,14 +320,18 @@ static void env_leave(krbrepl__env *e)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Another process has written beyond this process's map. */
+/* Another process has written beyond this process's map: maps generously beyond the file. */
 static int env_adopt_map(krbrepl__env *e)
 {
     int rc = MDB_MAP_RESIZED;
+    unsigned times;
+    struct stat st;
+    mdb_filehandle_t fd;
 
     pthread_mutex_lock(&e->lock);
-    if (e->active == 1)
-        rc = env_remap(e, 0);
+    if (e->active == 1 && mdb_env_get_fd(e->mdb, &fd) == 0 && fstat(fd, &st) == 0)
+        for (times = 64; rc != 0 && !e->broken && times > 1; times /= 2)
+            rc = env_remap(e, map_round((uint64_t)st.st_size * times));
     pthread_mutex_unlock(&e->lock);
     return rc;
 }
