@@ -319,12 +319,17 @@ static int find_absent(void *ctx, const krbrepl_peer *p)
 static void status_shows_an_absent_replica_and_its_lag(void **state)
 {
     trio *t = *state;
+    krbrepl_wait_options w;
     krbrepl_status st;
     krbrepl_peer p;
     int turns = 0;
 
     start_all(t);
-    await_seq(&t->a, put(&t->m, "one", "1"));
+    KRBREPL_INIT(&w);
+    w.seq = put(&t->m, "one", "1");
+    w.replicas = 2;
+    w.timeout_ms = 60000;
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, NULL, NULL), 0);
     one_end(&t->a, SIGTERM);
     put_many(&t->m, "two", 3);
     do {
