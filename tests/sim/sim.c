@@ -188,6 +188,36 @@ static void calm_down(world *w)
         oracle_check(w, i);
 }
 
+/* Of all runs so far. */
+static struct {
+    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers;
+} total;
+
+static void print_summary(const world *w, int trace)
+{
+    if (trace)
+        printf("sites %d, commits %llu, %llu ms\n", w->sites, (unsigned long long)w->commits,
+               (unsigned long long)w->now);
+    total.commits += w->commits;
+    total.copies += w->copies;
+    total.forks += w->forks;
+    total.crashes += w->crashes;
+    total.cuts += w->cuts;
+    total.resets += w->resets;
+    total.promotions += w->promotions;
+    total.failovers += w->failovers;
+}
+
+static void print_total(void)
+{
+    printf("commits %llu, copies %llu (sessions with one after a fork %llu), crashes %llu, cuts %llu, "
+           "resets %llu, promotions %llu, failovers %llu\n",
+           (unsigned long long)total.commits, (unsigned long long)total.copies,
+           (unsigned long long)total.forks, (unsigned long long)total.crashes,
+           (unsigned long long)total.cuts, (unsigned long long)total.resets,
+           (unsigned long long)total.promotions, (unsigned long long)total.failovers);
+}
+
 static int run(uint64_t seed, int trace, uint64_t *hash)
 {
     static world w;
@@ -204,15 +234,9 @@ static int run(uint64_t seed, int trace, uint64_t *hash)
         }
         calm_down(&w);
     }
-    if (trace)
-        printf("sites %d, commits %llu, copies %llu (%llu after a fork), crashes %llu, cuts %llu, "
-               "resets %llu, promotions %llu, failovers %llu, %llu ms\n",
-               w.sites, (unsigned long long)w.commits, (unsigned long long)w.copies,
-               (unsigned long long)w.forks, (unsigned long long)w.crashes, (unsigned long long)w.cuts,
-               (unsigned long long)w.resets, (unsigned long long)w.promotions,
-               (unsigned long long)w.failovers, (unsigned long long)w.now);
     *hash = w.hash;
     world_free(&w);
+    print_summary(&w, trace);
     return w.failed;
 }
 
@@ -223,6 +247,7 @@ static int range(uint64_t from, uint64_t to)
 
     for (seed = from; seed <= to; seed++)
         bad += run(seed, 0, &hash);
+    print_total();
     printf("%llu seeds, %d failed\n", (unsigned long long)(to - from + 1), bad);
     return bad != 0;
 }

@@ -157,6 +157,21 @@ static void promotion_explains_a_fork_and_the_losing_commits_are_kept(void **sta
     pair_free(&p);
 }
 
+static void promotion_explains_nothing_that_was_before_it(void **state)
+{
+    pair p;
+
+    (void)state;
+    common_history(&p, 5);
+    mem_commit(&p.rs, "b@EXAMPLE.ORG", "1", 1);
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "2", 1);
+    mem_promote(&p.ms, 2); /* it left the lineage at 6, where the replica has another commit */
+    pair_meet(&p);
+    assert_refused(&p, KRBREPL_ERR_DIVERGED, 1);
+    assert_int_equal(p.rs.evidence, 0);
+    pair_free(&p);
+}
+
 static void two_promotions_of_one_epoch_need_a_third(void **state)
 {
     pair p;
@@ -328,6 +343,7 @@ int main(void)
         cmocka_unit_test(replica_ahead_without_a_reason_is_refused),
         cmocka_unit_test(replaced_chain_is_detected),
         cmocka_unit_test(promotion_explains_a_fork_and_the_losing_commits_are_kept),
+        cmocka_unit_test(promotion_explains_nothing_that_was_before_it),
         cmocka_unit_test(two_promotions_of_one_epoch_need_a_third),
         cmocka_unit_test(histories_that_cannot_be_compared_are_copied),
         cmocka_unit_test(older_marks_show_a_fork_when_the_position_cannot_be_compared),
