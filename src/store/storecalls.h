@@ -50,6 +50,8 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
 int krbrepl__load_commit(krbrepl_load *l, krbrepl_load_result *out); /* out of today's size, or NULL */
 void krbrepl__load_abort(krbrepl_load *l); /* in a forked child: only frees memory */
 krbrepl_store *krbrepl__load_store(const krbrepl_load *l);
+/* Makes the load a reset, however small the difference is (simulations; a real one needs 64 MiB). */
+void krbrepl__load_as_reset(krbrepl_load *l);
 
 int krbrepl__backup(krbrepl_store *s, const char *file);
 int krbrepl__restore(const char *file, const char *dir, const char *who, krbrepl_errinfo *ei);
