@@ -35,30 +35,48 @@ not_linked_shared() { # PROGRAM
     fi
 }
 
-pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@" krbrepl; }
+pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
+has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
+
+# Programs that are installed find the library that is installed with them, wherever that is.
+programs_run() {
+    [ ! -e "$prefix/bin/krbrepl" ] || env -u LD_LIBRARY_PATH "$prefix/bin/krbrepl" --version
+}
 
 pkgconfig_shared() {
     install_tree
     # shellcheck disable=SC2046 # flags are words
-    "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/first.c" $(pkg --cflags --libs) -o "$work/c"
+    "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/first.c" $(pkg --cflags --libs krbrepl) -o "$work/c"
     # shellcheck disable=SC2046
-    "$cxx" -std=c++11 -Wall -Wextra -Werror "$here/program/first.cpp" $(pkg --cflags --libs) -o "$work/cxx"
+    "$cxx" -std=c++11 -Wall -Wextra -Werror "$here/program/first.cpp" $(pkg --cflags --libs krbrepl) -o "$work/cxx"
     export LD_LIBRARY_PATH=$prefix/$libdir
     linked_with_tree "$work/c"
     linked_with_tree "$work/cxx"
     run "$work/c" "$work/cxx"
+    if has_mit; then
+        # shellcheck disable=SC2046
+        "$cc" -std=c99 "$here/program/mit.c" $(pkg --cflags --libs krbrepl-mit) -o "$work/mit"
+        "$work/mit"
+    fi
+    programs_run
 }
 
 # The static library leaves nothing to guess: Requires.private and Libs.private name all it needs.
 pkgconfig_static() {
     install_tree
-    rm "$prefix/$libdir"/libkrbrepl.so*
+    rm "$prefix/$libdir"/lib*.so*
     # shellcheck disable=SC2046
-    "$cc" "$here/program/first.c" $(pkg --cflags --libs --static) -o "$work/c"
+    "$cc" "$here/program/first.c" $(pkg --cflags --libs --static krbrepl) -o "$work/c"
     # shellcheck disable=SC2046
-    "$cxx" -std=c++11 "$here/program/first.cpp" $(pkg --cflags --libs --static) -o "$work/cxx"
+    "$cxx" -std=c++11 "$here/program/first.cpp" $(pkg --cflags --libs --static krbrepl) -o "$work/cxx"
     not_linked_shared "$work/c"
     run "$work/c" "$work/cxx"
+    if has_mit; then
+        # shellcheck disable=SC2046
+        "$cc" "$here/program/mit.c" $(pkg --cflags --libs --static krbrepl-mit) -o "$work/mit"
+        not_linked_shared "$work/mit"
+        "$work/mit"
+    fi
 }
 
 find_package() {
@@ -69,6 +87,7 @@ find_package() {
     linked_with_tree "$work/build/shared"
     not_linked_shared "$work/build/static"
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+    ! has_mit || "$work/build/mit"
 }
 
 subdirectory() {
