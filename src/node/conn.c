@@ -23,7 +23,6 @@ void krbrepl__conn_wake(krbrepl__conn *c)
 
 /* ---- the socket ----------------------------------------------------------------------------- */
 
-/* A session that had no room left in `out` waits for this, so it is run once more when something went. */
 /* A session stops producing while much is unsent, and cannot see that the socket has taken it: whoever
  * sent it says so by another turn. */
 static void flush(krbrepl__conn *c)
@@ -34,12 +33,10 @@ static void flush(krbrepl__conn *c)
 
     while (out->len > 0 && !c->send_failed && rc == 0) {
         rc = krbrepl__sock_send(c->fd, out->data, out->len, &sent);
-        if (rc == 0) {
+        if (rc == 0)
             krbrepl__buf_consume(out, sent);
-            krbrepl__conn_wake(c);
-        } else if (rc < 0) {
+        else if (rc < 0)
             c->send_failed = 1;
-        }
     }
     if (before >= KRBREPL__SESS_OUT_MAX && out->len < KRBREPL__SESS_OUT_MAX)
         krbrepl__conn_wake(c);
