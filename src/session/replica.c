@@ -89,16 +89,24 @@ static int check_epoch(krbrepl__sess *s, const krbrepl__welcome *w, const krbrep
 {
     int rc;
 
-    if (w->epoch < local->known_epoch)
+    if (w->pos.epoch < local->known_epoch || w->epoch < local->known_epoch)
         return krbrepl__sess_end(
             s, KRBREPL_ERR_FENCED,
             "the master is of epoch %llu, but epoch %llu is known; follow the newer "
             "master, or promote this one again if it is the right one",
-            (unsigned long long)w->epoch, (unsigned long long)local->known_epoch);
+            (unsigned long long)w->pos.epoch, (unsigned long long)local->known_epoch);
     if (w->epoch == local->known_epoch)
         return 0;
     rc = s->port->learn_epoch(s->port->ctx, w->epoch);
     return rc != 0 ? krbrepl__sess_port_failed(s, rc, "learning the epoch") : 0;
+}
+
+static int not_explained(krbrepl__sess *s, uint64_t seq)
+{
+    return krbrepl__sess_end(s, KRBREPL_ERR_DIVERGED,
+                             "the master wants to replace commits up to %llu, and no promotion "
+                             "explains it; promote the right one of the two",
+                             (unsigned long long)seq);
 }
 
 /* Commits are given up only where the master's ancestry explains it, whatever it says. */
@@ -122,12 +130,7 @@ static int check_follows(krbrepl__sess *s, const krbrepl__welcome *w, const krbr
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     ok = krbrepl__sess_explained(&local->pos, &ours, &w->pos, &w->ancestry, &fork) && fork == w->fork;
     krbrepl__ancestry_free(&ours);
-    if (!ok)
-        return krbrepl__sess_end(s, KRBREPL_ERR_DIVERGED,
-                                 "the master wants to replace commits up to %llu, and no promotion "
-                                 "explains it; promote the right one of the two",
-                                 (unsigned long long)local->pos.seq);
-    return 0;
+    return ok ? 0 : not_explained(s, local->pos.seq);
 }
 
 static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
@@ -332,6 +335,16 @@ int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f)
 
 /* ---- acknowledging -------------------------------------------------------------------------- */
 
+/* Whether the master must hear what was processed. It may send less ahead than is granted here, so that it may
+ * be waiting although little was processed: when nothing of what came is left, it is told in any case. */
+static int credit_due(const krbrepl__sess *s)
+{
+    const krbrepl__sess_replica *r = &s->r;
+    uint64_t untold = r->processed - r->told;
+
+    return untold >= s->window / 8 || (untold != 0 && r->processed == r->got);
+}
+
 /* Levels are left out during a copy: what they would say belongs to the content that is being replaced. */
 int krbrepl__replica_settle(krbrepl__sess *s)
 {
@@ -340,7 +353,7 @@ int krbrepl__replica_settle(krbrepl__sess *s)
                  (r->ack_levels || s->info.received != r->told_received);
     krbrepl__ack a = {0};
 
-    if (!levels && r->processed - r->told < s->window / 8)
+    if (!levels && !credit_due(s))
         return 0;
     a.processed = r->told = r->processed;
     if (levels) {
@@ -401,17 +414,38 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
     return 1;
 }
 
+/* Saves the commits that the copy gives up. What they are is found out here and not taken from the master's
+ * reason: a copy that was begun for a fork may be begun anew for another one. */
+static int save_given_up(krbrepl__sess *s)
+{
+    krbrepl__sess_replica *r = &s->r;
+    krbrepl__ancestry ours = {NULL, 0};
+    uint64_t fork = 0;
+    int rc = s->port->ancestry(s->port->ctx, &ours), explained;
+
+    if (rc != 0)
+        return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
+    explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
+    krbrepl__ancestry_free(&ours);
+    if (!explained && r->start.pos.seq < r->pos.seq)
+        return not_explained(s, r->pos.seq);
+    if (!explained || r->pos.seq <= fork)
+        return 0;
+    rc = s->port->save_evidence(s->port->ctx, fork + 1);
+    if (rc != 0)
+        return krbrepl__sess_port_failed(s, rc, "saving the commits that the master does not have");
+    return 0;
+}
+
 /* Tells the store that a copy begins; before that, saves what the copy gives up. */
 static int begin(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
     char who[512];
-    int rc = 0;
+    int rc = save_given_up(s);
 
-    if (r->start.reason == KRBREPL_COPY_FORK && r->pos.seq > r->start.fork)
-        rc = s->port->save_evidence(s->port->ctx, r->start.fork + 1);
     if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "saving the commits that the master does not have");
+        return rc;
     rc = s->port->copy_begin(s->port->ctx, &r->start.pos, &r->start.ancestry, r->start.cumulative, 0);
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "beginning a copy");

@@ -314,6 +314,53 @@ static void evidence_that_cannot_be_saved_stops_the_copy(void **state)
     pair_free(&p);
 }
 
+static void copy_passes_a_master_that_sends_less_ahead_than_the_replica_grants(void **state)
+{
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    p.master_window = 8192;
+    fill(&p, 0, 500, 100);
+    mem_trim(&p.ms, 400);
+    pair_meet(&p);
+    assert_copied(&p, KRBREPL_COPY_EMPTY, 1);
+    pair_free(&p);
+}
+
+/* The copy that was begun for the fork is begun anew for another reason before the replica has worked on it. */
+static void commits_are_kept_as_evidence_whatever_reason_replaces_the_fork(void **state)
+{
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    fill(&p, 0, 50, 10);
+    pair_meet(&p);
+    pair_drop(&p);
+    mem_commit(&p.rs, "lost@EXAMPLE.ORG", "x", 1);
+    mem_promote(&p.ms, 3);
+    fill(&p, 0, 5, 10);
+    pair_open(&p);
+    krbrepl__sess_go(p.r, p.now);
+    while (info(p.m)->phase != KRBREPL__SESS_COPYING) {
+        pair_move(&p, 0, SIZE_MAX);
+        pair_move(&p, 1, SIZE_MAX);
+    }
+    while (krbrepl__sess_work(p.m, p.now) != 0)
+        continue;
+    mem_reset(&p.ms, "only@EXAMPLE.ORG", "y");
+    krbrepl__sess_grown(p.m, p.ms.local.pos.seq);
+    while (krbrepl__sess_work(p.m, p.now) != 0)
+        continue;
+    while (pair_move(&p, 1, SIZE_MAX) != 0)
+        continue;
+    pair_run(&p);
+    assert_copied(&p, KRBREPL_COPY_RESET, 2);
+    assert_int_equal(p.rs.evidence, 52);
+    pair_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +377,8 @@ int main(void)
         cmocka_unit_test(copy_of_an_empty_database_is_complete),
         cmocka_unit_test(levels_are_never_acknowledged_for_content_that_is_being_replaced),
         cmocka_unit_test(evidence_that_cannot_be_saved_stops_the_copy),
+        cmocka_unit_test(copy_passes_a_master_that_sends_less_ahead_than_the_replica_grants),
+        cmocka_unit_test(commits_are_kept_as_evidence_whatever_reason_replaces_the_fork),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -415,6 +415,59 @@ static void other_chain_in_a_ping_is_an_alarm(void **state)
     pair_free(&p);
 }
 
+static void copy_in_the_stream_never_takes_commits_back_without_a_reason(void **state)
+{
+    krbrepl__copy_start start;
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    memset(&start, 0, sizeof start);
+    start.pos = p.ms.local.pos;
+    start.reason = KRBREPL_COPY_RESET;
+    pair_meet(&p);
+    pair_commit(&p, "kept@EXAMPLE.ORG", "x");
+    pair_run(&p);
+    assert_up(&p);
+    assert_int_equal(say(&p, p.r, KRBREPL__FRAME_COPY_BEGIN, &start), 0);
+    while (krbrepl__sess_work(p.r, p.now) != 0)
+        continue;
+    assert_ended(p.r, KRBREPL_ERR_DIVERGED);
+    assert_int_equal(p.worst_level, KRBREPL_LOG_ERROR);
+    assert_false(p.rs.building);
+    assert_int_equal(p.rs.local.pos.seq, start.pos.seq + 1);
+    pair_free(&p);
+}
+
+/* Whatever epoch a master says that it knows: its content is what is followed. */
+static void content_of_an_epoch_below_a_known_one_is_not_followed(void **state)
+{
+    krbrepl__welcome w;
+    krbrepl__frame f;
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    p.rs.local.known_epoch = 2;
+    pair_open_one(&p, 0);
+    introduce(&p, p.r, MASTER_NAME);
+    krbrepl__sess_go(p.r, p.now);
+    assert_int_equal(hear(p.r, &f), 1);
+    drop(p.r, &f);
+    memset(&w, 0, sizeof w);
+    w.version = 1;
+    memcpy(w.database_id, p.ms.local.database_id, 16);
+    w.epoch = 2;
+    w.pos = p.ms.local.pos;
+    w.follows = KRBREPL__FOLLOWS_STREAM;
+    w.has = KRBREPL__HAS(KRBREPL__TAG_FROM);
+    w.from = 1;
+    say(&p, p.r, KRBREPL__FRAME_WELCOME, &w);
+    assert_ended(p.r, KRBREPL_ERR_FENCED);
+    assert_int_equal(p.rs.adopted, 0);
+    pair_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +488,8 @@ int main(void)
         cmocka_unit_test(parts_of_a_copy_out_of_place_are_refused),
         cmocka_unit_test(copy_that_ends_in_another_history_does_not_go_live),
         cmocka_unit_test(other_chain_in_a_ping_is_an_alarm),
+        cmocka_unit_test(copy_in_the_stream_never_takes_commits_back_without_a_reason),
+        cmocka_unit_test(content_of_an_epoch_below_a_known_one_is_not_followed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

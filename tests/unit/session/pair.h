@@ -20,6 +20,7 @@ typedef struct pair {
     krbrepl__sess *m, *r;
     uint64_t now;
     uint64_t window;
+    uint64_t master_window; /* the master's own limit; 0: `window`, as the replica's */
     uint64_t lifetime_s;
     size_t piece; /* bytes in one feed; 0: what there is */
     int cut;      /* nothing travels */

@@ -168,6 +168,27 @@ static void commit_larger_than_window_and_frame_is_applied_whole(void **state)
     test_free(value);
 }
 
+/* Ends choose their limits apart: an eighth of what the replica grants may be more than the master ever sends
+ * ahead. */
+static void commit_passes_a_master_that_sends_less_ahead_than_the_replica_grants(void **state)
+{
+    size_t n = 300000;
+    char *value = test_malloc(n);
+    pair p;
+
+    (void)state;
+    memset(value, 'y', n);
+    pair_init(&p);
+    p.master_window = 8192;
+    pair_meet(&p);
+    mem_commit(&p.ms, "big@EXAMPLE.ORG", value, n);
+    krbrepl__sess_grown(p.m, p.ms.local.pos.seq);
+    pair_run(&p);
+    assert_up(&p);
+    pair_free(&p);
+    test_free(value);
+}
+
 static void replica_resumes_where_it_was(void **state)
 {
     pair p;
@@ -377,6 +398,7 @@ int main(void)
         cmocka_unit_test(master_sends_no_more_than_the_window),
         cmocka_unit_test(master_produces_nothing_while_its_output_is_full),
         cmocka_unit_test(commit_larger_than_window_and_frame_is_applied_whole),
+        cmocka_unit_test(commit_passes_a_master_that_sends_less_ahead_than_the_replica_grants),
         cmocka_unit_test(replica_resumes_where_it_was),
         cmocka_unit_test(promotion_of_the_master_travels_in_the_stream),
         cmocka_unit_test(silence_is_answered_by_a_ping_and_ends_the_session),
