@@ -130,8 +130,9 @@ typedef struct krbrepl_mit_load_options {
     uint64_t flags;  /* KRBREPL_MIT_LOAD_... */
     const char *who; /* as in krbrepl_txn_options */
     const char *why; /* NULL: "load FILE" */
-    /* How far the work is. `phase` is "read" (in bytes; `total` is 0 for a pipe), then the phases of
-     * krbrepl_load_commit, then "local" (in principals). May be NULL. */
+    /* How far the work is. `phase` is "check" (an update reads the file twice), "read" (both in bytes;
+     * `total` is 0 for a pipe), then the phases of krbrepl_load_commit, then "local" (in principals).
+     * May be NULL. */
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
     /* One line that an operator should read; the work goes on. May be NULL. */
     void (*note)(void *ctx, const char *text);
