@@ -335,6 +335,8 @@ int cmd_get(int argc, char **argv)
 
 /* What ends a walk before its end, well. */
 #define ENOUGH 1
+/* Up to this length keys are walked in the order of their bytes. */
+#define LONGEST_IN_ORDER 400
 
 static int list_record(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
 {
@@ -343,6 +345,9 @@ static int list_record(void *ctx, const char *table, krbrepl_bytes key, krbrepl_
     if (key.len < s->prefix.len || memcmp(key.data, s->prefix.data, s->prefix.len) != 0)
         return 0;
     s->seen++;
+    /* Stops at once when nobody reads any more. */
+    if (ferror(stdout))
+        return ENOUGH;
     if (s->count)
         return 0;
     if (s->c.json) {
@@ -359,14 +364,18 @@ static int list_record(void *ctx, const char *table, krbrepl_bytes key, krbrepl_
 
 static int list_all(struct show *s, const char *dir, const char *table)
 {
+    const krbrepl_bytes *from = NULL;
     krbrepl_view *view = NULL;
     int rc = cli_open(&s->c, dir, KRBREPL_STORE_READONLY);
 
     if (rc != PROG_OK)
         return rc;
+    /* The order of longer keys is not that of their bytes. */
+    if (table != NULL && !s->reverse && s->prefix.len > 0 && s->prefix.len <= LONGEST_IN_ORDER)
+        from = &s->prefix;
     rc = krbrepl_view_open(s->c.store, &view);
     if (rc == 0)
-        rc = krbrepl_view_each(view, table, NULL, NULL, s->reverse ? KRBREPL_EACH_REVERSE : 0,
+        rc = krbrepl_view_each(view, table, from, NULL, s->reverse ? KRBREPL_EACH_REVERSE : 0,
                                list_record, s);
     if (rc == ENOUGH)
         rc = 0;

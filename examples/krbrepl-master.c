@@ -5,17 +5,22 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "acl.h"
 #include "daemon.h"
 #include "prog.h"
 
+#define SAID_PER_SECOND 5
+
 struct master {
     struct daemon d;
     char *listen, *acl_file;
     pthread_mutex_t lock; /* guards `acl`: SIGHUP replaces it while the node asks */
     struct acl *acl;
+    time_t said_at; /* of the refusals in the log; the node's thread */
+    unsigned said;
 };
 
 static const char notes[] =
@@ -52,6 +57,18 @@ static void say_how_to_allow(const struct master *m)
             m->acl_file, own_realm(m), (long)getpid());
 }
 
+/* Whoever has a ticket of the realm can ask to follow as often as he likes, and must not fill the log. */
+static bool may_say(struct master *m)
+{
+    time_t now = time(NULL);
+
+    if (now != m->said_at) {
+        m->said_at = now;
+        m->said = 0;
+    }
+    return m->said++ < SAID_PER_SECOND;
+}
+
 /* Called by the node, in its thread. */
 static int authorize(void *ctx, const char *principal, const char *address)
 {
@@ -63,6 +80,14 @@ static int authorize(void *ctx, const char *principal, const char *address)
     pthread_mutex_unlock(&m->lock);
     if (allowed)
         return KRBREPL_ALLOW_REPLICA | KRBREPL_ALLOW_MONITOR;
+    if (*address == '\0') {
+        daemon_note(KRBREPL_LOG_NOTICE,
+                    "%s may not follow any more and is not connected: nothing is kept for it from now on",
+                    principal);
+        return 0;
+    }
+    if (!may_say(m))
+        return 0;
     if (m->acl_file != NULL)
         daemon_note(
             KRBREPL_LOG_WARN,

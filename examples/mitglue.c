@@ -19,9 +19,17 @@ bool mitglue_there(void)
     return true;
 }
 
+/* The line begins with the key, which whoever prints it has printed already. */
 bool mitglue_describe(const char *table, krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t room)
 {
-    return krbrepl_mit_describe(table, key, value, buf, room) >= 0;
+    size_t len;
+
+    if (krbrepl_mit_describe(table, key, value, buf, room) < 0)
+        return false;
+    len = strlen(buf);
+    if (len > key.len + 2 && memcmp(buf, key.data, key.len) == 0 && memcmp(buf + key.len, ": ", 2) == 0)
+        memmove(buf, buf + key.len + 2, len - key.len - 1);
+    return true;
 }
 
 int mitglue_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno)
