@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctlmsg.h"
+#include "keytab.h"
 #include "usock.h"
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -151,10 +152,13 @@ static int make(void **state)
     krbrepl_create_options o;
     krbrepl_config cfg;
     krbrepl_master_options mo;
+    char keytab[96];
 
     snprintf(b->top, sizeof b->top, "/tmp/krbrepl-control-XXXXXX");
     assert_non_null(mkdtemp(b->top));
     snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
+    snprintf(keytab, sizeof keytab, "%s/keytab", b->top);
+    write_keytab(keytab);
     KRBREPL_INIT(&o);
     o.flags = KRBREPL_CREATE_MASTER;
     assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
@@ -164,6 +168,8 @@ static int make(void **state)
     assert_int_equal(krbrepl_node_new(&b->n, &cfg, NULL), 0);
     KRBREPL_INIT(&mo);
     mo.listen = "127.0.0.1:0";
+    mo.service = TEST_SERVICE;
+    mo.keytab = keytab;
     assert_int_equal(krbrepl_master_start(b->n, &mo), 0);
     assert_int_equal(krbrepl_node_spawn(b->n), 0);
     b->dirfd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

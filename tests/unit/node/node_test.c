@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "keytab.h"
 #include "nodeops.h"
 #include "poller.h"
 #include "store.h"
@@ -23,6 +24,7 @@
 typedef struct bench {
     char top[64];
     char dir[96];
+    char keytab[96];
     krbrepl_store *s;
     krbrepl_node *n;
     krbrepl_config cfg;
@@ -51,6 +53,8 @@ static void make_store(bench *b, int master)
     snprintf(b->top, sizeof b->top, "/tmp/krbrepl-node-XXXXXX");
     assert_non_null(mkdtemp(b->top));
     snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
+    snprintf(b->keytab, sizeof b->keytab, "%s/keytab", b->top);
+    write_keytab(b->keytab);
     KRBREPL_INIT(&o);
     o.flags = master ? KRBREPL_CREATE_MASTER : 0;
     assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
@@ -76,13 +80,20 @@ static void drop(bench *b)
     assert_int_equal(system(cmd), 0);
 }
 
+static void master_options(const bench *b, krbrepl_master_options *o)
+{
+    KRBREPL_INIT(o);
+    o->listen = "127.0.0.1:0";
+    o->service = TEST_SERVICE;
+    o->keytab = b->keytab;
+}
+
 static int start_master(bench *b)
 {
     krbrepl_master_options o;
     int rc;
 
-    KRBREPL_INIT(&o);
-    o.listen = "127.0.0.1:0";
+    master_options(b, &o);
     rc = krbrepl_master_start(b->n, &o);
     b->ei.size = sizeof b->ei;
     assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
@@ -211,7 +222,7 @@ static void an_address_that_is_none_or_is_taken_is_told(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    KRBREPL_INIT(&o);
+    master_options(&b, &o);
     o.listen = "kdc.example.com:2121";
     assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
     o.listen = "127.0.0.1:99999";
@@ -224,6 +235,7 @@ static void an_address_that_is_none_or_is_taken_is_told(void **state)
 
         make_store(&other, 1);
         make_node(&other);
+        master_options(&other, &o);
         o.listen = taken;
         assert_int_equal(krbrepl_master_start(other.n, &o), KRBREPL_ERR_NET);
         /* Nothing of the failed start is left. */
@@ -242,7 +254,7 @@ static void a_wildcard_listens_on_every_kind_of_address(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    KRBREPL_INIT(&o);
+    master_options(&b, &o);
     o.listen = "*:0, 127.0.0.1:0";
     assert_int_equal(krbrepl_master_start(b.n, &o), 0);
     assert_true(krbrepl__node_tcp_port(b.n) != 0);
@@ -261,11 +273,11 @@ static void options_of_a_newer_program_are_not_ignored(void **state)
     make_store(&b, 1);
     make_node(&b);
     memset(&o, 0, sizeof o);
+    master_options(&b, &o.o);
     o.o.size = sizeof o;
     o.newer = 1;
     assert_int_equal(krbrepl_master_start(b.n, &o.o), KRBREPL_ERR_ABI);
     o.newer = 0;
-    o.o.listen = "127.0.0.1:0";
     assert_int_equal(krbrepl_master_start(b.n, &o.o), 0);
     drop(&b);
 }
