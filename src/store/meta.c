@@ -125,6 +125,8 @@ int krbrepl__meta_get(krbrepl_store *s, MDB_txn *txn, const char *key, krbrepl_b
     MDB_val k = meta_key(key), v;
     int rc = mdb_get(txn, s->env->dbi[KRBREPL__DBI_META], &k, &v);
 
+    out->data = NULL;
+    out->len = 0;
     if (rc == MDB_NOTFOUND)
         return KRBREPL_ERR_NOTFOUND;
     if (rc != 0)

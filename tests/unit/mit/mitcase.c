@@ -192,15 +192,16 @@ const char *const golden_line[] = {
     "princ\t38\t12\t0\t0\t0\t1\t2;3@LAB.TE\t0\t0\t0\t0\t0\t0\t0\t0\t-1;\n",
     /* The ends of every range; tagged data of length 0 and of a negative type; a key with a salt, one whose
      * parts are empty, the largest kvno; extra data. */
-    "princ\t0\t3\t3\t3\t5\tx@Y\t-2147483648\t-1\t2147483647\t4294967295\t4294967295\t4294967295\t"
-    "4294967295\t-1\t-32768\t0\t-1\t32767\t1\tff\t1792\t4\t00000000\t2\t65535\t18\t2\tabcd\t-1\t0\t-1\t"
-    "1\t0\t0\t0\t-1\t2\t7\t-135\t0\t-1\t4\t3\t010203\t0001020304;\n",
+    ("princ\t0\t3\t3\t3\t5\tx@Y\t-2147483648\t-1\t2147483647\t4294967295\t4294967295\t4294967295\t"
+     "4294967295\t-1\t-32768\t0\t-1\t32767\t1\tff\t1792\t4\t00000000\t2\t65535\t18\t2\tabcd\t-1\t0\t-"
+     "1\t"
+     "1\t0\t0\t0\t-1\t2\t7\t-135\t0\t-1\t4\t3\t010203\t0001020304;\n"),
     "princ\t65535\t3\t0\t0\t1\tz@Y\t128\t1\t2\t3\t4\t5\t6\t7\t00;\n",
     /* Policies. */
     "policy\tpol1\t86400\t864000\t5\t2\t3\t0\t0\t0\t0\t0\t0\t0\t-\t0\n",
     "policy\tpol2\t0\t0\t1\t1\t1\t0\t3\t600\t300\t0\t0\t0\taes256-cts:normal,aes128-cts\t0\n",
-    "policy\twith space\t4294967295\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\ta:b "
-    "c:d\t2\t-1\t0\t-1\t7\t2\tbeef\n",
+    ("policy\twith space\t4294967295\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\ta:b "
+     "c:d\t2\t-1\t0\t-1\t7\t2\tbeef\n"),
 };
 
 const size_t golden_count = sizeof golden_line / sizeof *golden_line;
