@@ -28,7 +28,8 @@ enum krbrepl_copy_reason {
     KRBREPL_COPY_RESET = 3,        /* the master's content was replaced as a whole */
     KRBREPL_COPY_FORK = 4,         /* a recorded promotion or restore explains the difference */
     KRBREPL_COPY_UNVERIFIABLE = 5, /* nothing comparable was left in both histories */
-    KRBREPL_COPY_FAILED = 6        /* applying a commit failed */
+    KRBREPL_COPY_FAILED = 6,       /* applying a commit failed */
+    KRBREPL_COPY_DIFFERS = 7       /* the content differed from the master's at the same position */
 };
 KRBREPL_API const char *krbrepl_copy_reason_name(uint64_t reason);
 
@@ -52,6 +53,8 @@ typedef struct krbrepl_peer {
     uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
     uint64_t bytes_out;        /* counter: sent to this peer in this session */
     uint64_t bytes_in;         /* counter */
+    uint64_t proved_seq;       /* the last position at which the content was proved equal here and there */
+    int64_t proved_us;         /* and when that was */
 } krbrepl_peer;
 
 typedef struct krbrepl_status {
@@ -85,6 +88,11 @@ typedef struct krbrepl_status {
     int64_t started_us;
     int64_t pid;
     char last_error[248]; /* text of last_err, or "" */
+    /* The digest of the content is compared between master and replica at the same position. */
+    uint64_t proved_seq; /* the last position at which it was equal; on a master, with any replica */
+    int64_t proved_us;
+    uint64_t proofs;  /* counter: comparisons that came out equal */
+    uint64_t differs; /* counter: comparisons that did not, and records altered outside of a commit */
 } krbrepl_status;
 
 /* Answer 0 to go on. `peer` is borrowed until it returns. */

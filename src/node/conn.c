@@ -138,6 +138,7 @@ static void observe(krbrepl__conn *c)
     if (c->over)
         return;
     count(c, i);
+    krbrepl__proof_conn_moved(c);
     if (i->phase != KRBREPL__SESS_CLOSED && i->phase != KRBREPL__SESS_SECURING) {
         if (c->inbound)
             krbrepl__master_conn_moved(c);
@@ -222,6 +223,16 @@ static void on_hold(void *ctx, const char *principal, uint64_t seq)
     krbrepl__master_hold(ctx, principal, seq);
 }
 
+static void on_check(void *ctx, uint64_t seq)
+{
+    krbrepl__proof_want(((krbrepl__conn *)ctx)->n, seq);
+}
+
+static void on_copied(void *ctx)
+{
+    krbrepl__proof_copied(((krbrepl__conn *)ctx)->n);
+}
+
 /* Whoever has not authenticated must not be able to fill the log. */
 static void on_log(void *ctx, int level, const char *area, const char *msg, size_t len)
 {
@@ -236,9 +247,11 @@ static void on_log(void *ctx, int level, const char *area, const char *msg, size
 
 static void set_port(krbrepl__conn *c)
 {
-    krbrepl__port_owner owner = {on_authorize, on_hold, c};
+    krbrepl__port_owner owner = {NULL, NULL, c, on_check, on_copied};
 
-    krbrepl__port_init(&c->port, &c->store_port, c->n->store, c->inbound ? &owner : NULL);
+    if (c->inbound)
+        owner = (krbrepl__port_owner){on_authorize, on_hold, c, NULL, NULL};
+    krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;
     c->log.level = c->n->log.level;
@@ -267,6 +280,7 @@ static int open_session(krbrepl__conn *c, const krbrepl__conn_cfg *cfg, krbrepl_
     sc.missing_ms = cfg->missing_ms;
     sc.gone_ms = cfg->gone_ms;
     sc.window = cfg->window;
+    sc.differs = cfg->differs;
     rc = krbrepl__sess_new(&c->sess, &sc, n->now);
     if (rc != 0) {
         chan->ops->free(chan);

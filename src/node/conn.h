@@ -43,7 +43,10 @@ struct krbrepl__conn {
     uint64_t opened_ms;
     int64_t connected_us, copy_us;
     krbrepl__conn_seen seen;
-    size_t slot; /* master: index of its slot plus one; 0: none yet */
+    uint64_t seen_proofs;
+    int64_t proved_us; /* the last of them */
+    int checked;       /* master: it was told of a check at least once */
+    size_t slot;       /* master: index of its slot plus one; 0: none yet */
 };
 
 typedef struct krbrepl__conn_cfg {
@@ -51,6 +54,7 @@ typedef struct krbrepl__conn_cfg {
     const krbrepl__sec_cfg *sec;
     const uint8_t *database_id;
     uint64_t handshake_ms, missing_ms, gone_ms, window;
+    int differs; /* replica: a copy is asked for */
 } krbrepl__conn_cfg;
 
 /* Takes `fd` over in any case. The session's first bytes leave with the next turn. */

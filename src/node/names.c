@@ -37,6 +37,8 @@ const char *krbrepl_copy_reason_name(uint64_t reason)
         return "unverifiable";
     case KRBREPL_COPY_FAILED:
         return "failed";
+    case KRBREPL_COPY_DIFFERS:
+        return "differs";
     default:
         return "unknown";
     }

@@ -93,6 +93,8 @@ int krbrepl__node_look(krbrepl_node *n)
                       krbrepl_store_dir(n->store));
     n->look_failed = 0;
     n->info = now;
+    if (now.pos.seq != before.pos.seq)
+        krbrepl__proof_moved(n);
     if (n->master != NULL)
         krbrepl__master_looked(n, &before);
     if (n->replica != NULL)
@@ -128,6 +130,7 @@ static void on_tick(void *ctx)
         krbrepl__master_tick(n);
     if (n->replica != NULL)
         krbrepl__replica_tick(n);
+    krbrepl__proof_tick(n);
     if (n->upkeep.slot == 0)
         krbrepl__timer_set(&n->timers, &n->upkeep, n->now);
 }
@@ -348,6 +351,8 @@ int krbrepl__node_begin(krbrepl_node *n, int master_side)
         rc = open_hint_socket(n);
     if (rc == 0)
         rc = krbrepl__control_open(n);
+    if (rc == 0 && krbrepl__proof_start(n) != 0)
+        rc = krbrepl__fail_plain(&n->ei, KRBREPL_ERR_NOMEM);
     if (rc != 0) {
         krbrepl__node_end(n);
         return rc;
@@ -403,6 +408,7 @@ void krbrepl__node_end(krbrepl_node *n)
     if (n->sec != NULL)
         krbrepl__sec_free(n->sec);
     n->sec = NULL;
+    krbrepl__proof_stop(n);
     close_store(n);
     n->running = n->stopping = 0;
 }
@@ -439,6 +445,7 @@ void krbrepl__node_free_forked(krbrepl_node *n)
     krbrepl__master_forget(n);
     krbrepl__replica_forget(n);
     krbrepl__control_forget(n);
+    krbrepl__proof_forget(n);
     if (n->wake_sock >= 0)
         close(n->wake_sock);
     krbrepl__pool_forget(n->pool);

@@ -15,6 +15,7 @@
 #include "nodeops.h"
 #include "poller.h"
 #include "pool.h"
+#include "proof.h"
 #include "secchan.h"
 #include "session.h"
 #include "sock.h"
@@ -85,6 +86,7 @@ struct krbrepl_node {
     int last_err;
     char last_error[248];
     krbrepl__counters count;
+    krbrepl__proofs proof;
 
     krbrepl__item conns; /* all connections */
     krbrepl__item run;   /* those with work to do */

@@ -132,11 +132,15 @@ static int port_copy_switch(void *ctx, krbrepl_pos *out)
 {
     krbrepl__node_port *np = ctx;
     krbrepl__copy *c = np->copy;
+    int rc;
 
     if (c == NULL)
         return no_copy(np);
     np->copy = NULL; /* the switch frees it in any case */
-    return krbrepl__copy_switch(c, out);
+    rc = krbrepl__copy_switch(c, out);
+    if (rc == 0 && np->owner.copied != NULL)
+        np->owner.copied(np->owner.ctx);
+    return rc;
 }
 
 static void port_copy_abort(void *ctx)
@@ -151,6 +155,13 @@ static void port_copy_abort(void *ctx)
 static int port_save_evidence(void *ctx, uint64_t from)
 {
     return krbrepl__evidence_save(store_of(ctx), from);
+}
+
+static void port_check(void *ctx, uint64_t seq)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    o->check(o->ctx, seq);
 }
 
 void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
@@ -178,4 +189,5 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->copy_switch = port_copy_switch;
     port->copy_abort = port_copy_abort;
     port->save_evidence = port_save_evidence;
+    port->check = np->owner.check != NULL ? port_check : NULL;
 }

@@ -13,6 +13,11 @@ typedef struct krbrepl__port_owner {
      * it only takes a note. NULL: nothing is held. */
     void (*hold)(void *ctx, const char *principal, uint64_t seq);
     void *ctx;
+    /* The digest root at `seq`, where the store is now, is asked for (krbrepl__sess_proved). NULL: it is
+     * not to be had. */
+    void (*check)(void *ctx, uint64_t seq);
+    /* A copy has gone live. NULL: nobody wants to know. */
+    void (*copied)(void *ctx);
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */

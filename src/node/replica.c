@@ -7,6 +7,7 @@
 #include "mem.h"
 
 #define SHORT_LIFE_MS 5000u /* a session that lived shorter counts as one more failure */
+#define DIFFERS_AGAIN_MS 600000u
 #define SAY_AGAIN 64u       /* failures between two lines about the same one */
 
 /* ---- when to try ---------------------------------------------------------------------------- */
@@ -113,6 +114,7 @@ void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *ad
     cfg.missing_ms = r->opt.missing_ms;
     cfg.gone_ms = r->opt.lost_ms;
     cfg.window = KRBREPL__REPLICA_WINDOW;
+    cfg.differs = r->differs;
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__conn_new(&c, n, fd, addr, &cfg, &ei) != 0) {
         krbrepl__replica_unreachable(n, ei.text);
@@ -202,19 +204,31 @@ void krbrepl__replica_conn_moved(krbrepl__conn *c)
     }
 }
 
+/* A replica whose content differs comes back for a copy at once; but when that has not helped, it takes its
+ * time, for a copy costs more than a connection. */
+static int differs_again(krbrepl_node *n)
+{
+    krbrepl__replica *r = n->replica;
+    int again = r->differed_ms != 0 && n->now - r->differed_ms < DIFFERS_AGAIN_MS;
+
+    r->differed_ms = n->now;
+    return again;
+}
+
 /* The session that was followed is over, and no successor is there. */
 static void lost(krbrepl_node *n, krbrepl__conn *c, const krbrepl__sess_info *i)
 {
     krbrepl__replica *r = n->replica;
+    int refused = i->refused && !(r->differs && i->err == KRBREPL_ERR_DIVERGED && !differs_again(n));
 
     if (c->up && n->now - c->opened_ms >= SHORT_LIFE_MS)
         r->fails = 0;
-    if (i->refused)
+    if (refused)
         krbrepl__node_state(n, KRBREPL_STATE_REFUSED, i->err);
     else
         krbrepl__node_state(n, KRBREPL_STATE_CONNECTING, i->err);
     if (r->next == NULL && r->dial.state == KRBREPL__DIAL_IDLE)
-        retry_later(n, i->refused);
+        retry_later(n, refused);
 }
 
 void krbrepl__replica_conn_over(krbrepl__conn *c)

@@ -36,6 +36,8 @@ struct krbrepl__replica {
     krbrepl__conn *next;  /* a successor that is authenticating */
     krbrepl__timer retry; /* to dial again, or to renew */
     unsigned fails;       /* in a row */
+    int differs;          /* the content was found to differ from the master's: it is copied next */
+    uint64_t differed_ms; /* when that was found last; 0: never */
     unsigned unreachable; /* times in a row; not each has a line in the log */
 
     uint64_t upstream_seq;

@@ -73,6 +73,8 @@ void krbrepl__conn_peer(krbrepl__conn *c, krbrepl_peer *p)
     p->last_copy_reason = c->copy_us != 0 ? i->copy_reason : 0;
     p->bytes_out = i->bytes_out;
     p->bytes_in = i->bytes_in;
+    p->proved_seq = i->proved_seq;
+    p->proved_us = c->proved_us;
     if (c->n->master != NULL)
         peer_lag(c->n, p);
 }
@@ -219,6 +221,10 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     s->copies_in = n->count.copies_in;
     s->copies_out = n->count.copies_out;
     s->refused = n->count.refused;
+    s->proved_seq = n->proof.proved_seq;
+    s->proved_us = n->proof.proved_us;
+    s->proofs = n->proof.proofs;
+    s->differs = n->proof.differs;
     s->started_us = n->started_us;
     if (!n->running)
         return 0;

@@ -8,7 +8,7 @@
 #include "mem.h"
 
 /* A node takes at most this many children. */
-#define FANOUT_MAX 128u
+#define FANOUT_MAX KRBREPL__LEAF_MAX
 /* From level 15 on only FANOUT_MAX cuts, so a level has at most a 128th of the nodes of the one below
  * it: 32 levels are more than any number of records needs. */
 #define LEVELS 32u
@@ -27,6 +27,8 @@ struct krbrepl__digest {
     uint8_t id[16];
     uint8_t last[KRBREPL__CKEY_MAX]; /* canonical key of the last record */
     size_t last_len;
+    uint64_t leaves;  /* that came whole */
+    uint8_t leaf[32]; /* the last of these */
     level at[LEVELS];
 };
 
@@ -76,14 +78,27 @@ static int is_boundary(unsigned n, uint64_t h)
     return bits == HASH_BITS ? h == 0 : (h & ((UINT64_C(1) << bits) - 1)) == 0;
 }
 
-static int bound_hash(krbrepl__digest *d, const void *ckey, size_t len, uint64_t *h)
+int krbrepl__digest_bound(krbrepl__sha *h, const uint8_t database_id[16], const void *ckey, size_t len,
+                          uint64_t *out)
 {
     uint8_t sum[32];
-    krbrepl_bytes piece[] = {{bound_label, sizeof bound_label}, {d->id, sizeof d->id}, {ckey, len}};
-    int rc = krbrepl__sha_sum(d->sha, piece, 3, sum);
+    krbrepl_bytes piece[] = {{bound_label, sizeof bound_label}, {database_id, 16}, {ckey, len}};
+    int rc = krbrepl__sha_sum(h, piece, 3, sum);
 
-    *h = krbrepl__get_u64(sum);
+    *out = krbrepl__get_u64(sum);
     return rc;
+}
+
+int krbrepl__digest_begins_leaf(uint64_t bound)
+{
+    return is_boundary(0, bound);
+}
+
+int krbrepl__digest_leaf(krbrepl__sha *h, const uint8_t *rdigests, size_t n, uint8_t out[32])
+{
+    krbrepl_bytes piece[] = {{leaf_label, sizeof leaf_label}, {rdigests, n * KRBREPL__RDIGEST}};
+
+    return krbrepl__sha_sum(h, piece, 2, out);
 }
 
 /* Finishes the node of level n and leaves the level empty. */
@@ -91,10 +106,10 @@ static int finish_node(krbrepl__digest *d, unsigned n, uint8_t out[32])
 {
     level *l = &d->at[n];
     uint8_t number = (uint8_t)n;
-    krbrepl_bytes leaf[] = {{leaf_label, sizeof leaf_label}, {l->child, l->n * child_size(n)}};
     krbrepl_bytes node[] = {
         {node_label, sizeof node_label}, {&number, 1}, {l->child, l->n * child_size(n)}};
-    int rc = n == 0 ? krbrepl__sha_sum(d->sha, leaf, 2, out) : krbrepl__sha_sum(d->sha, node, 3, out);
+    int rc = n == 0 ? krbrepl__digest_leaf(d->sha, l->child, l->n, out)
+                    : krbrepl__sha_sum(d->sha, node, 3, out);
 
     l->n = 0;
     l->done++;
@@ -140,18 +155,29 @@ int krbrepl__digest_add(krbrepl__digest *d, const void *ckey, size_t len,
         return KRBREPL_ERR_INVALID;
     memcpy(d->last, ckey, len);
     d->last_len = len;
-    rc = bound_hash(d, ckey, len, &h);
+    rc = krbrepl__digest_bound(d->sha, d->id, ckey, len, &h);
     return rc == 0 ? add_child(d, 0, h, rdigest) : rc;
+}
+
+int krbrepl__digest_add_leaf(krbrepl__digest *d, uint64_t bound, const uint8_t leaf[32])
+{
+    d->leaves++;
+    memcpy(d->leaf, leaf, sizeof d->leaf);
+    return add_child(d, 1, bound, leaf);
 }
 
 int krbrepl__digest_root(krbrepl__digest *d, uint8_t root[32])
 {
-    unsigned n;
+    unsigned n = d->leaves != 0;
     uint64_t h;
     int rc = 0;
 
     memset(root, 0, 32);
-    for (n = 0; rc == 0 && n < LEVELS && d->at[n].n > 0; n++) {
+    if (d->leaves == 1) {
+        memcpy(root, d->leaf, 32);
+        return 0;
+    }
+    for (; rc == 0 && n < LEVELS && d->at[n].n > 0; n++) {
         h = d->at[n].first;
         rc = finish_node(d, n, root);
         if (d->at[n].done == 1)

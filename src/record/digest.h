@@ -31,4 +31,17 @@ int krbrepl__digest_add(krbrepl__digest *d, const void *ckey, size_t len,
                         const uint8_t rdigest[KRBREPL__RDIGEST]);
 int krbrepl__digest_root(krbrepl__digest *d, uint8_t root[32]); /* once, at the end */
 
+/* The parts, for whoever keeps the leaves. */
+#define KRBREPL__LEAF_MAX 128u /* records in a leaf */
+/* The boundary hash of a record. */
+int krbrepl__digest_bound(krbrepl__sha *h, const uint8_t database_id[16], const void *ckey, size_t len,
+                          uint64_t *out);
+/* Whether a record with this boundary hash begins a leaf wherever it stands. */
+int krbrepl__digest_begins_leaf(uint64_t bound);
+/* The digest of a leaf of `n` records. */
+int krbrepl__digest_leaf(krbrepl__sha *h, const uint8_t *rdigests, size_t n, uint8_t out[32]);
+/* A whole leaf in place of its records, in their order; `bound` is that of its first record. A digest is
+ * made of records or of leaves, never of both. */
+int krbrepl__digest_add_leaf(krbrepl__digest *d, uint64_t bound, const uint8_t leaf[32]);
+
 #endif

@@ -121,6 +121,9 @@ void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
         v->reason = krbrepl__sess_explained(&h->pos, &h->ancestry, &local->pos, ours, &v->fork)
                         ? KRBREPL_COPY_FORK
                         : KRBREPL_COPY_UNVERIFIABLE;
+    } else if ((h->has & KRBREPL__HAS(KRBREPL__TAG_WANTS)) != 0 &&
+               (h->wants & KRBREPL__WANTS_COPY) != 0) {
+        v->reason = KRBREPL_COPY_DIFFERS;
     } else if (h->pos.seq < local->pos.seq && h->pos.seq + 1 < local->journal_first) {
         v->reason = KRBREPL_COPY_BEHIND;
     }

@@ -90,6 +90,7 @@ static int send_welcome(krbrepl__sess *s, const krbrepl__local *local,
 
     memset(&w, 0, sizeof w);
     w.version = KRBREPL__PROTOCOL;
+    w.features = KRBREPL__FEATURE_CHECK;
     memcpy(w.database_id, local->database_id, sizeof w.database_id);
     snprintf(w.name, sizeof w.name, "%s", s->name);
     w.epoch = local->known_epoch;
@@ -117,7 +118,7 @@ static void set_levels(krbrepl__sess *s, const krbrepl__hello *h, uint64_t reaso
     krbrepl__sess_info *i = &s->info;
 
     i->received = 0;
-    if (reason == 0 || reason == KRBREPL_COPY_BEHIND)
+    if (reason == 0 || reason == KRBREPL_COPY_BEHIND || reason == KRBREPL_COPY_DIFFERS)
         i->received = h->pos.seq;
     i->durable = i->applied = i->received;
     s->m.top = i->received;
@@ -164,6 +165,7 @@ static int take_hello(krbrepl__sess *s, const krbrepl__frame *f)
         return rc;
     snprintf(s->info.name, sizeof s->info.name, "%s", h.name);
     s->info.peer_epoch = h.epoch;
+    s->info.checks = (h.features & KRBREPL__FEATURE_CHECK) != 0;
     rc = krbrepl__sess_place(s->port, &local, &ancestry);
     if (rc != 0)
         rc = krbrepl__sess_port_failed(s, rc, "reading the position");
@@ -263,6 +265,8 @@ int krbrepl__master_frame(krbrepl__sess *s, const krbrepl__frame *f)
     if (s->info.phase != KRBREPL__SESS_HELLO) {
         if (f->type == KRBREPL__FRAME_ACK)
             return take_ack(s, f);
+        if (f->type == KRBREPL__FRAME_CHECK)
+            return krbrepl__master_check(s, f);
         if (f->type == KRBREPL__FRAME_PING || f->type == KRBREPL__FRAME_PONG)
             return krbrepl__sess_read(s, f, &p);
     }
@@ -311,6 +315,7 @@ static int begin_copy(krbrepl__sess *s, uint64_t reason, uint64_t fork)
     m->after.len = 0;
     m->records = 0;
     m->copying = m->confirm = 1;
+    m->check = 0;
     m->end_due = 0;
     m->pend_type = KRBREPL__FRAME_COPY_SLICE;
     s->info.phase = KRBREPL__SESS_COPYING;

@@ -37,6 +37,10 @@ static int get_marks(const krbrepl__port *port, uint64_t seq, krbrepl__marks *m)
 static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__hello *h)
 {
     h->version = KRBREPL__PROTOCOL;
+    h->features = s->port->check != NULL ? KRBREPL__FEATURE_CHECK : 0;
+    if (s->differs)
+        h->has |= KRBREPL__HAS(KRBREPL__TAG_WANTS);
+    h->wants = KRBREPL__WANTS_COPY;
     memcpy(h->database_id, local->database_id, sizeof h->database_id);
     if (!is_zero(s->want_id))
         h->has |= KRBREPL__HAS(KRBREPL__TAG_EXPECTED);
@@ -156,6 +160,7 @@ static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
     s->info.received = s->info.durable = s->info.applied = local.pos.seq;
     s->info.peer_seq = w->pos.seq;
     s->info.peer_epoch = w->epoch;
+    s->info.checks = s->port->check != NULL && (w->features & KRBREPL__FEATURE_CHECK) != 0;
     snprintf(s->info.name, sizeof s->info.name, "%s", w->name);
     krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "session",
                   "%s: master \"%s\" at %llu, this replica at %llu: %s", krbrepl__sess_who(s, who),
@@ -244,6 +249,7 @@ static int take_copy_begin(krbrepl__sess *s, const krbrepl__frame *f)
         r->before_bytes = r->commits.whole;
     }
     r->copying = 0;
+    krbrepl__replica_drop_check(s);
     rc = krbrepl__sess_read(s, f, &r->start);
     if (rc != 0)
         return rc;
@@ -325,6 +331,8 @@ int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f)
         case KRBREPL__FRAME_PING:
         case KRBREPL__FRAME_PONG:
             return take_ping(s, f);
+        case KRBREPL__FRAME_CHECK:
+            return krbrepl__replica_check(s, f);
         default:
             break;
         }
@@ -400,7 +408,7 @@ static void drop_group(krbrepl__sess *s, size_t n, size_t bytes)
 static int apply_live(krbrepl__sess *s, uint64_t max)
 {
     krbrepl__sess_replica *r = &s->r;
-    size_t bytes, n = gather(r, max, &bytes);
+    size_t bytes, n = gather(r, krbrepl__replica_until_check(s, max), &bytes);
     int rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
 
     if (rc != 0)
@@ -411,6 +419,7 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
         r->before_bytes -= bytes;
     }
     moved(s);
+    krbrepl__replica_ask_check(s);
     return 1;
 }
 

@@ -29,6 +29,9 @@ typedef struct krbrepl__sess_master {
     krbrepl__ckey after; /* the last record read */
     uint64_t records;    /* of the copy, read so far */
     krbrepl_pos begin, end;
+    uint64_t check; /* the last position that a CHECK named; 0: none */
+    int has_root;   /* and what the digest is there */
+    uint8_t root[32];
 } krbrepl__sess_master;
 
 /* The replica's end. */
@@ -52,6 +55,10 @@ typedef struct krbrepl__sess_replica {
     krbrepl__copy_start start;
     krbrepl__copy_end end;
     krbrepl_pos build; /* position of the copy that is being built */
+    uint64_t check;    /* the position that is being compared; 0: none */
+    int check_asked;   /* the owner knows of it */
+    int has_theirs, has_ours;
+    uint8_t theirs[32], ours[32];
     krbrepl_bytes group[KRBREPL__SESS_GROUP];
 } krbrepl__sess_replica;
 
@@ -67,7 +74,8 @@ struct krbrepl__sess {
     uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
     uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
     int pong_due;
-    int went; /* replica: hello may be said */
+    int went;    /* replica: hello may be said */
+    int differs; /* replica: a copy is asked for */
     krbrepl__sess_info info;
     krbrepl__buf body; /* the message being made */
     krbrepl__sess_master m;
@@ -108,6 +116,21 @@ int krbrepl__sess_explained(const krbrepl_pos *mine, const krbrepl__ancestry *mi
                             uint64_t *fork);
 /* An ancestry and the position that it belongs to. */
 int krbrepl__sess_place(const krbrepl__port *port, krbrepl__local *local, krbrepl__ancestry *a);
+
+/* ---- check.c --------------------------------------------------------------------------------- */
+
+/* As krbrepl__sess_check and krbrepl__sess_proved. */
+void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
+void krbrepl__replica_take_root(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
+/* CHECK arrived. */
+int krbrepl__master_check(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_check(krbrepl__sess *s, const krbrepl__frame *f);
+/* How many of `max` commits may be applied before a position that is to be compared. */
+uint64_t krbrepl__replica_until_check(krbrepl__sess *s, uint64_t max);
+/* The replica has moved: asks its owner for the digest when it is due. */
+void krbrepl__replica_ask_check(krbrepl__sess *s);
+/* What was being compared is of no use any more. */
+void krbrepl__replica_drop_check(krbrepl__sess *s);
 
 /* ---- master.c, replica.c --------------------------------------------------------------------- */
 

@@ -34,6 +34,7 @@ static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t n
     s->missing_ms = cfg->missing_ms;
     s->gone_ms = cfg->gone_ms;
     s->window = cfg->window;
+    s->differs = cfg->differs;
     s->now = now_ms;
     s->hurry = now_ms + cfg->handshake_ms;
     s->info.phase = KRBREPL__SESS_SECURING;
@@ -288,7 +289,7 @@ static int take_frame(krbrepl__sess *s, const krbrepl__frame *f)
     case KRBREPL__FRAME_BYE:
         return take_parting(s, f);
     default:
-        if (f->type > KRBREPL__FRAME_BYE)
+        if (f->type > KRBREPL__FRAME_CHECK)
             return 0; /* optional, and not known */
         if (f->type == KRBREPL__FRAME_PING && is_up(s))
             s->pong_due = 1;
@@ -445,6 +446,26 @@ void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq)
 {
     if (seq > s->m.tip)
         s->m.tip = seq;
+}
+
+void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+{
+    size_t before = s->chan->out.len;
+
+    if (!s->master)
+        return;
+    krbrepl__master_say_check(s, seq, root);
+    finish(s, before, 0);
+}
+
+void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+{
+    size_t before = s->chan->out.len;
+
+    if (s->master || s->info.phase == KRBREPL__SESS_CLOSED)
+        return;
+    krbrepl__replica_take_root(s, seq, root);
+    finish(s, before, 0);
 }
 
 void krbrepl__sess_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms)

@@ -72,6 +72,9 @@ typedef struct krbrepl__port {
     void (*copy_abort)(void *ctx);
     /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
     int (*save_evidence)(void *ctx, uint64_t from);
+    /* The store is at `seq` now, and the digest root of its content there is asked for: the owner says
+     * it by krbrepl__sess_proved, not from within this call. NULL: it cannot. */
+    void (*check)(void *ctx, uint64_t seq);
 } krbrepl__port;
 
 typedef struct krbrepl__sess_cfg {
@@ -84,6 +87,7 @@ typedef struct krbrepl__sess_cfg {
     const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
     uint64_t handshake_ms, missing_ms, gone_ms;
     uint64_t window; /* master: the most it sends ahead; replica: the most it grants */
+    int differs;     /* replica: its content was found to differ; it asks for a copy */
 } krbrepl__sess_cfg;
 
 enum krbrepl__sess_phase {
@@ -113,6 +117,11 @@ typedef struct krbrepl__sess_info {
     uint64_t copies;      /* full copies begun in this session */
     uint32_t copy_reason; /* of the last one */
     int copy_done;        /* the last one is complete */
+    int checks;           /* both ends can compare digests */
+    uint64_t proved_seq;  /* the last position at which both ends had the same digest; 0: none */
+    uint64_t proofs;      /* how often that was */
+    uint64_t skipped;     /* replica: comparisons that could not be made */
+    int differs;          /* the digests differed: that is why it is closed */
 } krbrepl__sess_info;
 
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);
@@ -135,6 +144,11 @@ void krbrepl__sess_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms);
 void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms);
 /* Master: the journal has grown, to `seq`. */
 void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq);
+/* Master: without a root, it has begun to compute its digest at `seq`, which is the store's position now;
+ * with one, this is what came out. */
+void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+/* Replica: the own root at `seq`, that the session has asked for; NULL: there is none to be had. */
+void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
 /* Orderly end: BYE or REFUSE with a reason leaves, then the session is closed. */
 void krbrepl__sess_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms);
 

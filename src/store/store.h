@@ -45,6 +45,25 @@ typedef struct krbrepl__batch {
 int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krbrepl__buf *out,
                                 krbrepl__batch *info);
 
+/* A walk over the records of one position, in the order of their canonical keys, without their content.
+ * It holds a read transaction. Every record digest is computed from the content again and compared with
+ * the row's: what is proved equal by digests is the content, and not what was once written beside it. */
+typedef struct krbrepl__scan krbrepl__scan;
+
+typedef struct krbrepl__scan_at {
+    krbrepl_pos pos;
+    uint8_t database_id[16];
+    unsigned live; /* which generation is read */
+    uint64_t records;
+} krbrepl__scan_at;
+
+int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__scan_at *at);
+void krbrepl__store_scan_close(krbrepl__scan *c); /* NULL is fine; in a forked child it only frees */
+/* Goes before the first record that is not below `from`; len 0: before all. */
+int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len);
+/* 1: a record, borrowed until the scan is closed; 0: the end; CORRUPT with the record's table and key. */
+int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_t **rdigest);
+
 /* ---- a replica's side ------------------------------------------------------------------------ */
 
 /* First contact: takes over the database id and the role replica. Nothing when it has this id already;

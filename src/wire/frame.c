@@ -19,6 +19,7 @@ static const struct {
     {"PING", 4u * 1024u},
     {"PONG", 4u * 1024u},
     {"BYE", 4u * 1024u},
+    {"CHECK", 4u * 1024u},
 };
 
 static unsigned known(unsigned type)

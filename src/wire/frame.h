@@ -27,7 +27,8 @@ enum krbrepl__frame_type {
     KRBREPL__FRAME_ACK = 8,
     KRBREPL__FRAME_PING = 9,
     KRBREPL__FRAME_PONG = 10,
-    KRBREPL__FRAME_BYE = 11
+    KRBREPL__FRAME_BYE = 11,
+    KRBREPL__FRAME_CHECK = 12
 };
 
 typedef struct krbrepl__frame {

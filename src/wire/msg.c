@@ -39,6 +39,7 @@ static const field hello_fields[] = {
     F(krbrepl__hello, ancestry, ANCESTRY, ANCESTRY, 1),
     F(krbrepl__hello, marks, MARKS, MARKS, 1),
     F(krbrepl__hello, window, WINDOW, NUMBER, 1),
+    F(krbrepl__hello, wants, WANTS, NUMBER, 0),
 };
 
 static const field welcome_fields[] = {
@@ -86,6 +87,11 @@ static const field ping_fields[] = {
     F(krbrepl__ping, pos, POS, POSITION, 0),
 };
 
+static const field check_fields[] = {
+    F(krbrepl__check, seq, SEQ, NUMBER, 1),
+    F(krbrepl__check, root, ROOT, CHAIN, 0),
+};
+
 #define SPEC(fields, type)                                     \
     {                                                          \
         fields, sizeof fields / sizeof fields[0], sizeof(type) \
@@ -105,6 +111,7 @@ static const spec spec_of[] = {
     SPEC(ping_fields, krbrepl__ping),
     SPEC(ping_fields, krbrepl__ping),
     SPEC(parting_fields, krbrepl__parting),
+    SPEC(check_fields, krbrepl__check),
 };
 
 static const spec *find_spec(unsigned type)

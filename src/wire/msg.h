@@ -44,7 +44,10 @@ enum krbrepl__tag {
     KRBREPL__TAG_RECEIVED = 23,
     KRBREPL__TAG_DURABLE = 24,
     KRBREPL__TAG_APPLIED = 25,
-    KRBREPL__TAG_CHAIN = 26
+    KRBREPL__TAG_CHAIN = 26,
+    KRBREPL__TAG_SEQ = 27,
+    KRBREPL__TAG_ROOT = 28,
+    KRBREPL__TAG_WANTS = 29
 };
 #define KRBREPL__HAS(tag) (1u << (tag))
 
@@ -58,6 +61,12 @@ typedef struct krbrepl__marks {
     krbrepl__mark at[KRBREPL__MAX_MARKS];
     size_t n;
 } krbrepl__marks;
+
+/* Bits of FEATURES. */
+#define KRBREPL__FEATURE_CHECK 1u
+
+/* Bits of WANTS. */
+#define KRBREPL__WANTS_COPY 1u /* the content was found to differ, at the same history */
 
 enum krbrepl__follows { KRBREPL__FOLLOWS_STREAM = 1, KRBREPL__FOLLOWS_COPY = 2 };
 
@@ -76,6 +85,7 @@ typedef struct krbrepl__hello {
     krbrepl__ancestry ancestry;
     krbrepl__marks marks; /* newest first */
     uint64_t window;
+    uint64_t wants;
 } krbrepl__hello;
 
 typedef struct krbrepl__welcome {
@@ -119,6 +129,13 @@ typedef struct krbrepl__ack {
     uint64_t received, durable, applied;
     uint8_t chain[32]; /* at `durable` */
 } krbrepl__ack;
+
+/* Without a root: the digest at `seq` is about to be computed. With one: this is what it is here. */
+typedef struct krbrepl__check {
+    uint32_t has;
+    uint64_t seq;
+    uint8_t root[32];
+} krbrepl__check;
 
 /* PING and PONG. */
 typedef struct krbrepl__ping {

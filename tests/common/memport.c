@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "mem.h"
 
 static void *must(void *p)
@@ -613,6 +614,42 @@ static int p_save_evidence(void *ctx, uint64_t from)
     return rc;
 }
 
+static void p_check(void *ctx, uint64_t seq)
+{
+    memstore *m = ctx;
+
+    m->check = seq;
+    m->checks++;
+}
+
+void mem_root(memstore *m, uint8_t root[32])
+{
+    krbrepl__digest *d = must(krbrepl__digest_new(m->local.database_id));
+    uint8_t rd[KRBREPL__RDIGEST];
+    size_t i;
+
+    for (i = 0; i < m->live.n; i++) {
+        const memrec *r = &m->live.at[i];
+        size_t table = krbrepl__fullkey_table(r->key);
+        krbrepl_bytes key = {(const uint8_t *)r->key.data + table + 1, r->key.len - table - 1};
+
+        if (krbrepl__record_digest(m->sha, r->key.data, table, key, r->value, rd) != 0 ||
+            krbrepl__digest_add(d, r->ckey.b, r->ckey.len, rd) != 0)
+            abort();
+    }
+    if (krbrepl__digest_root(d, root) != 0)
+        abort();
+    krbrepl__digest_free(d);
+}
+
+void mem_alter(memstore *m, size_t i, const char *value)
+{
+    krbrepl_bytes v = {value, strlen(value)};
+
+    free_bytes(&m->live.at[i].value);
+    m->live.at[i].value = dup_bytes(v);
+}
+
 void memport_init(krbrepl__port *port, memstore *m)
 {
     *port = (krbrepl__port){
@@ -634,5 +671,6 @@ void memport_init(krbrepl__port *port, memstore *m)
         .copy_switch = p_copy_switch,
         .copy_abort = p_copy_abort,
         .save_evidence = p_save_evidence,
+        .check = p_check,
     };
 }

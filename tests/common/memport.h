@@ -42,6 +42,8 @@ typedef struct memstore {
     uint64_t evidence; /* last save_evidence; 0: none */
     uint64_t applies, puts, switches, aborts, adopted;
     size_t largest_group; /* commits in one apply */
+    uint64_t check;       /* the last position whose digest was asked for */
+    uint64_t checks;
 } memstore;
 
 void mem_init(memstore *m);
@@ -61,6 +63,11 @@ void mem_copy(memstore *to, const memstore *from);
 int mem_equal(const memstore *a, const memstore *b);
 /* `m` is at a point of the history of `of`. */
 int mem_prefix(const memstore *m, const memstore *of);
+
+/* The digest root of the live content, from scratch. */
+void mem_root(memstore *m, uint8_t root[32]);
+/* Alters record i behind everybody's back. */
+void mem_alter(memstore *m, size_t i, const char *value);
 
 void memport_init(krbrepl__port *port, memstore *m);
 

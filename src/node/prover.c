@@ -1,0 +1,296 @@
+#include "prover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "errinfo.h"
+#include "mem.h"
+#include "sha.h"
+
+#define JOURNAL_BYTES 65536u /* of commits in one slice */
+
+struct krbrepl__prover {
+    krbrepl_store *s;
+    krbrepl__sha *sha;
+    krbrepl__dtree *tree; /* NULL: it is to be built */
+    krbrepl_pos at;       /* the journal was followed up to here; only seq and chain are kept up */
+    unsigned live;        /* the generation that the tree is of */
+    int ready;
+    krbrepl__scan *scan; /* the read transaction of a proof, or of a slice */
+    krbrepl__scan_at to; /* what it reads */
+    int running;         /* a proof of to.pos */
+    size_t scrub, scrub_at;
+    krbrepl__buf batch;
+};
+
+int krbrepl__prover_new(krbrepl__prover **out, krbrepl_store *s)
+{
+    krbrepl__prover *p = krbrepl__alloc(sizeof *p);
+
+    *out = NULL;
+    if (p == NULL)
+        return KRBREPL_ERR_NOMEM;
+    p->s = s;
+    krbrepl__buf_init(&p->batch, 0);
+    p->sha = krbrepl__sha_new();
+    if (p->sha == NULL) {
+        krbrepl__prover_free(p);
+        return KRBREPL_ERR_NOMEM;
+    }
+    *out = p;
+    return 0;
+}
+
+static void scan_end(krbrepl__prover *p)
+{
+    krbrepl__store_scan_close(p->scan);
+    p->scan = NULL;
+    p->running = 0;
+}
+
+void krbrepl__prover_free(krbrepl__prover *p)
+{
+    if (p == NULL)
+        return;
+    scan_end(p);
+    krbrepl__dtree_free(p->tree);
+    krbrepl__sha_free(p->sha);
+    krbrepl__buf_free(&p->batch);
+    krbrepl__free(p, sizeof *p);
+}
+
+void krbrepl__prover_reset(krbrepl__prover *p)
+{
+    scan_end(p);
+    krbrepl__dtree_free(p->tree);
+    p->tree = NULL;
+    p->ready = 0;
+    p->scrub = p->scrub_at = 0;
+}
+
+int krbrepl__prover_ready(const krbrepl__prover *p)
+{
+    return p->ready;
+}
+
+int krbrepl__prover_running(const krbrepl__prover *p)
+{
+    return p->running;
+}
+
+size_t krbrepl__prover_leaves(const krbrepl__prover *p)
+{
+    return p->tree != NULL ? krbrepl__dtree_leaves(p->tree) : 0;
+}
+
+size_t krbrepl__prover_memory(const krbrepl__prover *p)
+{
+    return p->tree != NULL ? krbrepl__dtree_memory(p->tree) : 0;
+}
+
+void krbrepl__prover_scrub(krbrepl__prover *p, size_t leaves)
+{
+    if (p->ready && p->scrub < leaves)
+        p->scrub = leaves;
+}
+
+int krbrepl__prover_begin(krbrepl__prover *p, krbrepl_pos *at)
+{
+    int rc;
+
+    scan_end(p);
+    if (!p->ready)
+        return KRBREPL_ERR_STATE;
+    rc = krbrepl__store_scan_open(p->s, &p->scan, &p->to);
+    if (rc != 0)
+        return rc;
+    p->running = 1;
+    *at = p->to.pos;
+    return 0;
+}
+
+/* ---- following the journal ------------------------------------------------------------------ */
+
+static int touch_all(krbrepl__prover *p, const krbrepl__commit *c)
+{
+    krbrepl__change_it it;
+    krbrepl__change_view v;
+    krbrepl__ckey k;
+    int more, rc = 0;
+
+    if (c->kind != KRBREPL_COMMIT_CHANGES)
+        return 0;
+    krbrepl__commit_each(c, &it);
+    while (rc == 0 && (more = krbrepl__commit_next(&it, &v)) != 0) {
+        if (more < 0)
+            return more;
+        rc = krbrepl__ckey_make(p->sha, v.table, v.table_len, v.key, &k);
+        if (rc == 0)
+            krbrepl__dtree_touch(p->tree, k.b, k.len);
+    }
+    return rc;
+}
+
+/* Begins the tree anew, at the position that is being read. */
+static int start_over(krbrepl__prover *p)
+{
+    krbrepl__dtree_free(p->tree);
+    p->ready = 0;
+    p->scrub = p->scrub_at = 0;
+    p->at = p->to.pos;
+    p->live = p->to.live;
+    p->tree = krbrepl__dtree_new(p->to.database_id);
+    return p->tree != NULL ? 0 : KRBREPL_ERR_NOMEM;
+}
+
+/* Whether the journal leads from where the tree is to where the store is. */
+static int leads_on(krbrepl__prover *p)
+{
+    uint8_t chain[32];
+
+    if (p->tree == NULL || p->live != p->to.live || p->at.seq > p->to.pos.seq)
+        return 0;
+    if (p->at.seq == p->to.pos.seq)
+        return memcmp(p->at.chain, p->to.pos.chain, sizeof chain) == 0;
+    return p->at.seq == 0 || (krbrepl__store_chain_at(p->s, p->at.seq, chain) == 0 &&
+                              memcmp(p->at.chain, chain, sizeof chain) == 0);
+}
+
+/* Takes what the commits of a batch changed, not beyond the position that is being read. Each is followed
+ * by its chain, so that the next batch is known to belong to it. */
+static int take_batch(krbrepl__prover *p)
+{
+    krbrepl__commit c;
+    krbrepl__rd r;
+    int rc = 0;
+
+    krbrepl__rd_init(&r, p->batch.data, p->batch.len);
+    while (rc == 0 && r.left != 0 && p->at.seq < p->to.pos.seq) {
+        rc = krbrepl__commit_decode(krbrepl__rd_vec32(&r), &c);
+        if (rc == 0)
+            rc = touch_all(p, &c);
+        if (rc == 0)
+            rc = p->at.seq == 0 ? krbrepl__chain_first(p->sha, p->to.database_id, p->at.chain) : 0;
+        if (rc == 0)
+            rc = krbrepl__chain_next(p->sha, p->at.chain, c.encoded, p->at.chain);
+        if (rc == 0)
+            p->at.seq = c.seq;
+    }
+    return rc;
+}
+
+/* 1: there is more to follow; 0: the tree knows of all changes up to the position that is being read. */
+static int follow(krbrepl__prover *p)
+{
+    krbrepl__batch info;
+    int rc;
+
+    if (!leads_on(p))
+        return start_over(p);
+    if (p->at.seq == p->to.pos.seq)
+        return 0;
+    krbrepl__buf_reset(&p->batch);
+    rc = krbrepl__store_read_commits(p->s, p->at.seq + 1, JOURNAL_BYTES, &p->batch, &info);
+    if (rc == KRBREPL_ERR_TRIMMED || (rc == 0 && info.count == 0))
+        return start_over(p); /* the journal does not reach back, or the content was replaced */
+    if (rc == 0)
+        rc = take_batch(p);
+    if (p->batch.cap > 4 * JOURNAL_BYTES)
+        krbrepl__buf_free(&p->batch);
+    return rc != 0 ? rc : p->at.seq != p->to.pos.seq;
+}
+
+/* ---- slices --------------------------------------------------------------------------------- */
+
+static int src_seek(void *ctx, const void *from, size_t len)
+{
+    return krbrepl__store_scan_seek(ctx, from, len);
+}
+
+static int src_next(void *ctx, krbrepl_bytes *ckey, const uint8_t **rdigest)
+{
+    return krbrepl__store_scan_next(ctx, ckey, rdigest);
+}
+
+/* The first key of a leaf, for people: "TABLE KEY". */
+static void name_key(krbrepl_bytes ckey, char *out, size_t n)
+{
+    const uint8_t *p = ckey.data;
+    size_t i, at = 0;
+
+    for (i = 0; i < ckey.len && i < 100 && at + 2 < n; i++)
+        out[at++] = (char)(p[i] == 0 ? ' ' : p[i] >= 0x20 && p[i] < 0x7f ? p[i] : '?');
+    out[at] = '\0';
+}
+
+static int scrub(krbrepl__prover *p, const krbrepl__dtree_source *src, krbrepl__proof *out)
+{
+    krbrepl_bytes first = {NULL, 0};
+    char key[128];
+    int rc;
+
+    p->scrub--;
+    if (p->scrub_at >= krbrepl__dtree_leaves(p->tree))
+        p->scrub_at = 0;
+    rc = krbrepl__dtree_recheck(p->tree, src, p->scrub_at++, &first);
+    if (rc <= 0)
+        return rc;
+    name_key(first, key, sizeof key);
+    snprintf(out->text, sizeof out->text, "a record was altered without a commit, at or soon after %s",
+             key);
+    return KRBREPL__PROVER_ALTERED;
+}
+
+/* The tree is that of the position. */
+static int whole(krbrepl__prover *p, const krbrepl__dtree_source *src, krbrepl__proof *out)
+{
+    int rc;
+
+    p->ready = 1;
+    if (p->running) {
+        out->pos = p->to.pos;
+        rc = krbrepl__dtree_root(p->tree, out->root);
+        scan_end(p);
+        return rc != 0 ? rc : KRBREPL__PROVER_PROVED;
+    }
+    rc = p->scrub != 0 ? scrub(p, src, out) : 0;
+    return rc != 0 ? rc : p->scrub != 0;
+}
+
+static int slice(krbrepl__prover *p, size_t records, krbrepl__proof *out)
+{
+    krbrepl__dtree_source src = {p->scan, src_seek, src_next};
+    int rc = follow(p);
+
+    /* The tree had to begin anew: what was to be proved is passed before that is done. */
+    if (p->running && !p->ready)
+        scan_end(p);
+    if (p->scan == NULL)
+        return rc < 0 ? rc : KRBREPL__PROVER_MORE;
+    /* A tree that is being built is read and follows by turns. */
+    if (rc < 0 || (rc == 1 && (p->ready || p->running)))
+        return rc;
+    if (krbrepl__dtree_dirty(p->tree) != 0) {
+        int dirty = krbrepl__dtree_rehash(p->tree, &src, records);
+
+        return dirty < 0 ? dirty : KRBREPL__PROVER_MORE;
+    }
+    return rc == 1 ? KRBREPL__PROVER_MORE : whole(p, &src, out);
+}
+
+int krbrepl__prover_work(krbrepl__prover *p, size_t records, krbrepl__proof *out)
+{
+    int rc = 0, hold;
+
+    memset(out, 0, sizeof *out);
+    if (!p->running && p->ready && p->scrub == 0)
+        return KRBREPL__PROVER_IDLE;
+    if (p->scan == NULL)
+        rc = krbrepl__store_scan_open(p->s, &p->scan, &p->to);
+    if (rc == 0 && p->to.pos.seq != 0)
+        rc = slice(p, records, out);
+    hold = p->running && rc >= 0;
+    if (!hold)
+        scan_end(p);
+    return rc;
+}
