@@ -14,6 +14,13 @@ static const fact *find(const world *w, const krbrepl_pos *pos)
     return NULL;
 }
 
+const uint8_t *oracle_root(const world *w, const krbrepl_pos *pos)
+{
+    const fact *f = find(w, pos);
+
+    return f != NULL ? f->root : NULL;
+}
+
 /* Reads the content of a site under one view. */
 static int read_fact(world *w, int i, fact *out)
 {

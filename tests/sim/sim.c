@@ -180,6 +180,7 @@ static void calm_down(world *w)
                 link_work(w, l, i);
             }
         }
+        prove(w);
         settle(w);
     }
     if (!w->failed && !oracle_all_equal(w))
@@ -190,7 +191,7 @@ static void calm_down(world *w)
 
 /* Of all runs so far. */
 static struct {
-    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers;
+    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers, proofs;
 } total;
 
 static void print_summary(const world *w, int trace)
@@ -206,16 +207,18 @@ static void print_summary(const world *w, int trace)
     total.resets += w->resets;
     total.promotions += w->promotions;
     total.failovers += w->failovers;
+    total.proofs += w->proofs;
 }
 
 static void print_total(void)
 {
     printf("commits %llu, copies %llu (sessions with one after a fork %llu), crashes %llu, cuts %llu, "
-           "resets %llu, promotions %llu, failovers %llu\n",
+           "resets %llu, promotions %llu, failovers %llu, proved equal %llu times\n",
            (unsigned long long)total.commits, (unsigned long long)total.copies,
            (unsigned long long)total.forks, (unsigned long long)total.crashes,
            (unsigned long long)total.cuts, (unsigned long long)total.resets,
-           (unsigned long long)total.promotions, (unsigned long long)total.failovers);
+           (unsigned long long)total.promotions, (unsigned long long)total.failovers,
+           (unsigned long long)total.proofs);
 }
 
 static int run(uint64_t seed, int trace, uint64_t *hash)
@@ -230,6 +233,7 @@ static int run(uint64_t seed, int trace, uint64_t *hash)
             tick(&w);
             step(&w);
             fault(&w, &c);
+            prove(&w);
             settle(&w);
         }
         calm_down(&w);
@@ -249,6 +253,10 @@ static int range(uint64_t from, uint64_t to)
         bad += run(seed, 0, &hash);
     print_total();
     printf("%llu seeds, %d failed\n", (unsigned long long)(to - from + 1), bad);
+    if (to - from >= 10 && total.proofs == 0) {
+        printf("nothing was ever proved equal\n");
+        bad++;
+    }
     return bad != 0;
 }
 

@@ -133,6 +133,9 @@ int site_open(world *w, int i)
         return rc;
     }
     krbrepl__store_set_sys(w->site[i].store, &w->sys);
+    if (krbrepl__prover_new(&w->site[i].prover, w->site[i].store) != 0)
+        broken(w, "out of memory");
+    w->site[i].want = 0;
     return 0;
 }
 
@@ -171,6 +174,8 @@ void site_crash(world *w, int i)
         for (e = 0; e < 2; e++)
             if (w->links[l].used && (e == 0 ? w->master : w->links[l].site) == i)
                 link_drop_end(w, &w->links[l], e);
+    krbrepl__prover_free(w->site[i].prover);
+    w->site[i].prover = NULL;
     krbrepl__store_close(w->site[i].store);
     w->site[i].store = NULL;
     w->site[i].up_at = w->now + rng_below(&w->rng, 3000);
@@ -184,7 +189,7 @@ void site_crash(world *w, int i)
 static int end_open(world *w, cable *l, int e)
 {
     site *self = &w->site[e == 0 ? w->master : l->site];
-    krbrepl__port_owner owner = {authorize, hold, self};
+    krbrepl__port_owner owner = {authorize, hold, self, on_check, on_copied};
     krbrepl__sess_cfg cfg = {0};
     int rc;
 
@@ -256,7 +261,7 @@ static int is_fair(int err)
     return err == 0 || err == KRBREPL_ERR_NET || err == KRBREPL_ERR_TIMEOUT || err == KRBREPL_ERR_AUTH;
 }
 
-static void look_at_end(world *w, cable *l, int e)
+void look_at_end(world *w, cable *l, int e)
 {
     const krbrepl__sess_info *i = krbrepl__sess_info_get(l->at[e].sess);
 
@@ -280,6 +285,7 @@ void link_drop_end(world *w, cable *l, int e)
     i = krbrepl__sess_info_get(x->sess);
     if (e == 1) {
         w->copies += i->copies;
+        w->proofs += i->proofs;
         if (i->copies != 0 && i->copy_reason == KRBREPL_COPY_FORK)
             w->forks++;
     }
@@ -515,6 +521,7 @@ int world_init(world *w, uint64_t seed, int trace)
     w->seed = seed;
     w->rng.state = seed;
     w->store_rng.state = ~seed;
+    w->prove_rng.state = seed ^ 0x70726f7665u;
     w->now = 1000;
     w->hash = 0xcbf29ce484222325u;
     w->trace = trace;
@@ -543,8 +550,10 @@ void world_free(world *w)
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
-    for (i = 0; i < w->sites; i++)
+    for (i = 0; i < w->sites; i++) {
+        krbrepl__prover_free(w->site[i].prover);
         krbrepl__store_close(w->site[i].store);
+    }
     free(w->facts);
     if (w->root[0] != '\0')
         remove_tree(w->root);

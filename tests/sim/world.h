@@ -8,6 +8,7 @@
 #include <krbrepl/krbrepl.h>
 
 #include "port.h"
+#include "prover.h"
 #include "rng.h"
 #include "session.h"
 #include "store.h"
@@ -60,11 +61,13 @@ typedef struct site {
     krbrepl_pos checked;      /* last position whose content was compared */
     uint64_t hold[MAX_SITES]; /* noted by its sessions as master, not written yet */
     int hold_noted[MAX_SITES];
+    krbrepl__prover *prover; /* lives as long as the store is open */
+    uint64_t want;           /* the position whose root a session asks for; 0: none */
 } site;
 
 typedef struct world {
     uint64_t seed;
-    rng rng, store_rng;
+    rng rng, store_rng, prove_rng;
     uint64_t now; /* ms */
     uint64_t tick_at;
     krbrepl__sys sys;
@@ -86,6 +89,7 @@ typedef struct world {
     int failed;
     /* What happened, for the summary. */
     uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks;
+    uint64_t proofs;
 } world;
 
 int world_init(world *w, uint64_t seed, int trace);
@@ -110,6 +114,8 @@ void link_deliver(world *w, cable *l, int e, size_t n);
 int link_work(world *w, cable *l, int e);
 /* What owners do after every call: takes closed sessions away, replaces old ones, lets successors go. */
 void settle(world *w);
+/* Looks whether an end has closed, and whether that is fair. */
+void look_at_end(world *w, cable *l, int e);
 /* What is done once a second: reconnects, hints, slots, restarts. */
 void tick(world *w);
 void tell_grown(world *w);
@@ -120,7 +126,16 @@ void deed_reset(world *w);
 void deed_promote(world *w);
 void deed_failover(world *w);
 
+/* ---- proofs.c */
+/* Some site works on its digest, and some master begins a comparison. Every root that comes out is that of
+ * a pass from scratch, and no comparison ever differs. */
+void prove(world *w);
+void on_check(void *ctx, uint64_t seq);
+void on_copied(void *ctx);
+
 /* ---- oracle.c */
+/* The root of the content that a master had at a position; NULL: there was none. */
+const uint8_t *oracle_root(const world *w, const krbrepl_pos *pos);
 void oracle_learn(world *w, int i);
 /* The site is at a position that was, with the content that was there. */
 void oracle_check(world *w, int i);

@@ -58,6 +58,7 @@ void pair_open_one(pair *p, int master)
     cfg.name = master ? "master" : "replica";
     cfg.address = "192.0.2.1:4711";
     cfg.database_id = master ? NULL : p->want_id;
+    cfg.differs = !master && p->differs;
     cfg.handshake_ms = 5000;
     cfg.missing_ms = 10000;
     cfg.gone_ms = 60000;

@@ -1,0 +1,103 @@
+/* Digests: every site keeps a tree, the master has its replicas compare. */
+#include "world.h"
+
+#include <string.h>
+
+#include "errinfo.h"
+
+void on_check(void *ctx, uint64_t seq)
+{
+    site *s = ctx;
+    krbrepl_pos at;
+
+    s->want = seq;
+    if (krbrepl__prover_ready(s->prover))
+        krbrepl__prover_begin(s->prover, &at);
+}
+
+void on_copied(void *ctx)
+{
+    krbrepl__prover_reset(((site *)ctx)->prover);
+}
+
+static void tell_master(world *w, uint64_t seq, const uint8_t *root)
+{
+    int k;
+
+    for (k = 0; k < MAX_LINKS; k++) {
+        cable *l = &w->links[k];
+
+        if (!l->used || l->at[0].sess == NULL)
+            continue;
+        krbrepl__sess_check(l->at[0].sess, seq, root);
+        look_at_end(w, l, 0);
+    }
+}
+
+static void tell_replica(world *w, int i, uint64_t seq, const uint8_t *root)
+{
+    int k;
+
+    w->site[i].want = 0;
+    for (k = 0; k < MAX_LINKS; k++) {
+        cable *l = &w->links[k];
+
+        if (!l->used || l->site != i || l->at[1].sess == NULL)
+            continue;
+        krbrepl__sess_proved(l->at[1].sess, seq, root);
+        look_at_end(w, l, 1);
+    }
+}
+
+static void take(world *w, int i, const krbrepl__proof *p)
+{
+    const uint8_t *want = oracle_root(w, &p->pos);
+
+    if (want == NULL || memcmp(want, p->root, sizeof p->root) != 0)
+        broken(w, "site %d: the tree that it keeps has another root at %llu than its content", i,
+               (unsigned long long)p->pos.seq);
+    if (i == w->master)
+        tell_master(w, p->pos.seq, p->root);
+    else
+        tell_replica(w, i, p->pos.seq, p->root);
+}
+
+static void begin(world *w, int i)
+{
+    site *s = &w->site[i];
+    krbrepl_pos at;
+
+    if (!krbrepl__prover_ready(s->prover) || krbrepl__prover_running(s->prover))
+        return;
+    if (i != w->master) {
+        if (s->want != 0 &&
+            (krbrepl__prover_begin(s->prover, &at) != 0 || at.seq != s->want))
+            tell_replica(w, i, s->want, NULL);
+        return;
+    }
+    if (!rng_chance(&w->prove_rng, 1, 20) || krbrepl__prover_begin(s->prover, &at) != 0)
+        return;
+    tell_master(w, at.seq, NULL);
+}
+
+void prove(world *w)
+{
+    int i = (int)rng_below(&w->prove_rng, (uint64_t)w->sites);
+    site *s = &w->site[i];
+    krbrepl__proof proof;
+    int rc;
+
+    if (s->store == NULL || w->failed || !rng_chance(&w->prove_rng, 1, 2))
+        return;
+    begin(w, i);
+    if (rng_chance(&w->prove_rng, 1, 50))
+        krbrepl__prover_scrub(s->prover, 1 + rng_below(&w->prove_rng, 4));
+    rc = krbrepl__prover_work(s->prover, 1 + rng_below(&w->prove_rng, 40), &proof);
+    if (rc < 0)
+        broken(w, "site %d: computing the digest: %s: %s", i, krbrepl_err_name(rc),
+               krbrepl__store_ei(s->store)->text);
+    else if (rc == KRBREPL__PROVER_ALTERED)
+        broken(w, "site %d: %s", i, proof.text);
+    else if (rc == KRBREPL__PROVER_PROVED)
+        take(w, i, &proof);
+}
