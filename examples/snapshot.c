@@ -102,6 +102,15 @@ static void print_copy(const char *label, int64_t when, uint64_t reason)
         printf("%s%s (%s)\n", label, times_stamp(stamp, when), krbrepl_copy_reason_name(reason));
 }
 
+/* Where the content was last proved equal to that of the other end. */
+static void print_proof(const char *label, int64_t when, uint64_t seq)
+{
+    char stamp[TIMES_ROOM];
+
+    if (when != 0)
+        printf("%sproved at %llu, %s\n", label, (ull)seq, times_stamp(stamp, when));
+}
+
 static void print_upstream(const krbrepl_status *st)
 {
     char lag[TIMES_ROOM], heard[TIMES_ROOM];
@@ -110,6 +119,7 @@ static void print_upstream(const krbrepl_status *st)
            times_stamp(heard, st->last_heard_us));
     printf("  lag       %llu commits, %s\n", (ull)st->lag_commits, times_duration(lag, st->lag_us));
     print_copy("  last copy ", st->last_copy_us, st->last_copy_reason);
+    print_proof("  equal     ", st->proved_us, st->proved_seq);
 }
 
 /* A replica that was here before and is not now: the master keeps its place in the journal. */
@@ -133,6 +143,7 @@ static void print_peer(const krbrepl_peer *p)
            (ull)p->applied);
     printf("    lag %llu commits, %s\n", (ull)p->lag_commits, times_duration(lag, p->lag_us));
     print_copy("    last full copy ", p->last_copy_us, p->last_copy_reason);
+    print_proof("    equal: ", p->proved_us, p->proved_seq);
     if (p->last_err != 0)
         printf("    last error: %s\n", krbrepl_strerror((int)p->last_err));
 }
@@ -163,6 +174,8 @@ void snapshot_print(const struct snapshot *s, const char *dir)
         printf("empty\n");
     if (s->running && follows(s))
         print_upstream(st);
+    if (st->differs != 0)
+        printf("  DIFFERED  %llu times since the node started; see its log\n", (ull)st->differs);
     if (st->last_err != 0)
         printf("  last error %s (%s)\n", st->last_error, krbrepl_err_name((int)st->last_err));
     if (s->running && st->role == KRBREPL_ROLE_MASTER)
@@ -190,6 +203,8 @@ static void json_peer(struct json *j, const krbrepl_peer *p)
     json_text(j, "last_copy_reason", krbrepl_copy_reason_name(p->last_copy_reason));
     json_u64(j, "bytes_out", p->bytes_out);
     json_u64(j, "bytes_in", p->bytes_in);
+    json_u64(j, "proved_seq", p->proved_seq);
+    json_time(j, "proved", p->proved_us);
     json_text(j, "last_error", p->last_err != 0 ? krbrepl_err_name((int)p->last_err) : "");
     json_close(j, '}');
 }
@@ -212,6 +227,10 @@ static void json_counters(struct json *j, const krbrepl_status *st)
     json_u64(j, "copies_out", st->copies_out);
     json_u64(j, "refused", st->refused);
     json_u64(j, "unauthenticated", st->unauth);
+    json_u64(j, "proved_seq", st->proved_seq);
+    json_time(j, "proved", st->proved_us);
+    json_u64(j, "proofs", st->proofs);
+    json_u64(j, "differs", st->differs);
     json_text(j, "last_error", st->last_err != 0 ? krbrepl_err_name((int)st->last_err) : "");
     json_text(j, "last_error_text", st->last_error);
 }
