@@ -329,6 +329,7 @@ int krbrepl__conn_new(krbrepl__conn **out, krbrepl_node *n, int fd, const krbrep
         krbrepl__sock_close(fd);
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     }
+    c->asked_copy = cfg->differs;
     krbrepl__sock_tune(fd);
     set_port(c);
     rc = open_session(c, cfg, ei);

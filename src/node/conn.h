@@ -45,6 +45,7 @@ struct krbrepl__conn {
     krbrepl__conn_seen seen;
     uint64_t seen_proofs;
     int64_t proved_us; /* the last of them */
+    int asked_copy;    /* replica: because its content differs */
     int checked;       /* master: it was told of a check at least once */
     size_t slot;       /* master: index of its slot plus one; 0: none yet */
 };

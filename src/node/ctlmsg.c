@@ -12,14 +12,14 @@ static const size_t status_fields[] = {
     S(upstream_seq), S(lag_commits),   S(lag_us),       S(last_heard_us),    S(commits_in),
     S(commits_out),  S(bytes_in),      S(bytes_out),    S(copies_in),        S(copies_out),
     S(refused),      S(unauth),        S(last_copy_us), S(last_copy_reason), S(started_us),
-    S(pid),  S(proved_seq), S(proved_us), S(proofs), S(differs),
+    S(pid),          S(proved_seq),    S(proved_us),    S(proofs),           S(differs),
 };
 #undef S
 #define P(f) offsetof(krbrepl_peer, f)
 static const size_t peer_fields[] = {
     P(id),          P(state),    P(last_err),     P(received),     P(durable),      P(applied),
     P(lag_commits), P(lag_us),   P(connected_us), P(last_seen_us), P(last_copy_us), P(last_copy_reason),
-    P(bytes_out),   P(bytes_in), P(proved_seq), P(proved_us),
+    P(bytes_out),   P(bytes_in), P(proved_seq),   P(proved_us),
 };
 #undef P
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -63,6 +63,18 @@ static void answer(krbrepl_node *n, uint64_t seq, const uint8_t *root)
 
 /* ---- what is wrong --------------------------------------------------------------------------- */
 
+/* A session that did not ask for a copy at its beginning makes room for one that does. A master that does
+ * not know the wish goes on streaming, and is not bothered again. */
+static void ask_for_copy(krbrepl_node *n, const char *text)
+{
+    krbrepl__replica *r = n->replica;
+
+    if (r == NULL || !r->differs || r->cur == NULL || r->cur->asked_copy ||
+        krbrepl__conn_info(r->cur)->phase != KRBREPL__SESS_STREAMING)
+        return;
+    krbrepl__conn_close(r->cur, KRBREPL_ERR_DIVERGED, text);
+}
+
 /* The content of this store is not what its history says. A replica gets it anew. */
 static void alarm_content(krbrepl_node *n, int err, const char *text)
 {
@@ -77,8 +89,7 @@ static void alarm_content(krbrepl_node *n, int err, const char *text)
     if (r == NULL)
         return;
     r->differs = 1;
-    if (r->cur != NULL && krbrepl__conn_info(r->cur)->phase == KRBREPL__SESS_STREAMING)
-        krbrepl__conn_close(r->cur, KRBREPL_ERR_DIVERGED, text);
+    ask_for_copy(n, text);
 }
 
 static void failed(krbrepl_node *n, int err)
@@ -89,10 +100,11 @@ static void failed(krbrepl_node *n, int err)
     if (err == KRBREPL_ERR_CORRUPT && !n->proof.failing)
         alarm_content(n, err, text);
     else if (!n->proof.failing)
-        krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node",
-                      "computing the digest of the store in %s failed (%s: %s); it is tried again every "
-                      "minute",
-                      krbrepl_store_dir(n->store), krbrepl_err_name(err), text);
+        krbrepl__logf(
+            &n->log, KRBREPL_LOG_WARN, "node",
+            "computing the digest of the store in %s failed (%s: %s); it is tried again every "
+            "minute",
+            krbrepl_store_dir(n->store), krbrepl_err_name(err), text);
     n->proof.failing = 1;
     if (n->proof.want != 0)
         answer(n, n->proof.want, NULL);
@@ -229,6 +241,7 @@ void krbrepl__proof_tick(krbrepl_node *n)
         p->more = 1;
     }
     p->more |= !krbrepl__prover_ready(p->prover);
+    ask_for_copy(n, "the content of this replica is not what its history says; it is to be copied");
     if (is_time(n))
         begin_check(n);
 }

@@ -8,7 +8,7 @@
 
 #define SHORT_LIFE_MS 5000u /* a session that lived shorter counts as one more failure */
 #define DIFFERS_AGAIN_MS 600000u
-#define SAY_AGAIN 64u       /* failures between two lines about the same one */
+#define SAY_AGAIN 64u /* failures between two lines about the same one */
 
 /* ---- when to try ---------------------------------------------------------------------------- */
 

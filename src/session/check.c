@@ -45,8 +45,7 @@ void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *ro
 {
     krbrepl__sess_master *m = &s->m;
 
-    if (!s->info.checks || s->info.phase != KRBREPL__SESS_STREAMING || m->copying ||
-        m->end_due)
+    if (!s->info.checks || s->info.phase != KRBREPL__SESS_STREAMING || m->copying || m->end_due)
         return;
     if (root == NULL) {
         /* What was sent already cannot be held back at the other end. */

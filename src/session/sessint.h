@@ -7,8 +7,8 @@
 #include "msg.h"
 #include "session.h"
 
-#define KRBREPL__SESS_WINDOW_MIN 4096u       /* a smaller window is refused */
-#define KRBREPL__SESS_GROUP 1024u            /* commits in one apply */
+#define KRBREPL__SESS_WINDOW_MIN 4096u /* a smaller window is refused */
+#define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
 #define KRBREPL__NEVER UINT64_MAX

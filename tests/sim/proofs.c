@@ -70,8 +70,7 @@ static void begin(world *w, int i)
     if (!krbrepl__prover_ready(s->prover) || krbrepl__prover_running(s->prover))
         return;
     if (i != w->master) {
-        if (s->want != 0 &&
-            (krbrepl__prover_begin(s->prover, &at) != 0 || at.seq != s->want))
+        if (s->want != 0 && (krbrepl__prover_begin(s->prover, &at) != 0 || at.seq != s->want))
             tell_replica(w, i, s->want, NULL);
         return;
     }

@@ -1,4 +1,5 @@
 /* What nodes promise, with a real KDC between them. */
+#include "impl.h"
 #include "nodes.h"
 
 #include <signal.h>
@@ -395,6 +396,125 @@ static void without_authorize_nobody_may_connect(void **state)
     assert_int_equal(last_seq(&t->a), 0);
 }
 
+/* ---- equality ------------------------------------------------------------------------------- */
+
+/* Writes a record into a store as if a commit had, with a checksum that fits: only that there is none. */
+static void alter(const one *n, const char *key, const char *value)
+{
+    krbrepl_bytes k = {key, strlen(key)}, v = {value, strlen(value)};
+    krbrepl_store *s = NULL;
+    krbrepl__rkey rk;
+    krbrepl__wtxn w;
+
+    assert_int_equal(krbrepl_store_open(&s, n->dir, NULL, NULL), 0);
+    assert_int_equal(krbrepl__rkey_make(s, "principal", k, &rk), 0);
+    assert_int_equal(krbrepl__wtxn_begin(s, &w), 0);
+    assert_int_equal(krbrepl__row_put(s, w.txn, krbrepl__gen(s, w.st.live), &rk, v, 0, NULL), 0);
+    assert_int_equal(krbrepl__wtxn_commit(s, &w), 0);
+    krbrepl_store_close(s);
+}
+
+static void await_proved(const one *n, uint64_t seq, krbrepl_status *st)
+{
+    int turns = 0;
+
+    while (status_of(n, st) != 0 || st->proved_seq != seq)
+        assert_true(patience(&turns));
+}
+
+static void assert_healed(trio *t, uint64_t seq)
+{
+    krbrepl_status a, m;
+
+    await_proved(&t->a, seq, &a);
+    assert_int_equal(a.copies_in, 1);
+    assert_int_equal(a.last_copy_reason, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(a.differs, 1);
+    await_proved(&t->m, seq, &m);
+    assert_int_equal(m.differs, 1);
+    assert_equal_stores(&t->m, &t->a);
+    assert_true(log_has(&t->m, 0, "the content differs at"));
+    assert_true(log_has(&t->a, 0, "the content differs at"));
+}
+
+static void stores_that_run_prove_themselves_equal_and_a_difference_is_healed(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+
+    one_start(&t->m);
+    one_start(&t->a);
+    seq = put_many(&t->m, "record", 40);
+    await_proved(&t->a, seq, &st);
+    assert_int_equal(st.differs, 0);
+    assert_int_equal(st.copies_in, 0);
+    await_proved(&t->m, seq, &st);
+    alter(&t->a, "record-7", "forged");
+    /* What is read anew beside it finds it. */
+    assert_healed(t, put(&t->m, "record-7x", "beside it"));
+}
+
+static void a_record_altered_while_the_replica_was_down_is_found_and_healed(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+
+    one_start(&t->m);
+    one_start(&t->a);
+    seq = put_many(&t->m, "record", 40);
+    await_proved(&t->a, seq, &st);
+    one_end(&t->a, SIGTERM);
+    alter(&t->a, "record-7", "forged");
+    one_start(&t->a);
+    assert_healed(t, seq);
+}
+
+/* Changes the last byte of a record, which then does not match its checksum any more. */
+static void damage(const one *n, const char *key)
+{
+    krbrepl_bytes k = {key, strlen(key)};
+    krbrepl_store *s = NULL;
+    krbrepl__rkey rk;
+    krbrepl__wtxn w;
+    MDB_val mk, mv, copy;
+
+    assert_int_equal(krbrepl_store_open(&s, n->dir, NULL, NULL), 0);
+    assert_int_equal(krbrepl__rkey_make(s, "principal", k, &rk), 0);
+    assert_int_equal(krbrepl__wtxn_begin(s, &w), 0);
+    mk = (MDB_val){rk.ck.len, rk.ck.b};
+    assert_int_equal(mdb_get(w.txn, krbrepl__gen(s, w.st.live), &mk, &mv), 0);
+    copy = (MDB_val){mv.mv_size, malloc(mv.mv_size)};
+    assert_non_null(copy.mv_data);
+    memcpy(copy.mv_data, mv.mv_data, mv.mv_size);
+    ((uint8_t *)copy.mv_data)[mv.mv_size - 1] ^= 1;
+    assert_int_equal(mdb_put(w.txn, krbrepl__gen(s, w.st.live), &mk, &copy, 0), 0);
+    free(copy.mv_data);
+    assert_int_equal(krbrepl__wtxn_commit(s, &w), 0);
+    krbrepl_store_close(s);
+}
+
+static void a_damaged_record_of_a_replica_is_named_and_healed(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+
+    one_start(&t->m);
+    one_start(&t->a);
+    seq = put_many(&t->m, "record", 40);
+    await_proved(&t->a, seq, &st);
+    one_end(&t->a, SIGTERM);
+    damage(&t->a, "record-7");
+    one_start(&t->a);
+    await_proved(&t->a, seq, &st);
+    assert_int_equal(st.last_copy_reason, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(st.differs, 1);
+    assert_true(log_has(&t->a, 0, "record principal record-7 does not match its checksum"));
+    assert_equal_stores(&t->m, &t->a);
+}
+
 int main(int argc, char **argv)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, trio_make, trio_drop)
@@ -413,6 +533,9 @@ int main(int argc, char **argv)
         LIVE(status_shows_an_absent_replica_and_its_lag),
         LIVE(a_new_replica_is_copied_when_the_journal_is_trimmed),
         LIVE(without_authorize_nobody_may_connect),
+        LIVE(stores_that_run_prove_themselves_equal_and_a_difference_is_healed),
+        LIVE(a_record_altered_while_the_replica_was_down_is_found_and_healed),
+        LIVE(a_damaged_record_of_a_replica_is_named_and_healed),
     };
     int failed;
 

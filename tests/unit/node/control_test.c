@@ -49,6 +49,7 @@ static void a_status_arrives_as_it_was_sent(void **state)
         in.database_id[i] = (uint8_t)(i + 1);
     fill(&in, offsetof(krbrepl_status, role), offsetof(krbrepl_status, pos));
     fill(&in, offsetof(krbrepl_status, known_epoch), offsetof(krbrepl_status, last_error));
+    fill(&in, offsetof(krbrepl_status, proved_seq), sizeof in);
     in.pos.seq = 7;
     in.pos.epoch = 3;
     memset(in.pos.chain, 0xcc, sizeof in.pos.chain);

@@ -67,8 +67,8 @@ static void alter(krbrepl_store *s, const char *key, const char *value)
 
     assert_int_equal(krbrepl__rkey_make(s, "principal", st_bytes(key), &k), 0);
     assert_int_equal(krbrepl__wtxn_begin(s, &w), 0);
-    assert_int_equal(krbrepl__row_put(s, w.txn, krbrepl__gen(s, w.st.live), &k, st_bytes(value), 0, NULL),
-                     0);
+    assert_int_equal(
+        krbrepl__row_put(s, w.txn, krbrepl__gen(s, w.st.live), &k, st_bytes(value), 0, NULL), 0);
     assert_int_equal(krbrepl__wtxn_commit(s, &w), 0);
 }
 

@@ -230,6 +230,16 @@ static void put_ping(krbrepl__buf *b)
     put_message(b, KRBREPL__FRAME_PONG, &empty);
 }
 
+static void put_check(krbrepl__buf *b)
+{
+    krbrepl__check c = {.seq = 2};
+
+    put_message(b, KRBREPL__FRAME_CHECK, &c);
+    c.has = KRBREPL__HAS(KRBREPL__TAG_ROOT);
+    memset(c.root, 0xd7, sizeof c.root);
+    put_message(b, KRBREPL__FRAME_CHECK, &c);
+}
+
 static void put_parting(krbrepl__buf *b, unsigned type, uint64_t code, const char *text)
 {
     krbrepl__parting p = {.has = KRBREPL__HAS(KRBREPL__TAG_TEXT), .code = code};
@@ -289,6 +299,7 @@ static const struct {
     {"copy", put_copy},
     {"ack", put_ack},
     {"ping-pong", put_ping},
+    {"check", put_check},
     {"bye", put_bye},
 };
 #define KNOWN (sizeof known / sizeof known[0])
