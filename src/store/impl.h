@@ -313,8 +313,4 @@ int krbrepl__origin_check(krbrepl_store *s, const char *who, const char *why);
 void krbrepl__local_forget(krbrepl_store *s, const krbrepl__buf *keys);
 void krbrepl__local_close(krbrepl_store *s);
 
-/* Upkeep of what a copy or load left (build.c): a bounded piece of emptying the generation that is not
- * live, when it holds rubbish, or what a builder who has died left. 1: more to do; 0; negative. */
-int krbrepl__empty_other(krbrepl_store *s);
-
 #endif
