@@ -65,7 +65,7 @@ static int end_by_itself(krbrepl_node *n)
     return err;
 }
 
-int krbrepl__node_process(krbrepl_node *n)
+static int process(krbrepl_node *n)
 {
     if (!n->running)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE, "node: it is not running; start it first");
@@ -79,6 +79,18 @@ int krbrepl__node_process(krbrepl_node *n)
     krbrepl__conn_reap(n);
     krbrepl__control_settle(n);
     return n->ended != 0 ? end_by_itself(n) : 0;
+}
+
+/* The thread of a spawned node waits for descriptors without the lock, so nobody else may. */
+static int driven(krbrepl_node *n)
+{
+    return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
+                         "node: a thread of its own drives it already; call krbrepl_node_stop first");
+}
+
+int krbrepl__node_process(krbrepl_node *n)
+{
+    return n->spawned ? driven(n) : process(n);
 }
 
 int krbrepl__node_fd(const krbrepl_node *n)
@@ -114,7 +126,7 @@ static int turn(krbrepl_node *n, int wait_ms, int *next_wait)
     rc = krbrepl__node_enter(n, 0);
     if (rc != 0)
         return rc;
-    rc = krbrepl__node_process(n);
+    rc = process(n);
     *next_wait = rc == 0 ? krbrepl__node_timeout(n) : 0;
     krbrepl__node_leave(n);
     return rc;
@@ -139,8 +151,7 @@ static int claim(krbrepl_node *n)
     if (!n->running)
         rc = krbrepl__fail(&n->ei, KRBREPL_ERR_STATE, "node: it is not running; start it first");
     else if (n->spawned)
-        rc = krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
-                           "node: a thread of its own drives it already; call krbrepl_node_stop first");
+        rc = driven(n);
     krbrepl__node_leave(n);
     return rc;
 }

@@ -76,6 +76,7 @@ struct krbrepl_node {
     int wake_sock;
     krbrepl__watch wake_sock_watch;
     krbrepl__timer tick, upkeep;
+    unsigned upkeep_waits; /* for peers, in a row */
     krbrepl_store_info info; /* as of the last look */
     int look_failed;
     krbrepl__master *master;
@@ -102,6 +103,8 @@ struct krbrepl_node {
 
 /* ---- node.c --------------------------------------------------------------------------------- */
 uint64_t krbrepl__node_now(krbrepl_node *n);
+/* A time out of an option: 0 is `preset`, and none is longer than 30 days. */
+uint64_t krbrepl__node_ms(uint64_t ms, uint64_t preset);
 /* Prepares what both roles share, up to the lock and the sockets in the store's directory. */
 int krbrepl__node_begin(krbrepl_node *n, int master_side);
 void krbrepl__node_end(krbrepl_node *n); /* undoes it, from wherever it got to */
