@@ -486,6 +486,20 @@ static int timers(krbrepl__sess *s)
     return s->chan->out.len < KRBREPL__SESS_OUT_MAX ? send_ping(s, KRBREPL__FRAME_PING) : 0;
 }
 
+static void give_back(krbrepl__buf *b)
+{
+    if (b->len == 0 && b->err == 0 && b->cap > KRBREPL__SESS_KEEP)
+        krbrepl__buf_free(b);
+}
+
+/* A master of ten thousand replicas must not keep for each of them what its largest moment took. */
+static void rest(krbrepl__sess *s)
+{
+    give_back(&s->chan->out);
+    give_back(&s->chan->in);
+    give_back(&s->m.pend);
+}
+
 int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
@@ -497,6 +511,8 @@ int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms)
     if (timers(s) == 0 && is_up(s))
         more = s->master ? krbrepl__master_work(s) : krbrepl__replica_work(s);
     finish(s, before, 0);
+    if (more <= 0 && s->master)
+        rest(s);
     return more > 0 && s->info.phase != KRBREPL__SESS_CLOSED;
 }
 
