@@ -1,12 +1,19 @@
 /* impl.h: what the files of src/store share.
  *
  * Tables of the environment (docs/store-format.md has every byte):
- *   meta        format, id, created, ancestors, retention, and `state`, the one hot value
- *   journal     seq:u64 -> chain[32] || encoded commit. The journal is journal_first .. pos.seq;
- * anything outside of that range is rubbish that upkeep removes chains      seq:u64 -> chain[32], of
- * commits that were trimmed from the journal; valid from chains_first records.a, records.b canonical
- * key -> row; state.live says which one is the database staging     free for loads and copies replicas
- * principal -> slot
+ *
+ *   | table     | key           | value                                                         |
+ *   |-----------|---------------|---------------------------------------------------------------|
+ *   | meta      | a name        | format, id, created, ancestors, retention; and `state`, which |
+ *   |           |               | every commit writes                                           |
+ *   | journal   | seq:u64       | chain[32] || encoded commit, of journal_first .. pos.seq;     |
+ *   |           |               | what lies outside of that is rubbish that upkeep removes      |
+ *   | chains    | seq:u64       | chain[32] of a commit that was trimmed from the journal;      |
+ *   |           |               | counts from chains_first on                                   |
+ *   | records.a | canonical key | a row; state.live says whether this table is the database,    |
+ *   | records.b | canonical key | or this one                                                   |
+ *   | staging   |               | nothing                                                       |
+ *   | replicas  | principal     | a slot                                                        |
  *
  * Locks, in the order in which they are taken: the registry's mutex, an environment's mutex. LMDB's
  * writer lock is taken with neither of them held. */
