@@ -12,20 +12,42 @@
 #include "files.h"
 #include "impl.h"
 
-/* Opens FILE.tmp for this backup alone. What a dead one left there is written over. */
+/* Removes what a dead backup left, unless a living one holds it. */
+static int clear_tmp(krbrepl_store *s, const char *tmp)
+{
+    int busy, fd = open(tmp, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    if (busy)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
+                             "backup: %s is being written by another backup", tmp);
+    if (unlink(tmp) != 0 && errno != ENOENT)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: removing %s", tmp);
+    return 0;
+}
+
+/* Makes FILE.tmp for this backup alone. It is always a new file: one that was there may belong to, or be
+ * open in, a process that must not see the keys. */
 static int open_tmp(krbrepl_store *s, const char *tmp, int *out)
 {
     struct stat named, held;
-    int fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd, rc = clear_tmp(s, tmp);
 
-    if (fd < 0)
+    if (rc != 0)
+        return rc;
+    fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
         return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
     *out = fd;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 || stat(tmp, &named) != 0 ||
-        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 ||
+        lstat(tmp, &named) != 0 || held.st_ino != named.st_ino || held.st_dev != named.st_dev)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
                              "backup: %s is being written by another backup", tmp);
-    if (fchmod(fd, 0600) != 0 || ftruncate(fd, 0) != 0)
+    if (fchmod(fd, 0600) != 0)
         return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
     return 0;
 }
