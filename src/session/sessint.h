@@ -7,11 +7,11 @@
 #include "msg.h"
 #include "session.h"
 
-#define KRBREPL__SESS_WINDOW_MIN 4096u       /* a smaller window is refused */
-#define KRBREPL__SESS_GROUP 1024u            /* commits in one apply */
+#define KRBREPL__SESS_WINDOW_MIN 4096u /* a smaller window is refused */
+#define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
-#define KRBREPL__SESS_KEEP 16384u /* an empty buffer that is larger is given back */
+#define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */
 #define KRBREPL__NEVER UINT64_MAX
 
 /* The master's end. */
@@ -53,7 +53,8 @@ typedef struct krbrepl__sess_replica {
     krbrepl__copy_start start;
     krbrepl__copy_end end;
     krbrepl_pos build; /* position of the copy that is being built */
-    krbrepl_bytes group[KRBREPL__SESS_GROUP];
+    krbrepl_bytes
+        *group; /* KRBREPL__SESS_GROUP of them; a master, who may have many sessions, has none */
 } krbrepl__sess_replica;
 
 struct krbrepl__sess {

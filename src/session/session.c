@@ -22,6 +22,7 @@ static void sess_free(krbrepl__sess *s)
     krbrepl__intake_free(&s->r.commits);
     krbrepl__intake_free(&s->r.records);
     krbrepl__msg_free(KRBREPL__FRAME_COPY_BEGIN, &s->r.start);
+    krbrepl__free(s->r.group, 0); /* holds no bytes of its own */
     krbrepl__free(s, sizeof *s);
 }
 
@@ -60,7 +61,9 @@ int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_
     sess_init(s, cfg, now_ms);
     s->name = krbrepl__strdup(cfg->name);
     s->address = krbrepl__strdup(cfg->address);
-    if (s->name == NULL || s->address == NULL) {
+    if (!cfg->master)
+        s->r.group = krbrepl__alloc_array(KRBREPL__SESS_GROUP, sizeof *s->r.group);
+    if (s->name == NULL || s->address == NULL || (!cfg->master && s->r.group == NULL)) {
         sess_free(s);
         return KRBREPL_ERR_NOMEM;
     }

@@ -206,6 +206,7 @@ static void session_without_work_holds_no_large_buffer(void **state)
     assert_up(&p);
     assert_true(krbrepl__sess_out(p.m)->cap <= 16384);
     assert_true(p.m->m.pend.cap <= 16384);
+    assert_true(sizeof *p.m <= 4096);
     pair_free(&p);
 }
 
