@@ -100,9 +100,11 @@ KRBREPL_API int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_optio
  * the node tries again, for ever. */
 KRBREPL_API int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt);
 
-/* Says goodbye to the peers and stops. The node can be started again, in either role. */
+/* Says goodbye to the peers and stops. The node can be started again, in either role. STATE while another
+ * thread is in krbrepl_node_run: krbrepl_node_quit ends that first. */
 KRBREPL_API int krbrepl_node_stop(krbrepl_node *n);
-/* Stops if needed. NULL is fine. Legal in a forked child, where it only frees memory. */
+/* Stops if needed. NULL is fine. Legal in a forked child, where it only frees memory. Nothing happens
+ * while another thread is in krbrepl_node_run. */
 KRBREPL_API void krbrepl_node_free(krbrepl_node *n);
 
 /* ---- the loop ------------------------------------------------------------------------------- */

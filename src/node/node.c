@@ -336,7 +336,7 @@ int krbrepl__node_begin(krbrepl_node *n, int master_side)
 {
     int rc;
 
-    if (n->running || n->spawned)
+    if (n->running || n->driven)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
                              "node: it is running already; call krbrepl_node_stop first");
     krbrepl__errinfo_clear(&n->ei);
@@ -433,8 +433,8 @@ void krbrepl__node_free(krbrepl_node *n)
     if (n == NULL)
         return;
     /* A thread that has ended by itself is still to be joined: it may be on its last steps in here. */
-    if (n->running || n->spawned)
-        krbrepl__node_stop(n);
+    if ((n->running || n->driven) && krbrepl__node_stop(n) != 0)
+        return; /* another thread is at work in it */
     if (n->poller != NULL)
         krbrepl__poller_del(n->poller, &n->wake_watch);
     pthread_mutex_destroy(&n->lock);
@@ -442,11 +442,11 @@ void krbrepl__node_free(krbrepl_node *n)
 }
 
 /* A child has copies of the descriptors and of the memory, and none of the threads. What the sessions hold
- * of the store and of OpenSSL is the parent's work under way: it is not even freed. Where a thread of the
- * node's own was at work in the parent, no memory is touched, for it may be in any state. */
+ * of the store and of OpenSSL is the parent's work under way: it is not even freed. Where a thread was
+ * at work in the parent, no memory is touched, for it may be in any state. */
 void krbrepl__node_free_forked(krbrepl_node *n)
 {
-    if (n == NULL || n->spawned)
+    if (n == NULL || n->driven)
         return;
     krbrepl__conn_forget_all(n);
     krbrepl__master_forget(n);

@@ -96,6 +96,7 @@ struct krbrepl_node {
     int acks_moved; /* waiting clients have to be looked at */
     uint8_t in[KRBREPL__TURN_BYTES];
 
+    int driven; /* a thread is in the loop: the node's own when it is spawned, else one of the host's */
     int spawned;
     pthread_t thread;
     int thread_rc;

@@ -439,6 +439,43 @@ static void the_poll_twin_drives_a_node_as_well(void **state)
     drop(&b);
 }
 
+static void *run_it(void *arg)
+{
+    bench *b = arg;
+
+    return (void *)(intptr_t)krbrepl_node_run(b->n);
+}
+
+static void a_node_that_a_thread_runs_is_no_other_thread_s_to_touch(void **state)
+{
+    int turns = 0, rc;
+    pthread_t th;
+    void *ran;
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(pthread_create(&th, NULL, run_it, &b), 0);
+    while ((rc = krbrepl_node_process(b.n)) == 0 && bounded(&turns))
+        continue;
+    assert_int_equal(rc, KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_stop(b.n), KRBREPL_ERR_STATE);
+    b.ei.size = sizeof b.ei;
+    assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+    assert_non_null(strstr(b.ei.text, "krbrepl_node_quit"));
+    krbrepl_node_free(b.n);
+    assert_int_equal(krbrepl_node_quit(b.n), 0);
+    assert_int_equal(pthread_join(th, &ran), 0);
+    assert_int_equal((intptr_t)ran, 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    drop(&b);
+}
+
 static pthread_key_t at_thread_end;
 static atomic_int threads_ended;
 
@@ -788,6 +825,7 @@ int main(void)
         cmocka_unit_test(a_host_with_a_loop_needs_a_descriptor_and_a_timeout),
         cmocka_unit_test(run_ends_on_quit_also_from_a_signal_handler),
         cmocka_unit_test(a_spawned_node_is_asked_from_another_thread_and_stops),
+        cmocka_unit_test(a_node_that_a_thread_runs_is_no_other_thread_s_to_touch),
         cmocka_unit_test(a_thread_that_ended_by_itself_is_gone_when_its_node_is_freed),
         cmocka_unit_test(the_poll_twin_drives_a_node_as_well),
         cmocka_unit_test(a_commit_of_another_process_wakes_the_node),
