@@ -61,7 +61,7 @@ int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t c
     int same = memcmp(c->lineage, pos->lineage, sizeof pos->lineage) == 0;
     uint64_t changes = c->kind == KRBREPL_COMMIT_CHANGES ? c->nchanges : 0;
 
-    if (c->seq != pos->seq + 1)
+    if (c->seq > KRBREPL__SEQ_MAX || c->seq != pos->seq + 1)
         return malformed(s, c->seq, "is not the one after the last");
     if (c->epoch < pos->epoch)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FENCED,

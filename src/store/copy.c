@@ -144,7 +144,9 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
     krbrepl__buf_init(&c->pending, 0);
     krbrepl__touched_init(&c->touched);
     rc = krbrepl__ancestry_copy(&c->ancestry, ancestry);
-    if (rc != 0)
+    if (rc == 0 && from->seq > KRBREPL__SEQ_MAX)
+        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_PROTO, "copy: there is no such position");
+    else if (rc != 0)
         rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
     if (rc == 0)
         rc = krbrepl__build_lock(s, &c->lock);
@@ -266,7 +268,7 @@ static int check_commit(krbrepl__copy *c, const krbrepl__commit *m)
     krbrepl_errinfo *ei = KRBREPL__EI(c->build.s);
     const unsigned long long seq = (unsigned long long)m->seq;
 
-    if (m->seq != c->pos.seq + 1)
+    if (m->seq > KRBREPL__SEQ_MAX || m->seq != c->pos.seq + 1)
         return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: commit %llu came after %llu", seq,
                              (unsigned long long)c->pos.seq);
     if (m->kind == KRBREPL_COMMIT_RESET)

@@ -32,6 +32,7 @@
 #include "storecalls.h"
 
 #define KRBREPL__FORMAT 1u
+#define KRBREPL__SEQ_MAX (UINT64_MAX - 1) /* so that the seq after the last one is a number too */
 
 enum krbrepl__dbi {
     KRBREPL__DBI_META,
@@ -299,6 +300,9 @@ int krbrepl__slots_hold(krbrepl_store *s, MDB_txn *txn, uint64_t *hold);
 
 /* ---- small things ---------------------------------------------------------------------------- */
 
+/* 0 while s->dir is the directory that was opened, else STATE: what is done by name would be done to another
+ * store. */
+int krbrepl__dir_check(krbrepl_store *s);
 /* flock on a file in the store's directory, made if it is not there. LOCKED with `what` in the text. */
 int krbrepl__lock_file(krbrepl_store *s, const char *name, const char *what, int *fd);
 /* Lets go and sets *fd to -1. A forked child only closes: the lock is its parent's. */

@@ -125,6 +125,8 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     if (rc == 0)
         rc = krbrepl__build_lock(s, &l->lock);
     if (rc == 0)
+        rc = krbrepl__dir_check(s);
+    if (rc == 0)
         rc = krbrepl__sorter_open(&l->sorter, s->dir, KRBREPL__EI(s));
     if (rc != 0) {
         load_free(l);

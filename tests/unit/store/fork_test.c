@@ -1,5 +1,8 @@
-/* A process that forks while it loads or copies: the child holds nothing back, and takes nothing away. */
+/* A process that forks or dies while it loads or copies: the child holds nothing back and takes nothing away,
+ * and the dead leave nothing. */
 #include "bulk.h"
+
+#include <signal.h>
 
 static int setup(void **state)
 {
@@ -125,6 +128,31 @@ static void child_that_aborts_a_copy_leaves_it_to_its_parent(void **state)
     krbrepl__store_close(s);
 }
 
+static void killed_load_leaves_no_records_in_a_file(void **state)
+{
+    krbrepl_store *s = store_make(*state, "s", KRBREPL_CREATE_MASTER);
+    char dir[320], path[340];
+    krbrepl_load *l;
+    struct stat st;
+    int status;
+    pid_t pid;
+
+    krbrepl__store_close(s);
+    tmpdir_path(*state, "s", dir);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        s = store_open_at(dir);
+        l = begin_load(s);
+        OKS(s, krbrepl__load_put(l, "principal", text("a", 1), text("secret", 6)));
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    snprintf(path, sizeof path, "%s/load.tmp", dir);
+    assert_int_equal(lstat(path, &st), -1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -132,6 +160,7 @@ int main(void)
         T(child_forked_during_a_load_does_not_keep_the_next_one_out),
         T(child_forked_during_a_copy_does_not_keep_the_next_one_out),
         T(child_that_aborts_a_copy_leaves_it_to_its_parent),
+        T(killed_load_leaves_no_records_in_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
