@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 static int setup(void **state)
@@ -235,6 +236,28 @@ static void backup_goes_into_a_file_that_nobody_else_has_open(void **state)
     krbrepl__store_close(s);
 }
 
+static void running_backup_is_not_disturbed_by_another_of_its_name(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    char path[320], name[320], got[6] = "";
+    int fd;
+
+    /* What a running backup looks like to others. */
+    fd = open(tmpdir_path(*state, "file.tmp", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(write(fd, "begun", 5), 5);
+    assert_int_equal(krbrepl__backup(s, tmpdir_path(*state, "file", name)), KRBREPL_ERR_LOCKED);
+    close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, got, 6), 5);
+    assert_memory_equal(got, "begun", 5);
+    close(fd);
+    backup(s, *state, "file");
+    krbrepl__store_close(s);
+}
+
 static void restored_store_is_closed_to_others_whatever_was_there(void **state)
 {
     krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
@@ -448,6 +471,7 @@ int main(void)
         T(backup_under_commits_is_one_moment),
         T(nothing_is_written_over),
         T(backup_goes_into_a_file_that_nobody_else_has_open),
+        T(running_backup_is_not_disturbed_by_another_of_its_name),
         T(restored_store_is_closed_to_others_whatever_was_there),
         T(restore_needs_no_more_address_space_than_opening),
         T(restore_takes_an_empty_directory),
