@@ -74,6 +74,9 @@ int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t c
                              (unsigned long long)c->seq);
     if (same && c->epoch != pos->epoch)
         return malformed(s, c->seq, "has another epoch in the same lineage");
+    /* Two lineages of one epoch could not be told apart by fencing. */
+    if (!same && c->epoch == pos->epoch)
+        return malformed(s, c->seq, "draws a lineage without raising the epoch");
     if (c->cumulative - changes != cumulative || c->cumulative < changes)
         return malformed(s, c->seq, "does not go on with the count of changes");
     return 0;

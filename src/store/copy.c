@@ -262,26 +262,14 @@ int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes va
     return c->pending.len < KRBREPL__SLICE_BYTES ? 0 : write_pending(c);
 }
 
-/* Whether a commit is the one that follows. */
+/* Whether a commit is the one that follows, by the rules of a store that applies it. */
 static int check_commit(krbrepl__copy *c, const krbrepl__commit *m)
 {
-    krbrepl_errinfo *ei = KRBREPL__EI(c->build.s);
-    const unsigned long long seq = (unsigned long long)m->seq;
-
-    if (m->seq > KRBREPL__SEQ_MAX || m->seq != c->pos.seq + 1)
-        return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: commit %llu came after %llu", seq,
-                             (unsigned long long)c->pos.seq);
     if (m->kind == KRBREPL_COMMIT_RESET)
-        return krbrepl__fail(ei, KRBREPL_ERR_TRIMMED,
-                             "copy: commit %llu replaced the master's content; copy again", seq);
-    if (m->epoch < c->pos.epoch)
-        return krbrepl__fail(ei, KRBREPL_ERR_FENCED, "copy: commit %llu is of epoch %llu after %llu",
-                             seq, (unsigned long long)m->epoch, (unsigned long long)c->pos.epoch);
-    if (m->kind != KRBREPL_COMMIT_LINEAGE &&
-        (m->epoch != c->pos.epoch || memcmp(m->lineage, c->pos.lineage, sizeof m->lineage) != 0))
-        return krbrepl__fail(ei, KRBREPL_ERR_DIVERGED,
-                             "copy: commit %llu is of another lineage than the one before it", seq);
-    return 0;
+        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_TRIMMED,
+                             "copy: commit %llu replaced the master's content; copy again",
+                             (unsigned long long)m->seq);
+    return krbrepl__commit_follows(c->build.s, &c->pos, c->cumulative, m);
 }
 
 /* Moves the copy's position over a commit. */
