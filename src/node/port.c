@@ -99,8 +99,10 @@ static int port_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__an
                            uint64_t cumulative, uint64_t bytes)
 {
     krbrepl__node_port *np = ctx;
+    int rc = krbrepl__empty_other(np->store);
 
-    return krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
+    /* What an earlier copy left may be large, and the host must not wait for its end in one call. */
+    return rc != 0 ? rc : krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
 }
 
 /* A session asks for nothing of a copy that it has not begun; a mistake there must not crash a host. */

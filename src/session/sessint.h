@@ -11,6 +11,7 @@
 #define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
+#define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */
 #define KRBREPL__NEVER UINT64_MAX
 
 /* The master's end. */
@@ -59,7 +60,8 @@ typedef struct krbrepl__sess_replica {
     int check_asked;   /* the owner knows of it */
     int has_theirs, has_ours;
     uint8_t theirs[32], ours[32];
-    krbrepl_bytes group[KRBREPL__SESS_GROUP];
+    krbrepl_bytes
+        *group; /* KRBREPL__SESS_GROUP of them; a master, who may have many sessions, has none */
 } krbrepl__sess_replica;
 
 struct krbrepl__sess {

@@ -64,6 +64,7 @@ typedef struct krbrepl__port {
     int (*adopt)(void *ctx, const uint8_t database_id[16]);
     int (*learn_epoch)(void *ctx, uint64_t epoch);
     int (*apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+    /* 1: an earlier copy is still being cleared away, a piece with each call; call again. */
     int (*copy_begin)(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
                       uint64_t cumulative, uint64_t bytes);
     int (*copy_put)(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value);

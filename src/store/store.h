@@ -129,6 +129,10 @@ int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
  * more to do; 0: done; negative: error. */
 int krbrepl__store_upkeep(krbrepl_store *s);
 
+/* The part of it that a copy must wait for: a bounded piece of emptying the generation that is not live, when
+ * it holds rubbish, or what a builder who has died left. Answers as upkeep. */
+int krbrepl__empty_other(krbrepl_store *s);
+
 /* The datagram socket by which writers wake the node of a store; the node binds it in the store's
  * directory. A hint, never the truth. */
 #define KRBREPL__WAKE_SOCKET "wake.sock"
