@@ -4,28 +4,33 @@
 #include "cli.h"
 
 struct keep {
-    uint64_t entries, bytes, age_ms, cap;
+    uint64_t entries, bytes, age_ms, cap, slot_ms;
 };
 
-#define KEEP_OPTS(k)                                                                  \
-    {.name = "keep-entries",                                                          \
-     .kind = OPT_NUMBER,                                                              \
-     .to = &(k)->entries,                                                             \
-     .arg = "N",                                                                      \
-     .help = "commits that the journal keeps (100,000)"},                             \
-        {.name = "keep-bytes",                                                        \
-         .kind = OPT_SIZE,                                                            \
-         .to = &(k)->bytes,                                                           \
-         .arg = "SIZE",                                                               \
-         .help = "size of the journal (256 MiB)"},                                    \
-        {.name = "keep-age",                                                          \
-         .kind = OPT_TIME,                                                            \
-         .to = &(k)->age_ms,                                                          \
-         .arg = "TIME",                                                               \
-         .help = "drop commits that are older (no limit)"},                           \
-    {                                                                                 \
-        .name = "keep-hard-cap", .kind = OPT_SIZE, .to = &(k)->cap, .arg = "SIZE",    \
-        .help = "size up to which a replica that is behind holds the journal (4 GiB)" \
+#define KEEP_OPTS(k)                                                                     \
+    {.name = "keep-entries",                                                             \
+     .kind = OPT_NUMBER,                                                                 \
+     .to = &(k)->entries,                                                                \
+     .arg = "N",                                                                         \
+     .help = "commits that the journal keeps (100,000)"},                                \
+        {.name = "keep-bytes",                                                           \
+         .kind = OPT_SIZE,                                                               \
+         .to = &(k)->bytes,                                                              \
+         .arg = "SIZE",                                                                  \
+         .help = "size of the journal (256 MiB)"},                                       \
+        {.name = "keep-age",                                                             \
+         .kind = OPT_TIME,                                                               \
+         .to = &(k)->age_ms,                                                             \
+         .arg = "TIME",                                                                  \
+         .help = "drop commits that are older (no limit)"},                              \
+        {.name = "keep-hard-cap",                                                        \
+         .kind = OPT_SIZE,                                                               \
+         .to = &(k)->cap,                                                                \
+         .arg = "SIZE",                                                                  \
+         .help = "size up to which a replica that is behind holds the journal (4 GiB)"}, \
+    {                                                                                    \
+        .name = "keep-slots", .kind = OPT_TIME, .to = &(k)->slot_ms, .arg = "TIME",      \
+        .help = "forget a replica that was not seen for so long (14 days)"               \
     }
 
 static void retention_of(const struct keep *k, krbrepl_retention *r)
@@ -35,6 +40,7 @@ static void retention_of(const struct keep *k, krbrepl_retention *r)
     r->bytes = k->bytes;
     r->seconds = (k->age_ms + 999) / 1000;
     r->hard_cap = k->cap;
+    r->slot_seconds = (k->slot_ms + 999) / 1000;
 }
 
 /* What a store is, after something was done to it. */

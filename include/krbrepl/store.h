@@ -27,13 +27,15 @@ typedef struct krbrepl_load krbrepl_load;   /* a whole new content being brought
 #define KRBREPL_CREATE_MASTER 1u /* make it a master at once: draws lineage, id and epoch 1 */
 
 /* How much journal to keep. Zero means the default: 100,000 entries, 256 MiB, no age, and 4 GiB as
- * the hard cap up to which a known replica that is behind holds the journal back. */
+ * the hard cap up to which a known replica that is behind holds the journal back. A replica that was
+ * not seen for `slot_seconds` (14 days) is forgotten, and holds nothing back from then on. */
 typedef struct krbrepl_retention {
     size_t size;
     uint64_t entries;
     uint64_t bytes;
     uint64_t seconds;
     uint64_t hard_cap;
+    uint64_t slot_seconds;
 } krbrepl_retention;
 
 typedef struct krbrepl_create_options {
@@ -85,6 +87,7 @@ typedef struct krbrepl_store_info {
     uint64_t format;
     uint64_t flags; /* KRBREPL_STORE_NOSYNC */
     uint64_t retention_entries, retention_bytes, retention_seconds, retention_hard_cap;
+    uint64_t retention_slot_seconds;
 } krbrepl_store_info;
 
 KRBREPL_API int krbrepl_store_info_get(krbrepl_store *s, krbrepl_store_info *out);
@@ -97,6 +100,32 @@ KRBREPL_API int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_rete
 
 /* Brings a store of an older format to today's, in place. Nobody may have it open. */
 KRBREPL_API int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei);
+
+/* ---- what a master remembers of its replicas ------------------------------------------------ */
+
+/* A replica's place in the journal. Times are microseconds of wall clock since 1970, 0: never. */
+typedef struct krbrepl_slot {
+    size_t size;
+    const char *principal; /* never NULL */
+    uint64_t hold;         /* first seq that it still needs; 0: it holds nothing back */
+    uint64_t durable;      /* last seq that it has acknowledged as durable */
+    int64_t last_seen_us;
+    int64_t expires_us;    /* when it is forgotten, unless it is seen before; 0: never */
+    int64_t last_copy_us;
+    uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
+} krbrepl_slot;
+
+/* Answer 0 to go on; anything else ends the walk and is its result. `slot` is borrowed until it
+ * returns. */
+typedef int krbrepl_slot_fn(void *ctx, const krbrepl_slot *slot);
+
+/* Calls `fn` for each slot, in the order of the principals. Does not hold a read transaction while `fn`
+ * runs. A running master writes its slots about once a second. */
+KRBREPL_API int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx);
+
+/* Forgets a replica, so that it holds the journal back no longer. One that is connected, or connects
+ * later, gets a new slot. NOTFOUND. */
+KRBREPL_API int krbrepl_slot_drop(krbrepl_store *s, const char *principal);
 
 /* ---- roles ---------------------------------------------------------------------------------- */
 

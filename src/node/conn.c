@@ -113,8 +113,11 @@ static void count(krbrepl__conn *c, const krbrepl__sess_info *i)
     t->bytes_out += i->bytes_out - c->seen.bytes_out;
     *(c->inbound ? &t->commits_out : &t->commits_in) += i->commits - c->seen.commits;
     *(c->inbound ? &t->copies_out : &t->copies_in) += i->copies - c->seen.copies;
-    if (i->copies != c->seen.copies)
+    if (i->copies != c->seen.copies) {
         c->copy_us = c->n->sys->wall_us(c->n->sys->ctx);
+        t->copies_by_reason[i->copy_reason < KRBREPL_COPY_REASONS ? i->copy_reason : 0] +=
+            i->copies - c->seen.copies;
+    }
     c->seen = (krbrepl__conn_seen){i->commits, i->bytes_in, i->bytes_out, i->copies};
 }
 

@@ -41,6 +41,7 @@ typedef struct krbrepl__counters {
     uint64_t bytes_in, bytes_out;
     uint64_t copies_in, copies_out;
     uint64_t refused;
+    uint64_t copies_by_reason[KRBREPL_COPY_REASONS];
 } krbrepl__counters;
 
 struct krbrepl_node {

@@ -219,6 +219,7 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     s->copies_in = n->count.copies_in;
     s->copies_out = n->count.copies_out;
     s->refused = n->count.refused;
+    memcpy(s->copies_by_reason, n->count.copies_by_reason, sizeof s->copies_by_reason);
     s->started_us = n->started_us;
     if (!n->running)
         return 0;
@@ -226,5 +227,7 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     fill_sessions(n, s);
     if (n->replica != NULL)
         fill_replica(n, s);
+    if (n->master != NULL)
+        krbrepl__slots_status(n, s);
     return 0;
 }

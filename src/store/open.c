@@ -309,6 +309,7 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
     out->retention_bytes = keep.bytes;
     out->retention_seconds = keep.seconds;
     out->retention_hard_cap = keep.hard_cap;
+    out->retention_slot_seconds = keep.slot_seconds;
     return 0;
 }
 

@@ -89,7 +89,8 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
                               int *end, krbrepl_pos *at);
 
 /* What the master remembers of a replica. The journal is kept from the lowest `hold` on, up to the hard
- * cap. */
+ * cap. A slot whose `seen_us` is longer ago than the retention says has expired and holds nothing; one
+ * without a time (0) does not expire. */
 typedef struct krbrepl__slot {
     char principal[1025];
     uint64_t hold;     /* first seq it still needs; 0: nothing is held */
@@ -102,7 +103,11 @@ typedef struct krbrepl__slot {
 
 int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot, size_t n); /* one transaction */
 int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbrepl__slot *), void *ctx);
+int krbrepl__store_slots_count(krbrepl_store *s, uint64_t *n);
 int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
+/* Drops the slots that have expired and that `may_go` does not want to keep. */
+int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),
+                                void *ctx);
 
 /* ---- upkeep, by the node when idle ----------------------------------------------------------- */
 

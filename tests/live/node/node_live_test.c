@@ -378,8 +378,84 @@ static void a_new_replica_is_copied_when_the_journal_is_trimmed(void **state)
     assert_int_equal(st.copies_in, 1);
     assert_int_equal(st.last_copy_reason, KRBREPL_COPY_EMPTY);
     assert_true(st.last_copy_us > 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_EMPTY], 1);
     assert_int_equal(status_of(&t->m, &st), 0);
     assert_int_equal(st.copies_out, 1);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_EMPTY], 1);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_BEHIND], 0);
+}
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+static void await_slot(const one *m, const one *of, int there)
+{
+    int turns = 0;
+
+    while (has_slot(m, of) != there)
+        if (!patience(&turns))
+            fail_msg("the slot of %s is %s", of->princ, there ? "not there" : "still there");
+}
+
+/* Two are away with the same backlog; the slot of one is dropped while the node runs. */
+static void a_dropped_slot_is_written_back_only_for_a_connected_replica(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+    int turns = 0;
+
+    start_all(t);
+    seq = put_many(&t->m, "one", 3);
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    await_slot(&t->m, &t->a, 1);
+    await_slot(&t->m, &t->b, 1);
+    one_end(&t->a, SIGTERM);
+    put_many(&t->m, "two", 5);
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while ((st.held_commits != 5 || st.peers != 1) && patience(&turns));
+    assert_int_equal(st.held_from, seq + 1);
+    assert_int_equal(st.slots, 2);
+    assert_int_equal(st.slots_cut, 0);
+    assert_true(st.held_bytes > 0 && st.held_bytes < st.journal_bytes);
+    assert_int_equal(st.hard_cap, (uint64_t)4 << 30);
+    assert_true(st.headroom_commits > 1000000);
+    drop_slot(&t->m, &t->a);
+    drop_slot(&t->m, &t->b);
+    await_slot(&t->m, &t->b, 1);
+    await_log(&t->m, 0, "was dropped");
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while (st.slots != 1 && patience(&turns));
+    assert_int_equal(st.slots, 1);
+    assert_int_equal(st.held_commits, 0);
+    one_end(&t->m, SIGTERM);
+    assert_false(has_slot(&t->m, &t->a));
+    one_start(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, last_seq(&t->m));
+    await_slot(&t->m, &t->a, 1);
+}
+
+static void a_slot_expires_when_its_replica_stays_away_and_never_while_it_is_here(void **state)
+{
+    trio *t = *state;
+
+    keep_slots(&t->m, 2);
+    snprintf(t->m.extra, sizeof t->m.extra, "missing_ms=200");
+    snprintf(t->b.extra, sizeof t->b.extra, "missing_ms=200");
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 3));
+    await_seq(&t->b, last_seq(&t->m));
+    await_slot(&t->m, &t->a, 1);
+    await_slot(&t->m, &t->b, 1);
+    one_end(&t->a, SIGTERM);
+    await_log(&t->m, 0, "its slot has expired and is dropped");
+    await_slot(&t->m, &t->a, 0);
+    assert_true(has_slot(&t->m, &t->b));
+    one_start(&t->a);
+    await_slot(&t->m, &t->a, 1);
 }
 
 static void without_authorize_nobody_may_connect(void **state)
@@ -412,6 +488,8 @@ int main(int argc, char **argv)
         LIVE(a_replica_that_is_promoted_stops_following),
         LIVE(status_shows_an_absent_replica_and_its_lag),
         LIVE(a_new_replica_is_copied_when_the_journal_is_trimmed),
+        LIVE(a_dropped_slot_is_written_back_only_for_a_connected_replica),
+        LIVE(a_slot_expires_when_its_replica_stays_away_and_never_while_it_is_here),
         LIVE(without_authorize_nobody_may_connect),
     };
     int failed;

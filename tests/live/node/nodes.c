@@ -216,6 +216,42 @@ void keep_journal(const one *n, uint64_t entries)
     krbrepl_store_close(s);
 }
 
+void keep_slots(const one *n, uint64_t seconds)
+{
+    krbrepl_store *s = open_store(n);
+    krbrepl_retention r;
+
+    KRBREPL_INIT(&r);
+    r.slot_seconds = seconds;
+    assert_int_equal(krbrepl_store_set_retention(s, &r), 0);
+    krbrepl_store_close(s);
+}
+
+static int match_slot(void *ctx, const krbrepl_slot *slot)
+{
+    return strcmp(slot->principal, ctx) == 0;
+}
+
+int has_slot(const one *n, const one *of)
+{
+    krbrepl_store *s = open_store(n);
+    char principal[128];
+    int found;
+
+    snprintf(principal, sizeof principal, "%s", of->princ);
+    found = krbrepl_slot_each(s, match_slot, principal);
+    krbrepl_store_close(s);
+    return found;
+}
+
+void drop_slot(const one *n, const one *of)
+{
+    krbrepl_store *s = open_store(n);
+
+    assert_int_equal(krbrepl_slot_drop(s, of->princ), 0);
+    krbrepl_store_close(s);
+}
+
 void await_seq(const one *n, uint64_t seq)
 {
     krbrepl_store *s = open_store(n);

@@ -45,6 +45,10 @@ uint64_t last_seq(const one *n);
 void promote(const one *n);
 void demote(const one *n);
 void keep_journal(const one *n, uint64_t entries);
+void keep_slots(const one *n, uint64_t seconds);
+/* Whether a master's store remembers a replica. */
+int has_slot(const one *n, const one *of);
+void drop_slot(const one *n, const one *of);
 /* Waits until a store is at a commit, however its node gets there. */
 void await_seq(const one *n, uint64_t seq);
 void await_state(const one *n, uint64_t state);

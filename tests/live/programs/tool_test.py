@@ -14,7 +14,7 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
            "äöü€😀".encode(), b" ", b"-", b"--json", b"'", b"\xc3\x28", b"k" * 600, b"k" * 65535]
 
 COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
-            "delete", "list", "batch", "backup", "restore", "retention", "upgrade"]
+            "delete", "list", "batch", "backup", "restore", "retention", "slot", "upgrade"]
 
 
 def path(name):
@@ -367,6 +367,19 @@ def retention_is_stored():
     equal(journal["last"], 301)
     # Trimming begins a little above the limit, so that most commits trim nothing.
     check(7 <= journal["last"] - journal["first"] + 1 <= 7 + 64, f"{journal}")
+
+
+def slots_are_listed_and_dropped():
+    m = master()
+    equal(krbrepl("slot", "--json", "list", m).json, {"slots": []})
+    equal(krbrepl("slot", "list", m).text, "")
+    r = krbrepl("slot", "drop", m, "krbrepl/nobody@R", code=1)
+    check("NOTFOUND" in r.err and "krbrepl/nobody@R" in r.err, r.err)
+    for wrong in (["list"], ["drop", m], ["list", m, "x"], ["nonsense", m]):
+        krbrepl("slot", *wrong, code=2)
+    kept = krbrepl("retention", "--json", "--keep-slots", "2 h", m).json["journal"]
+    equal(kept["keep_slots_seconds"], 7200)
+    equal(krbrepl("retention", "--json", m).json["journal"]["keep_slots_seconds"], 14 * 86400)
 
 
 def a_check_without_a_node_fails_and_says_so():
