@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"init", cmd_init, "make a store"},
     {"promote", cmd_promote, "make a store the master"},
     {"demote", cmd_demote, "hand the role of the master back"},
+    {"resolve", cmd_resolve, "decide which side of an unexplained fork is kept"},
     {"status", cmd_status, "show role, position, replicas and lag"},
     {"watch", cmd_watch, "show the status again and again"},
     {"wait", cmd_wait, "wait until replicas have a commit"},

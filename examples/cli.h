@@ -56,6 +56,7 @@ int cmd_retention(int argc, char **argv);
 int cmd_slot(int argc, char **argv);
 int cmd_promote(int argc, char **argv);
 int cmd_demote(int argc, char **argv);
+int cmd_resolve(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);

@@ -53,6 +53,8 @@ KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_optio
 
 #define KRBREPL_STORE_READONLY 1u /* no commits through this handle */
 #define KRBREPL_STORE_NOSYNC 2u   /* commits are not durable: a power cut can ruin the store */
+/* Only in what is told about a store: krbrepl_resolve said that its own commits may be given up. */
+#define KRBREPL_STORE_GIVES_UP 4u
 
 typedef struct krbrepl_store_options {
     size_t size;
@@ -85,7 +87,7 @@ typedef struct krbrepl_store_info {
     uint64_t journal_last;
     uint64_t journal_bytes;
     uint64_t format;
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
     uint64_t retention_entries, retention_bytes, retention_seconds, retention_hard_cap;
     uint64_t retention_slot_seconds;
 } krbrepl_store_info;
@@ -135,6 +137,22 @@ KRBREPL_API int krbrepl_promote(krbrepl_store *s, const char *who, krbrepl_pos *
 
 /* Hands the role back: the store becomes a replica, and a commit says so. NOT_MASTER when it is none. */
 KRBREPL_API int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+
+/* What becomes of a store that its master refuses, because each has commits that the other does not, and
+ * no recorded promotion or restore explains it (AHEAD, DIVERGED). */
+enum krbrepl_resolve_which {
+    /* The commits that only this store has are given up: they go to its evidence/, and the master
+     * replaces the content by a full copy when the replica connects next. The word holds for the
+     * store's present position only. STATE when the store is master, or empty. */
+    KRBREPL_RESOLVE_KEEP_MASTER = 1,
+    /* This store becomes the master, as by krbrepl_promote. The old master, demoted, gives up the
+     * commits that only it has. */
+    KRBREPL_RESOLVE_KEEP_REPLICA = 2
+};
+
+/* An operator's decision about such a fork, made on the store of the replica, durably. A node that runs
+ * on the store acts on it at once. `who` and `out` (the position afterwards) may be NULL. INVALID. */
+KRBREPL_API int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out);
 
 /* Writes a consistent copy of a running store into one new file (EXISTS when it is there), synced with
  * its directory before this returns. Does not hold writers up. */

@@ -169,6 +169,13 @@ int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out)
     return rc == 0 ? krbrepl__demote(s, who, out) : rc;
 }
 
+int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out)
+{
+    int rc = guard(s);
+
+    return rc == 0 ? krbrepl__resolve(s, which, who, out) : rc;
+}
+
 /* ---- commits -------------------------------------------------------------------------------- */
 
 int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt)

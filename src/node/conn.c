@@ -270,6 +270,7 @@ static int open_session(krbrepl__conn *c, const krbrepl__conn_cfg *cfg, krbrepl_
     sc.missing_ms = cfg->missing_ms;
     sc.gone_ms = cfg->gone_ms;
     sc.window = cfg->window;
+    sc.asks = cfg->asks;
     rc = krbrepl__sess_new(&c->sess, &sc, n->now);
     if (rc != 0) {
         chan->ops->free(chan);

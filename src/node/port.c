@@ -25,6 +25,7 @@ static int port_local(void *ctx, krbrepl__local *out)
     out->journal_first = i.journal_first;
     out->records = i.records;
     out->cumulative = i.cumulative;
+    out->gives_up = (i.flags & KRBREPL_STORE_GIVES_UP) != 0;
     return 0;
 }
 
@@ -153,6 +154,13 @@ static int port_save_evidence(void *ctx, uint64_t from)
     return krbrepl__evidence_save(store_of(ctx), from);
 }
 
+static int port_forked(void *ctx, uint64_t fork)
+{
+    int rc = krbrepl__store_note_fork(store_of(ctx), fork);
+
+    return rc == 0 ? krbrepl__evidence_save(store_of(ctx), fork + 1) : rc;
+}
+
 void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
                         const krbrepl__port_owner *owner)
 {
@@ -178,4 +186,5 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->copy_switch = port_copy_switch;
     port->copy_abort = port_copy_abort;
     port->save_evidence = port_save_evidence;
+    port->forked = port_forked;
 }

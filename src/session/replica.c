@@ -46,6 +46,9 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
     h->epoch = local->known_epoch;
     h->pos = local->pos;
     h->window = s->window;
+    h->asks = local->gives_up ? KRBREPL_COPY_FORK : s->asks;
+    if (h->asks != 0)
+        h->has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
     return krbrepl__sess_send(s, KRBREPL__FRAME_HELLO, h);
 }
 
@@ -101,15 +104,44 @@ static int check_epoch(krbrepl__sess *s, const krbrepl__welcome *w, const krbrep
     return rc != 0 ? krbrepl__sess_port_failed(s, rc, "learning the epoch") : 0;
 }
 
+/* The last seq that both are known to have: the master's position, when it is in this history, else what the
+ * master found out by the marks. */
+static uint64_t common_seq(krbrepl__sess *s, const krbrepl_pos *theirs, uint64_t fork)
+{
+    uint8_t chain[32];
+
+    if (theirs->seq <= s->r.pos.seq && s->port->chain_at(s->port->ctx, theirs->seq, chain) == 0 &&
+        memcmp(chain, theirs->chain, sizeof chain) == 0)
+        return theirs->seq;
+    return fork < s->r.pos.seq ? fork : 0;
+}
+
 static int not_explained(krbrepl__sess *s, uint64_t seq)
 {
     return krbrepl__sess_end(s, KRBREPL_ERR_DIVERGED,
                              "the master wants to replace commits up to %llu, and no promotion "
-                             "explains it; promote the right one of the two",
+                             "explains it; run `krbrepl resolve --keep-master DIR` or `krbrepl resolve "
+                             "--keep-replica DIR` here",
                              (unsigned long long)seq);
 }
 
-/* Commits are given up only where the master's ancestry explains it, whatever it says. */
+void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p)
+{
+    const uint32_t both = KRBREPL__HAS(KRBREPL__TAG_POS) | KRBREPL__HAS(KRBREPL__TAG_FORK);
+    int rc;
+
+    if ((s->info.err != KRBREPL_ERR_AHEAD && s->info.err != KRBREPL_ERR_DIVERGED) ||
+        (p->has & both) != both)
+        return;
+    rc = s->port->forked(s->port->ctx, common_seq(s, &p->pos, p->fork));
+    if (rc != 0)
+        krbrepl__logf(s->log, KRBREPL_LOG_ERROR, "session",
+                      "the commits that only this replica has could not be written to evidence (%s)",
+                      s->port->error_text(s->port->ctx));
+}
+
+/* Commits are given up only where the master's ancestry explains it, or an operator said so, whatever the
+ * master says. */
 static int check_follows(krbrepl__sess *s, const krbrepl__welcome *w, const krbrepl__local *local)
 {
     krbrepl__ancestry ours = {NULL, 0};
@@ -130,7 +162,7 @@ static int check_follows(krbrepl__sess *s, const krbrepl__welcome *w, const krbr
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     ok = krbrepl__sess_explained(&local->pos, &ours, &w->pos, &w->ancestry, &fork) && fork == w->fork;
     krbrepl__ancestry_free(&ours);
-    return ok ? 0 : not_explained(s, local->pos.seq);
+    return ok || local->gives_up ? 0 : not_explained(s, local->pos.seq);
 }
 
 static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
@@ -152,6 +184,7 @@ static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "adopting the database");
     s->r.pos = local.pos;
+    s->r.fork = (w->has & KRBREPL__HAS(KRBREPL__TAG_FORK)) != 0 ? w->fork : 0;
     s->r.seq = s->r.told_received = local.pos.seq;
     s->info.received = s->info.durable = s->info.applied = local.pos.seq;
     s->info.peer_seq = w->pos.seq;
@@ -404,6 +437,8 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
     int rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
 
     if (rc != 0)
+        s->info.apply_seq = r->pos.seq + 1;
+    if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "applying commits");
     drop_group(s, n, bytes);
     if (r->before != 0) {
@@ -420,13 +455,23 @@ static int save_given_up(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
     krbrepl__ancestry ours = {NULL, 0};
+    krbrepl__local local;
     uint64_t fork = 0;
-    int rc = s->port->ancestry(s->port->ctx, &ours), explained;
+    int rc = krbrepl__sess_place(s->port, &local, &ours), explained;
 
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
     krbrepl__ancestry_free(&ours);
+    if (!explained && local.gives_up) {
+        fork = common_seq(s, &r->start.pos, r->fork);
+        explained = 1;
+        krbrepl__logf(
+            s->log, KRBREPL_LOG_WARN, "session",
+            "the commits after %llu that only this replica has are given up, as was resolved; "
+            "they are kept as evidence",
+            (unsigned long long)fork);
+    }
     if (!explained && r->start.pos.seq < r->pos.seq)
         return not_explained(s, r->pos.seq);
     if (!explained || r->pos.seq <= fork)

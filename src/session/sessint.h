@@ -7,8 +7,8 @@
 #include "msg.h"
 #include "session.h"
 
-#define KRBREPL__SESS_WINDOW_MIN 4096u       /* a smaller window is refused */
-#define KRBREPL__SESS_GROUP 1024u            /* commits in one apply */
+#define KRBREPL__SESS_WINDOW_MIN 4096u /* a smaller window is refused */
+#define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
 #define KRBREPL__NEVER UINT64_MAX
@@ -29,6 +29,10 @@ typedef struct krbrepl__sess_master {
     krbrepl__ckey after; /* the last record read */
     uint64_t records;    /* of the copy, read so far */
     krbrepl_pos begin, end;
+    /* What a refusal says about a fork. */
+    int forked;
+    uint64_t fork;
+    krbrepl_pos pos;
 } krbrepl__sess_master;
 
 /* The replica's end. */
@@ -52,6 +56,7 @@ typedef struct krbrepl__sess_replica {
     krbrepl__copy_start start;
     krbrepl__copy_end end;
     krbrepl_pos build; /* position of the copy that is being built */
+    uint64_t fork;     /* the last seq that both have, by the master's WELCOME; 0: none known */
     krbrepl_bytes group[KRBREPL__SESS_GROUP];
 } krbrepl__sess_replica;
 
@@ -62,7 +67,7 @@ struct krbrepl__sess {
     int master;
     char *name, *address;
     uint8_t want_id[16]; /* zero: any */
-    uint64_t handshake_ms, missing_ms, gone_ms, window;
+    uint64_t handshake_ms, missing_ms, gone_ms, window, asks;
     uint64_t now;
     uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
     uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
@@ -96,7 +101,7 @@ const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512]);
 typedef struct krbrepl__verdict {
     int err;         /* 0, DIVERGED, AHEAD, or a failure of the store */
     uint64_t reason; /* 0: stream; else enum krbrepl_copy_reason */
-    uint64_t fork;
+    uint64_t fork;   /* FORK, DIVERGED, AHEAD: the last seq that both are known to have */
 } krbrepl__verdict;
 
 void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
@@ -118,6 +123,8 @@ int krbrepl__master_work(krbrepl__sess *s); /* 1: there is more; 0; negative: en
 int krbrepl__replica_hello(krbrepl__sess *s);
 int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_work(krbrepl__sess *s);
+/* The master has refused this replica for a fork that nothing explains. */
+void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p);
 /* Sends the ACK that is due, if any. */
 int krbrepl__replica_settle(krbrepl__sess *s);
 

@@ -33,6 +33,7 @@ typedef struct krbrepl__local {
     uint64_t journal_first; /* > pos.seq: empty */
     uint64_t records;
     uint64_t cumulative;
+    int gives_up; /* an operator said that commits which the master does not have may go */
 } krbrepl__local;
 
 typedef struct krbrepl__port_batch {
@@ -72,6 +73,9 @@ typedef struct krbrepl__port {
     void (*copy_abort)(void *ctx);
     /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
     int (*save_evidence)(void *ctx, uint64_t from);
+    /* The master refuses this store, for it has other commits after `fork`: notes that, for an operator to
+     * resolve, and writes the own ones to evidence. */
+    int (*forked)(void *ctx, uint64_t fork);
 } krbrepl__port;
 
 typedef struct krbrepl__sess_cfg {
@@ -84,6 +88,7 @@ typedef struct krbrepl__sess_cfg {
     const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
     uint64_t handshake_ms, missing_ms, gone_ms;
     uint64_t window; /* master: the most it sends ahead; replica: the most it grants */
+    uint64_t asks;   /* replica: why it asks for a full copy (KRBREPL_COPY_FAILED), or 0 */
 } krbrepl__sess_cfg;
 
 enum krbrepl__sess_phase {
@@ -113,6 +118,8 @@ typedef struct krbrepl__sess_info {
     uint64_t copies;      /* full copies begun in this session */
     uint32_t copy_reason; /* of the last one */
     int copy_done;        /* the last one is complete */
+    int store_err;        /* the failure of the store that ended the session, or 0 */
+    uint64_t apply_seq;   /* replica: the first commit of the group that it could not apply, or 0 */
 } krbrepl__sess_info;
 
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);

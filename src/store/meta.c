@@ -6,6 +6,7 @@
  *   ancestors  ancestry (pos.h)
  *   retention  entries:u64 bytes:u64 seconds:u64 hard_cap:u64; zero: the default
  *   slots      seconds:u64 after which a slot expires; not there, or zero: the default
+ *   give_up, fork   an operator's word about a fork, and where it is (resolve.c)
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
  *              check[16] := first 16 bytes of SHA-256("krbrepl state 1" 0x00 || all before) */

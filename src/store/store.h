@@ -55,6 +55,10 @@ int krbrepl__store_adopt(krbrepl_store *s, const uint8_t database_id[16]);
  * fenced, durably. */
 int krbrepl__store_learn_epoch(krbrepl_store *s, uint64_t epoch);
 
+/* The master has refused this store, whose own commits after seq `fork` it does not have. Kept for
+ * krbrepl_resolve, as long as the store stays where it is. */
+int krbrepl__store_note_fork(krbrepl_store *s, uint64_t fork);
+
 /* Applies whole commits, in order, in one transaction: durable, with its position, when this returns 0.
  * Each must be the one after the last (PROTO else), of this lineage or a lineage commit that leaves it
  * (DIVERGED), and of no lower epoch (FENCED). STATE when the store is master. A reset answers TRIMMED: it

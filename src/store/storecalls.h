@@ -20,6 +20,7 @@ int krbrepl__slot_drop(krbrepl_store *s, const char *principal);
 
 int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out);
 int krbrepl__demote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+int krbrepl__resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out);
 
 int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt);
 int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes value);

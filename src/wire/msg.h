@@ -44,7 +44,8 @@ enum krbrepl__tag {
     KRBREPL__TAG_RECEIVED = 23,
     KRBREPL__TAG_DURABLE = 24,
     KRBREPL__TAG_APPLIED = 25,
-    KRBREPL__TAG_CHAIN = 26
+    KRBREPL__TAG_CHAIN = 26,
+    KRBREPL__TAG_ASKS = 27
 };
 #define KRBREPL__HAS(tag) (1u << (tag))
 
@@ -76,6 +77,7 @@ typedef struct krbrepl__hello {
     krbrepl__ancestry ancestry;
     krbrepl__marks marks; /* newest first */
     uint64_t window;
+    uint64_t asks; /* enum krbrepl_copy_reason: a full copy is asked for, FORK or FAILED */
 } krbrepl__hello;
 
 typedef struct krbrepl__welcome {
@@ -96,7 +98,9 @@ typedef struct krbrepl__welcome {
 /* REFUSE and BYE. */
 typedef struct krbrepl__parting {
     uint32_t has;
-    uint64_t code; /* 0, or the error number without its sign */
+    krbrepl_pos pos; /* REFUSE of AHEAD and DIVERGED: the master's */
+    uint64_t fork;   /* the same: the last checkpoint that both are known to have */
+    uint64_t code;   /* 0, or the error number without its sign */
     char text[KRBREPL__MSG_TEXT + 1];
 } krbrepl__parting;
 

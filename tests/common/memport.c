@@ -588,6 +588,7 @@ static int p_copy_switch(void *ctx, krbrepl_pos *out)
     if (seq != 0)
         memcpy(m->journal[seq - 1].chain, m->build_pos.chain, 32);
     m->building = 0;
+    m->local.gives_up = 0;
     m->switches++;
     *out = m->local.pos;
     return 0;
@@ -613,6 +614,15 @@ static int p_save_evidence(void *ctx, uint64_t from)
     return rc;
 }
 
+static int p_forked(void *ctx, uint64_t fork)
+{
+    memstore *m = ctx;
+
+    m->forks++;
+    m->fork = fork;
+    return failing(m);
+}
+
 void memport_init(krbrepl__port *port, memstore *m)
 {
     *port = (krbrepl__port){
@@ -634,5 +644,6 @@ void memport_init(krbrepl__port *port, memstore *m)
         .copy_switch = p_copy_switch,
         .copy_abort = p_copy_abort,
         .save_evidence = p_save_evidence,
+        .forked = p_forked,
     };
 }

@@ -25,6 +25,7 @@ typedef struct pair {
     size_t piece; /* bytes in one feed; 0: what there is */
     int cut;      /* nothing travels */
     const uint8_t *want_id;
+    uint64_t asks; /* of the replica */
     krbrepl__log log;
     int worst_level; /* of the lines logged; the smallest is the worst */
     char worst[1024];
