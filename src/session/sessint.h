@@ -123,6 +123,10 @@ int krbrepl__master_work(krbrepl__sess *s); /* 1: there is more; 0; negative: en
 int krbrepl__replica_hello(krbrepl__sess *s);
 int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_work(krbrepl__sess *s);
+/* forked.c: ends the session, for the master wants to replace commits that nothing explains. */
+int krbrepl__replica_not_explained(krbrepl__sess *s, uint64_t seq);
+/* Saves what a copy gives up as evidence, before it begins; refuses where nothing explains it. */
+int krbrepl__replica_save_given_up(krbrepl__sess *s);
 /* The master has refused this replica for a fork that nothing explains. */
 void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p);
 /* Sends the ACK that is due, if any. */

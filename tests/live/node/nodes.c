@@ -1,5 +1,7 @@
 #include "nodes.h"
 
+#include <dirent.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "impl.h"
 
 int patience(int *turns)
 {
@@ -202,6 +206,76 @@ void demote(const one *n)
     krbrepl_store *s = open_store(n);
 
     assert_int_equal(krbrepl_demote(s, "test", NULL), 0);
+    krbrepl_store_close(s);
+}
+
+void resolve(const one *n, uint64_t which)
+{
+    krbrepl_store *s = open_store(n);
+
+    assert_int_equal(krbrepl_resolve(s, which, "test", NULL), 0);
+    krbrepl_store_close(s);
+}
+
+int evidence_of(const one *n)
+{
+    char path[320];
+    struct dirent *d;
+    DIR *dir;
+    int files = 0;
+
+    snprintf(path, sizeof path, "%s/evidence", n->dir);
+    dir = opendir(path);
+    while (dir != NULL && (d = readdir(dir)) != NULL)
+        files += d->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    return files;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static char room[65536];
+    FILE *f = fopen(from, "r"), *t = fopen(to, "w");
+    size_t n;
+
+    assert_true(f != NULL && t != NULL);
+    while ((n = fread(room, 1, sizeof room, f)) > 0)
+        assert_int_equal(fwrite(room, 1, n, t), n);
+    fclose(f);
+    assert_int_equal(fclose(t), 0);
+}
+
+static void file_names(const one *n, char file[320], char kept[320])
+{
+    snprintf(file, 320, "%s/data.mdb", n->dir);
+    snprintf(kept, 320, "%s.kept", n->dir);
+}
+
+void save_file(const one *n)
+{
+    char file[320], kept[320];
+
+    file_names(n, file, kept);
+    copy_file(file, kept);
+}
+
+void put_file_back(const one *n)
+{
+    char file[320], kept[320];
+
+    file_names(n, file, kept);
+    copy_file(kept, file);
+}
+
+void spoil(const one *n)
+{
+    krbrepl_store *s = open_store(n);
+    krbrepl__wtxn w;
+
+    assert_int_equal(krbrepl__wtxn_begin(s, &w), 0);
+    w.st.cumulative += 1000;
+    assert_int_equal(krbrepl__wtxn_commit(s, &w), 0);
     krbrepl_store_close(s);
 }
 

@@ -320,6 +320,25 @@ def roles_change_and_are_recorded():
     equal(krbrepl("init", "--json", "--master", "--database-id", fixed, "n").json["database_id"], fixed)
 
 
+def a_fork_is_resolved_by_naming_one_side():
+    m = master()
+    for wrong in ([m], ["--keep-master", "--keep-replica", m], ["--keep-master"]):
+        krbrepl("resolve", *wrong, code=2)
+    r = krbrepl("resolve", "--keep-master", m, code=1)
+    check("STATE" in r.err and "demote" in r.err, r.err)
+    krbrepl("init", "-q", "empty")
+    krbrepl("resolve", "--keep-master", "empty", code=1)
+    krbrepl("demote", "-q", m)
+    before = krbrepl("status", "--json", m).json["position"]
+    r = krbrepl("resolve", "--json", "--keep-master", m).json
+    equal((r["role"], r["position"]), ("replica", before))
+    check("evidence" in krbrepl("resolve", "--keep-master", m).text)
+    r = krbrepl("resolve", "--json", "--keep-replica", "--who", "operator", m).json
+    equal((r["role"], r["position"]["epoch"]), ("master", before["epoch"] + 1))
+    last = krbrepl("log", "--json", m).jsons[-1]
+    equal((last["cause"], last["who"]), ("resolve", "operator"))
+
+
 def a_backup_is_restored_with_a_new_lineage():
     m = master()
     fill(m)
