@@ -184,6 +184,8 @@ void snapshot_print(const struct snapshot *s, const char *dir)
         printf("  node      none runs; this is what the store says\n");
     printf("  database  %s\n  position  ", hex);
     cli_print_pos(&st->pos);
+    if ((st->flags & KRBREPL_STORE_GIVES_UP) != 0)
+        printf("  resolved  what only this store has is given up when the master is met\n");
     if (st->known_epoch > st->pos.epoch)
         printf("  epoch     %llu is known to exist\n", (ull)st->known_epoch);
     printf("  records   %llu\n  journal   ", (ull)st->records);
@@ -288,6 +290,7 @@ void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, co
     json_text(j, "role", krbrepl_role_name(st->role));
     json_text(j, "state", krbrepl_state_name(st->state));
     json_bool(j, "nosync", (st->flags & KRBREPL_STORE_NOSYNC) != 0);
+    json_bool(j, "gives_up", (st->flags & KRBREPL_STORE_GIVES_UP) != 0);
     json_hex(j, "database_id", st->database_id, 16);
     cli_json_pos(j, "position", &st->pos);
     json_u64(j, "known_epoch", st->known_epoch);

@@ -62,7 +62,7 @@ typedef struct krbrepl_status {
     uint8_t database_id[16];
     uint64_t role;  /* enum krbrepl_role */
     uint64_t state; /* enum krbrepl_state */
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
     int64_t last_err;
     krbrepl_pos pos;
     uint64_t known_epoch;

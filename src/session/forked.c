@@ -56,7 +56,7 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s)
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
     krbrepl__ancestry_free(&ours);
-    if (!explained && local.gives_up) {
+    if (!explained && local.gives_up && r->resolving) {
         fork = common_seq(s, &r->start.pos, r->fork);
         explained = 1;
         krbrepl__logf(

@@ -148,6 +148,7 @@ static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "adopting the database");
     s->r.pos = local.pos;
+    s->r.resolving = w->follows == KRBREPL__FOLLOWS_COPY && w->reason == KRBREPL_COPY_FORK;
     s->r.fork = (w->has & KRBREPL__HAS(KRBREPL__TAG_FORK)) != 0 ? w->fork : 0;
     s->r.seq = s->r.told_received = local.pos.seq;
     s->info.received = s->info.durable = s->info.applied = local.pos.seq;

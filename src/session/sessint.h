@@ -56,7 +56,8 @@ typedef struct krbrepl__sess_replica {
     krbrepl__copy_start start;
     krbrepl__copy_end end;
     krbrepl_pos build; /* position of the copy that is being built */
-    uint64_t fork;     /* the last seq that both have, by the master's WELCOME; 0: none known */
+    int resolving;     /* WELCOME announced a copy for a fork */
+    uint64_t fork;     /* the last seq that both have, by that WELCOME; 0: none known */
     krbrepl_bytes group[KRBREPL__SESS_GROUP];
 } krbrepl__sess_replica;
 

@@ -60,6 +60,8 @@ typedef struct site {
     krbrepl_pos checked;      /* last position whose content was compared */
     uint64_t hold[MAX_SITES]; /* noted by its sessions as master, not written yet */
     int hold_noted[MAX_SITES];
+    krbrepl_pos given_up; /* from here it may go back */
+    int refused;          /* its master refused it for a fork; an operator looks at it */
 } site;
 
 typedef struct world {
@@ -85,7 +87,8 @@ typedef struct world {
     int trace;
     int failed;
     /* What happened, for the summary. */
-    uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks;
+    uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks, rollbacks, resolved;
+    int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
 
 int world_init(world *w, uint64_t seed, int trace);
@@ -99,6 +102,7 @@ void broken(world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))
 /* ---- world.c */
 int site_open(world *w, int i);
 void site_crash(world *w, int i);
+void site_file(const world *w, int i, char out[192], const char *name);
 /* Connects site i to the master. */
 void site_connect(world *w, int i);
 void link_drop_end(world *w, cable *l, int e);
@@ -119,9 +123,16 @@ void deed_commit(world *w);
 void deed_reset(world *w);
 void deed_promote(world *w);
 void deed_failover(world *w);
+/* Keeps a copy of the file of the master's store; puts the last one back, which draws no lineage. */
+void deed_keep(world *w);
+void deed_roll_back(world *w);
+/* The operator says that a refused replica gives up what only it has. */
+void resolve(world *w, int i);
 
 /* ---- oracle.c */
 void oracle_learn(world *w, int i);
+/* The site may go back from where it is: an operator said so. */
+void oracle_allow_back(world *w, int i);
 /* The site is at a position that was, with the content that was there. */
 void oracle_check(world *w, int i);
 /* No more was acknowledged to the master than the replica has. */

@@ -333,8 +333,10 @@ def a_fork_is_resolved_by_naming_one_side():
     r = krbrepl("resolve", "--json", "--keep-master", m).json
     equal((r["role"], r["position"]), ("replica", before))
     check("evidence" in krbrepl("resolve", "--keep-master", m).text)
+    equal(krbrepl("status", "--json", m).json["gives_up"], True)
     r = krbrepl("resolve", "--json", "--keep-replica", "--who", "operator", m).json
     equal((r["role"], r["position"]["epoch"]), ("master", before["epoch"] + 1))
+    equal(krbrepl("status", "--json", m).json["gives_up"], False)
     last = krbrepl("log", "--json", m).jsons[-1]
     equal((last["cause"], last["who"]), ("resolve", "operator"))
 

@@ -225,6 +225,16 @@ static void word_about_a_fork_changes_nothing_where_there_is_none(void **state)
     assert_up(&p);
     assert_int_equal(info(p.r)->copies, 0);
     assert_int_equal(p.rs.evidence, 0);
+    /* Nor is anything given up by a copy for another reason. */
+    pair_drop(&p);
+    p.rs.local.gives_up = 1;
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "3", 1);
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "4", 1);
+    mem_trim(&p.ms, 8);
+    pair_meet(&p);
+    assert_up(&p);
+    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_BEHIND);
+    assert_int_equal(p.rs.evidence, 0);
     pair_free(&p);
 }
 
