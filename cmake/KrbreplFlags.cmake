@@ -23,7 +23,10 @@ if(KRBREPL_SANITIZE)
   target_compile_options(krbrepl_flags INTERFACE -fsanitize=${KRBREPL_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(krbrepl_flags INTERFACE -fsanitize=${KRBREPL_SANITIZE})
+  # clang links the sanitizers' functions into programs, and leaves them undefined in shared libraries.
+  set(krbrepl_no_undefined "")
 else()
+  set(krbrepl_no_undefined -Wl,--no-undefined)
   target_compile_options(krbrepl_flags INTERFACE
     $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
   target_link_options(krbrepl_flags INTERFACE -Wl,-z,relro,-z,now)

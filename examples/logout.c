@@ -57,14 +57,22 @@ int logout_level(const char *name)
     return 0;
 }
 
-void logout_line(int level, const char *area, const char *msg, size_t len)
+/* The names of principals are the words of others, and a terminal obeys control characters. */
+static char *printable(const char *msg, size_t len)
+{
+    char *copy = prog_format("%.*s", (int)len, msg), *p;
+
+    for (p = copy; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    return copy;
+}
+
+static void say_line(int known, const char *area, const char *msg, size_t len)
 {
     char stamp[TIMES_ROOM];
-    int known = level < 1 ? 1 : level > 5 ? 5 : level;
     char *line;
 
-    if (known > out.level)
-        return;
     if (out.syslog) {
         syslog(priorities[known], "%s: %.*s", area, (int)len, msg);
         return;
@@ -78,4 +86,16 @@ void logout_line(int level, const char *area, const char *msg, size_t len)
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
         len = 0;
     free(line);
+}
+
+void logout_line(int level, const char *area, const char *msg, size_t len)
+{
+    int known = level < 1 ? 1 : level > 5 ? 5 : level;
+    char *text;
+
+    if (known > out.level)
+        return;
+    text = printable(msg, len);
+    say_line(known, area, text, strlen(text));
+    free(text);
 }

@@ -39,7 +39,8 @@ enum krbrepl_log_level {
 typedef struct krbrepl_events {
     size_t size;
     /* `principal` is the authenticated name with its realm. Called on each connection, and again for
-     * every live session by krbrepl_node_reauthorize. */
+     * every live session by krbrepl_node_reauthorize, which also asks about the replicas that are known and
+     * not here: `address` is "" then. */
     int (*authorize)(void *ctx, const char *principal, const char *address);
     /* A session came up (err 0), or went down with its reason. */
     void (*peer)(void *ctx, const krbrepl_peer *peer, int err);
@@ -58,7 +59,7 @@ typedef struct krbrepl_config {
     uint64_t log_level;           /* least important level handed out; 0: KRBREPL_LOG_INFO */
 } krbrepl_config;
 
-/* Times are in milliseconds; zero means the default. Strings are copied. */
+/* Times are in milliseconds; zero means the default, and none is longer than 30 days. Strings are copied. */
 typedef struct krbrepl_master_options {
     size_t size;
     const char *listen;       /* "ADDR:PORT", comma separated; NULL: every address, the iprop port */
@@ -91,16 +92,19 @@ typedef struct krbrepl_replica_options {
 KRBREPL_API int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei);
 
 /* Serves replicas. The store must be master (STATE names krbrepl_promote otherwise). LOCKED when
- * another node runs on the store; NET when no address can be listened on. */
+ * another node runs on the store; NET when no address can be listened on; AUTH when the keytab holds no
+ * usable key of the service (the KDC is not asked). */
 KRBREPL_API int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt);
 
 /* Follows a master. The store must not be master. A master or KDC that cannot be reached is no failure:
  * the node tries again, for ever. */
 KRBREPL_API int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt);
 
-/* Says goodbye to the peers and stops. The node can be started again, in either role. */
+/* Says goodbye to the peers and stops. The node can be started again, in either role. STATE while another
+ * thread is in krbrepl_node_run: krbrepl_node_quit ends that first. */
 KRBREPL_API int krbrepl_node_stop(krbrepl_node *n);
-/* Stops if needed. NULL is fine. Legal in a forked child, where it only frees memory. */
+/* Stops if needed. NULL is fine. Legal in a forked child, where it only frees memory. Nothing happens
+ * while another thread is in krbrepl_node_run. */
 KRBREPL_API void krbrepl_node_free(krbrepl_node *n);
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -115,8 +119,9 @@ KRBREPL_API int krbrepl_node_spawn(krbrepl_node *n);
 /* Both may be called from any thread and from a signal handler. */
 KRBREPL_API int krbrepl_node_wake(krbrepl_node *n);
 KRBREPL_API int krbrepl_node_quit(krbrepl_node *n);
-/* Asks `authorize` about every live session once more, and ends those it refuses. May be called from
- * any thread and from a signal handler; carried out by the next process. */
+/* Asks `authorize` about every live session once more, and ends those it refuses; and about every known
+ * replica that is not connected: nothing is kept any more for those it refuses. May be called from any
+ * thread and from a signal handler; carried out by the next process. */
 KRBREPL_API int krbrepl_node_reauthorize(krbrepl_node *n);
 
 KRBREPL_API int krbrepl_node_errinfo(const krbrepl_node *n, krbrepl_errinfo *out);

@@ -49,6 +49,14 @@ int krbrepl_err_advice(int err)
 }
 #undef X
 
+/* Texts go to logs and terminals, and hold what libraries have from peers and KDCs. */
+static void make_printable(char *s)
+{
+    for (; *s != '\0'; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = '?';
+}
+
 static void set(krbrepl_errinfo *ei, int code, int e, const char *fmt, va_list ap)
 {
     int n;
@@ -67,6 +75,7 @@ static void set(krbrepl_errinfo *ei, int code, int e, const char *fmt, va_list a
         if (strerror_r(e, what, sizeof what) == 0)
             snprintf(ei->text + n, sizeof ei->text - (size_t)n, ": %s", what);
     }
+    make_printable(ei->text);
 }
 
 int krbrepl__fail(krbrepl_errinfo *ei, int code, const char *fmt, ...)

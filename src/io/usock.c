@@ -49,7 +49,8 @@ static int set_rights(int dirfd, const char *name)
      * is right already. */
     if (mode != 0600 && fchownat(dirfd, name, (uid_t)-1, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
         mode = 0600;
-    return fchmodat(dirfd, name, mode, 0);
+    /* A member of the group may have put a link to another file in its place since. */
+    return fchmodat(dirfd, name, mode, AT_SYMLINK_NOFOLLOW);
 }
 
 int krbrepl__usock_bind(int dirfd, const char *name, int type, int *fd, krbrepl_errinfo *ei)

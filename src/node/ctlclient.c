@@ -176,6 +176,9 @@ static int next_message(call *c, unsigned *type, krbrepl_bytes *body, size_t *wh
         rc = krbrepl__ctl_next(&c->in, KRBREPL__CTL_ANSWER_MAX, type, body, whole);
         if (rc != 0)
             return rc == 1 ? 0 : malformed(c);
+        /* Also when there is always something to read. */
+        if (left_ms(c) == 0)
+            return too_late(c);
         rc = krbrepl__sock_recv(c->fd, got, sizeof got, &n);
         if (rc == 1)
             rc = await(c, POLLIN);

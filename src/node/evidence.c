@@ -2,8 +2,8 @@
  *
  *   file := "krbrepl evidence 1\n" database_id[16] position (pos.h) first:u64, then commits as vec32
  *
- * Its name is evidence/SEQ-CHAIN: the position that is given up, so that the same commits are written
- * once however often the copy is tried. */
+ * Its name is evidence/FIRST-SEQ-CHAIN: the first commit and the position that is given up, so that the same
+ * commits are written once however often the copy is tried. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,7 +47,11 @@ static int open_dir(krbrepl_store *s)
 
     if (mkdirat(at, DIR_NAME, 0700) != 0 && errno != EEXIST)
         return -1;
-    return openat(at, DIR_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Else a crash after the copy could take the directory away, and with it all that is in it. Also when it
+     * was there: who made it may have crashed before this. */
+    if (fsync(at) != 0)
+        return -1;
+    return openat(at, DIR_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static void put_head(krbrepl__buf *b, const krbrepl_store_info *i, uint64_t first)
@@ -113,7 +117,7 @@ static int write_file(krbrepl_store *s, int dir, const char *name, const krbrepl
 int krbrepl__evidence_save(krbrepl_store *s, uint64_t from)
 {
     krbrepl_store_info i;
-    char name[64], chain[17];
+    char name[80], chain[17];
     int dir, rc;
 
     KRBREPL_INIT(&i);
@@ -121,7 +125,8 @@ int krbrepl__evidence_save(krbrepl_store *s, uint64_t from)
     if (rc != 0 || from > i.pos.seq)
         return rc;
     krbrepl__hex(chain, i.pos.chain, 8);
-    snprintf(name, sizeof name, "%llu-%s", (unsigned long long)i.pos.seq, chain);
+    snprintf(name, sizeof name, "%llu-%llu-%s", (unsigned long long)from, (unsigned long long)i.pos.seq,
+             chain);
     dir = open_dir(s);
     if (dir < 0)
         return fail(s, "cannot open the directory");

@@ -65,7 +65,7 @@ static int end_by_itself(krbrepl_node *n)
     return err;
 }
 
-int krbrepl__node_process(krbrepl_node *n)
+static int process(krbrepl_node *n)
 {
     if (!n->running)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE, "node: it is not running; start it first");
@@ -79,6 +79,23 @@ int krbrepl__node_process(krbrepl_node *n)
     krbrepl__conn_reap(n);
     krbrepl__control_settle(n);
     return n->ended != 0 ? end_by_itself(n) : 0;
+}
+
+/* Whoever drives the node waits for descriptors without the lock, so no other thread may touch them. */
+static int already_driven(krbrepl_node *n)
+{
+    if (n->spawned)
+        return krbrepl__fail(
+            &n->ei, KRBREPL_ERR_STATE,
+            "node: a thread of its own drives it already; call krbrepl_node_stop first");
+    return krbrepl__fail(
+        &n->ei, KRBREPL_ERR_STATE,
+        "node: another thread is in krbrepl_node_run; end that with krbrepl_node_quit");
+}
+
+int krbrepl__node_process(krbrepl_node *n)
+{
+    return n->driven ? already_driven(n) : process(n);
 }
 
 int krbrepl__node_fd(const krbrepl_node *n)
@@ -114,7 +131,7 @@ static int turn(krbrepl_node *n, int wait_ms, int *next_wait)
     rc = krbrepl__node_enter(n, 0);
     if (rc != 0)
         return rc;
-    rc = krbrepl__node_process(n);
+    rc = process(n);
     *next_wait = rc == 0 ? krbrepl__node_timeout(n) : 0;
     krbrepl__node_leave(n);
     return rc;
@@ -129,30 +146,40 @@ static int loop(krbrepl_node *n)
     return rc;
 }
 
-/* May this thread drive the node? */
+/* Takes the node for this thread to drive. */
 static int claim(krbrepl_node *n)
 {
     int rc = krbrepl__node_enter(n, 0);
 
     if (rc != 0)
         return rc;
-    if (!n->running)
+    if (n->driven)
+        rc = already_driven(n);
+    else if (!n->running)
         rc = krbrepl__fail(&n->ei, KRBREPL_ERR_STATE, "node: it is not running; start it first");
-    else if (n->spawned)
-        rc = krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
-                           "node: a thread of its own drives it already; call krbrepl_node_stop first");
+    else
+        n->driven = 1;
     krbrepl__node_leave(n);
     return rc;
+}
+
+static void let_go(krbrepl_node *n)
+{
+    pthread_mutex_lock(&n->lock);
+    n->driven = n->spawned = 0;
+    pthread_mutex_unlock(&n->lock);
 }
 
 int krbrepl__node_run(krbrepl_node *n)
 {
     int rc = claim(n);
 
-    if (rc == 0)
-        rc = loop(n);
+    if (rc != 0)
+        return rc;
+    rc = loop(n);
     if (rc == 0)
         atomic_store(&n->wants_quit, 0);
+    let_go(n);
     return rc;
 }
 
@@ -178,7 +205,7 @@ int krbrepl__node_spawn(krbrepl_node *n)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (e == 0)
         return 0;
-    n->spawned = 0;
+    let_go(n);
     return krbrepl__fail_sys(&n->ei, KRBREPL_ERR_NOMEM, e, "node: no thread to be had");
 }
 
@@ -188,7 +215,7 @@ static void end_thread(krbrepl_node *n)
     atomic_store(&n->wants_quit, 1);
     krbrepl__wakefd_set(&n->wake);
     pthread_join(n->thread, NULL);
-    n->spawned = 0;
+    let_go(n);
     atomic_store(&n->wants_quit, 0);
 }
 
@@ -199,7 +226,11 @@ int krbrepl__node_stop(krbrepl_node *n)
     if (rc != 0)
         return rc;
     spawned = n->spawned;
+    if (n->driven && !spawned)
+        rc = already_driven(n);
     krbrepl__node_leave(n);
+    if (rc != 0)
+        return rc;
     if (spawned)
         end_thread(n);
     rc = krbrepl__node_enter(n, 0);

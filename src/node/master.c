@@ -7,6 +7,8 @@
 #include "mem.h"
 
 #define LINES_PER_SECOND 20
+#define WINDOW_MIN 4096u
+#define WINDOW_MAX (UINT64_C(1) << 30)
 #define DRAIN_MS 5000u /* at most, for the replicas to take what was committed before the role went */
 
 static void fill_zero(uint64_t *v, uint64_t preset)
@@ -20,9 +22,9 @@ static void set_defaults(krbrepl_master_options *o)
     fill_zero(&o->max_peers, 10000);
     fill_zero(&o->max_unauth, 256);
     fill_zero(&o->max_per_address, 64);
-    fill_zero(&o->handshake_ms, 10000);
-    fill_zero(&o->missing_ms, 10000);
-    fill_zero(&o->gone_ms, 60000);
+    o->handshake_ms = krbrepl__node_ms(o->handshake_ms, 10000);
+    o->missing_ms = krbrepl__node_ms(o->missing_ms, 10000);
+    o->gone_ms = krbrepl__node_ms(o->gone_ms, 60000);
     fill_zero(&o->window, 4u << 20);
 }
 
@@ -45,6 +47,28 @@ static int make(krbrepl_node *n, const krbrepl_master_options *opt)
     return 0;
 }
 
+/* What would fail at each connection fails the start: nobody reads the log of a program that runs. The KDC is
+ * not asked; it may come up later. */
+static int check(krbrepl_node *n)
+{
+    const krbrepl__master *m = n->master;
+    krbrepl__sec_cfg sec = {0};
+    krbrepl_errinfo ei;
+
+    if (m->opt.window < WINDOW_MIN || m->opt.window > WINDOW_MAX)
+        return krbrepl__fail(&n->ei, KRBREPL_ERR_INVALID,
+                             "node: a window of %llu bytes; choose one between 4096 and 2^30",
+                             (unsigned long long)m->opt.window);
+    sec.self = m->service;
+    sec.keytab = m->keytab;
+    krbrepl__errinfo_clear(&ei);
+    if (krbrepl__sec_probe(&sec, &ei) == 0)
+        return 0;
+    krbrepl__logf(&n->log, KRBREPL_LOG_ERROR, "node", "no replica could authenticate this master: %s",
+                  ei.text);
+    return krbrepl__node_fail_from(n, &ei);
+}
+
 int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
 {
     int rc = krbrepl__node_begin(n, 1);
@@ -54,6 +78,8 @@ int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
     rc = make(n, opt);
     if (rc != 0)
         krbrepl__fail_plain(&n->ei, rc);
+    if (rc == 0)
+        rc = check(n);
     if (rc == 0)
         rc = krbrepl__slots_load(n);
     if (rc == 0)

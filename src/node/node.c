@@ -10,8 +10,10 @@
 #include "usock.h"
 
 #define QUEUE_MAX 1024
-#define TURN_JOBS 16  /* given back in one turn */
-#define UPKEEP_MS 20u /* between two pieces of upkeep, so that writers get in */
+#define TURN_JOBS 16     /* given back in one turn */
+#define UPKEEP_MS 20u    /* between two pieces of upkeep, so that writers get in */
+#define UPKEEP_WAITS 50u /* pieces that peers can put off in a row */
+#define LONGEST_MS (UINT64_C(30) * 86400000)
 
 uint64_t krbrepl__node_now(krbrepl_node *n)
 {
@@ -28,6 +30,14 @@ int krbrepl__node_fail_from(krbrepl_node *n, const krbrepl_errinfo *from)
     n->ei = *from;
     n->ei.size = sizeof n->ei;
     return n->ei.code;
+}
+
+/* Sums with these times must not overflow, so "for ever" is a month. */
+uint64_t krbrepl__node_ms(uint64_t ms, uint64_t preset)
+{
+    if (ms == 0)
+        return preset;
+    return ms < LONGEST_MS ? ms : LONGEST_MS;
 }
 
 /* ---- what the host and the operator hear ---------------------------------------------------- */
@@ -105,11 +115,13 @@ static void on_upkeep(void *ctx)
     krbrepl_node *n = ctx;
     int rc = 0;
 
-    /* Peers come first: while they have work, tidying up waits. */
-    if (krbrepl__list_empty(&n->run))
+    /* Peers come first: while they have work, tidying up waits. Not for ever, for without it the file grows. */
+    if (krbrepl__list_empty(&n->run) || ++n->upkeep_waits >= UPKEEP_WAITS) {
+        n->upkeep_waits = 0;
         rc = krbrepl__store_upkeep(n->store);
-    else
+    } else {
         rc = 1;
+    }
     /* A store that was master once may still remember replicas. */
     if (rc == 0)
         rc = krbrepl__store_slots_expire(n->store, krbrepl__slot_may_expire, n);
@@ -327,7 +339,7 @@ int krbrepl__node_begin(krbrepl_node *n, int master_side)
 {
     int rc;
 
-    if (n->running || n->spawned)
+    if (n->running || n->driven)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
                              "node: it is running already; call krbrepl_node_stop first");
     krbrepl__errinfo_clear(&n->ei);
@@ -423,8 +435,9 @@ void krbrepl__node_free(krbrepl_node *n)
 {
     if (n == NULL)
         return;
-    if (n->running)
-        krbrepl__node_stop(n);
+    /* A thread that has ended by itself is still to be joined: it may be on its last steps in here. */
+    if ((n->running || n->driven) && krbrepl__node_stop(n) != 0)
+        return; /* another thread is at work in it */
     if (n->poller != NULL)
         krbrepl__poller_del(n->poller, &n->wake_watch);
     pthread_mutex_destroy(&n->lock);
@@ -432,11 +445,11 @@ void krbrepl__node_free(krbrepl_node *n)
 }
 
 /* A child has copies of the descriptors and of the memory, and none of the threads. What the sessions hold
- * of the store and of OpenSSL is the parent's work under way: it is not even freed. Where a thread of the
- * node's own was at work in the parent, no memory is touched, for it may be in any state. */
+ * of the store and of OpenSSL is the parent's work under way: it is not even freed. Where a thread was
+ * at work in the parent, no memory is touched, for it may be in any state. */
 void krbrepl__node_free_forked(krbrepl_node *n)
 {
-    if (n == NULL || n->spawned)
+    if (n == NULL || n->driven)
         return;
     krbrepl__conn_forget_all(n);
     krbrepl__master_forget(n);

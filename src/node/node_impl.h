@@ -77,6 +77,7 @@ struct krbrepl_node {
     int wake_sock;
     krbrepl__watch wake_sock_watch;
     krbrepl__timer tick, upkeep;
+    unsigned upkeep_waits;   /* for peers, in a row */
     krbrepl_store_info info; /* as of the last look */
     int look_failed;
     krbrepl__master *master;
@@ -96,6 +97,7 @@ struct krbrepl_node {
     int acks_moved; /* waiting clients have to be looked at */
     uint8_t in[KRBREPL__TURN_BYTES];
 
+    int driven; /* a thread is in the loop: the node's own when it is spawned, else one of the host's */
     int spawned;
     pthread_t thread;
     int thread_rc;
@@ -103,6 +105,8 @@ struct krbrepl_node {
 
 /* ---- node.c --------------------------------------------------------------------------------- */
 uint64_t krbrepl__node_now(krbrepl_node *n);
+/* A time out of an option: 0 is `preset`, and none is longer than 30 days. */
+uint64_t krbrepl__node_ms(uint64_t ms, uint64_t preset);
 /* Prepares what both roles share, up to the lock and the sockets in the store's directory. */
 int krbrepl__node_begin(krbrepl_node *n, int master_side);
 void krbrepl__node_end(krbrepl_node *n); /* undoes it, from wherever it got to */

@@ -21,6 +21,12 @@ static int may_follow(krbrepl__conn *c, const char *principal, int *allow)
     return 0;
 }
 
+/* The slot has room for such names, as everything that tells names apart must. */
+static int is_too_long(const char *principal)
+{
+    return strlen(principal) >= sizeof((krbrepl__slot *)NULL)->principal;
+}
+
 /* ---- slots ---------------------------------------------------------------------------------- */
 
 /* The slot of a session's principal, found at once where it was the last time. */
@@ -112,6 +118,8 @@ int krbrepl__master_authorize(krbrepl__conn *c, const char *principal)
 {
     int allow;
 
+    if (is_too_long(principal))
+        return 0;
     if (may_follow(c, principal, &allow) && !c->secured)
         welcome(c, principal);
     return allow;
@@ -151,6 +159,21 @@ void krbrepl__master_conn_over(krbrepl__conn *c)
     n->acks_moved = 1;
 }
 
+/* One that is not here and may not come back neither holds the journal nor counts for those who wait. */
+static void ask_for_absent(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+    size_t i = m->nslots;
+
+    while (i-- > 0) {
+        int allow =
+            m->slots[i].live != NULL ? KRBREPL_ALLOW_REPLICA : ask(n, m->slots[i].s.principal, "");
+
+        if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
+            krbrepl__slot_forget(n, m->slots[i].s.principal);
+    }
+}
+
 void krbrepl__master_reauthorize(krbrepl_node *n)
 {
     krbrepl__item *l, *after;
@@ -167,4 +190,6 @@ void krbrepl__master_reauthorize(krbrepl_node *n)
             krbrepl__conn_close(c, KRBREPL_ERR_DENIED,
                                 "it is not authorized any more; add it to the acl of the master");
     }
+    ask_for_absent(n);
+    n->acks_moved = 1;
 }

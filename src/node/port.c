@@ -100,8 +100,10 @@ static int port_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__an
                            uint64_t cumulative, uint64_t bytes)
 {
     krbrepl__node_port *np = ctx;
+    int rc = krbrepl__empty_other(np->store);
 
-    return krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
+    /* What an earlier copy left may be large, and the host must not wait for its end in one call. */
+    return rc != 0 ? rc : krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
 }
 
 /* A session asks for nothing of a copy that it has not begun; a mistake there must not crash a host. */
@@ -156,7 +158,7 @@ static int port_save_evidence(void *ctx, uint64_t from)
 
 static int port_forked(void *ctx, uint64_t fork)
 {
-    int rc = krbrepl__store_note_fork(store_of(ctx), fork);
+    int rc = krbrepl__store_note_fork(store_of(ctx), &fork);
 
     return rc == 0 ? krbrepl__evidence_save(store_of(ctx), fork + 1) : rc;
 }

@@ -314,19 +314,13 @@ void krbrepl__replica_tick(krbrepl_node *n)
 
 /* ---- start and stop ------------------------------------------------------------------------- */
 
-static void fill_zero(uint64_t *v, uint64_t preset)
-{
-    if (*v == 0)
-        *v = preset;
-}
-
 static void set_defaults(krbrepl_replica_options *o)
 {
-    fill_zero(&o->retry_min_ms, 100);
-    fill_zero(&o->retry_max_ms, 30000);
-    fill_zero(&o->handshake_ms, 10000);
-    fill_zero(&o->missing_ms, 10000);
-    fill_zero(&o->lost_ms, 60000);
+    o->retry_min_ms = krbrepl__node_ms(o->retry_min_ms, 100);
+    o->retry_max_ms = krbrepl__node_ms(o->retry_max_ms, 30000);
+    o->handshake_ms = krbrepl__node_ms(o->handshake_ms, 10000);
+    o->missing_ms = krbrepl__node_ms(o->missing_ms, 10000);
+    o->lost_ms = krbrepl__node_ms(o->lost_ms, 60000);
     if (o->retry_max_ms < o->retry_min_ms)
         o->retry_max_ms = o->retry_min_ms;
 }

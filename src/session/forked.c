@@ -57,19 +57,19 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s)
     explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
     krbrepl__ancestry_free(&ours);
     if (!explained && local.gives_up && r->resolving) {
-        fork = common_seq(s, &r->start.pos, r->fork);
-        explained = 1;
         krbrepl__logf(
             s->log, KRBREPL_LOG_WARN, "session",
-            "the commits after %llu that only this replica has are given up, as was resolved; "
-            "they are kept as evidence",
-            (unsigned long long)fork);
+            "the commits that only this replica has are given up, as was resolved; they are kept "
+            "as evidence");
+        rc = s->port->forked(s->port->ctx, common_seq(s, &r->start.pos, r->fork));
+        goto saved;
     }
     if (!explained && r->start.pos.seq < r->pos.seq)
         return krbrepl__replica_not_explained(s, r->pos.seq);
     if (!explained || r->pos.seq <= fork)
         return 0;
     rc = s->port->save_evidence(s->port->ctx, fork + 1);
+saved:
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "saving the commits that the master does not have");
     return 0;

@@ -424,6 +424,8 @@ static int begin(krbrepl__sess *s)
     if (rc != 0)
         return rc;
     rc = s->port->copy_begin(s->port->ctx, &r->start.pos, &r->start.ancestry, r->start.cumulative, 0);
+    if (rc == 1)
+        return 1;
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "beginning a copy");
     r->begun = 1;

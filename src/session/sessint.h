@@ -11,6 +11,7 @@
 #define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
+#define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */
 #define KRBREPL__NEVER UINT64_MAX
 
 /* The master's end. */
@@ -58,7 +59,8 @@ typedef struct krbrepl__sess_replica {
     krbrepl_pos build; /* position of the copy that is being built */
     int resolving;     /* WELCOME announced a copy for a fork */
     uint64_t fork;     /* the last seq that both have, by that WELCOME; 0: none known */
-    krbrepl_bytes group[KRBREPL__SESS_GROUP];
+    krbrepl_bytes
+        *group; /* KRBREPL__SESS_GROUP of them; a master, who may have many sessions, has none */
 } krbrepl__sess_replica;
 
 struct krbrepl__sess {

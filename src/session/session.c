@@ -22,6 +22,7 @@ static void sess_free(krbrepl__sess *s)
     krbrepl__intake_free(&s->r.commits);
     krbrepl__intake_free(&s->r.records);
     krbrepl__msg_free(KRBREPL__FRAME_COPY_BEGIN, &s->r.start);
+    krbrepl__free(s->r.group, 0); /* holds no bytes of its own */
     krbrepl__free(s, sizeof *s);
 }
 
@@ -61,7 +62,9 @@ int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_
     sess_init(s, cfg, now_ms);
     s->name = krbrepl__strdup(cfg->name);
     s->address = krbrepl__strdup(cfg->address);
-    if (s->name == NULL || s->address == NULL) {
+    if (!cfg->master)
+        s->r.group = krbrepl__alloc_array(KRBREPL__SESS_GROUP, sizeof *s->r.group);
+    if (s->name == NULL || s->address == NULL || (!cfg->master && s->r.group == NULL)) {
         sess_free(s);
         return KRBREPL_ERR_NOMEM;
     }
@@ -495,6 +498,20 @@ static int timers(krbrepl__sess *s)
     return s->chan->out.len < KRBREPL__SESS_OUT_MAX ? send_ping(s, KRBREPL__FRAME_PING) : 0;
 }
 
+static void give_back(krbrepl__buf *b)
+{
+    if (b->len == 0 && b->err == 0 && b->cap > KRBREPL__SESS_KEEP)
+        krbrepl__buf_free(b);
+}
+
+/* A master of ten thousand replicas must not keep for each of them what its largest moment took. */
+static void rest(krbrepl__sess *s)
+{
+    give_back(&s->chan->out);
+    give_back(&s->chan->in);
+    give_back(&s->m.pend);
+}
+
 int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
@@ -506,6 +523,8 @@ int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms)
     if (timers(s) == 0 && is_up(s))
         more = s->master ? krbrepl__master_work(s) : krbrepl__replica_work(s);
     finish(s, before, 0);
+    if (more <= 0 && s->master)
+        rest(s);
     return more > 0 && s->info.phase != KRBREPL__SESS_CLOSED;
 }
 

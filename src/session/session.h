@@ -65,6 +65,7 @@ typedef struct krbrepl__port {
     int (*adopt)(void *ctx, const uint8_t database_id[16]);
     int (*learn_epoch)(void *ctx, uint64_t epoch);
     int (*apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+    /* 1: an earlier copy is still being cleared away, a piece with each call; call again. */
     int (*copy_begin)(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
                       uint64_t cumulative, uint64_t bytes);
     int (*copy_put)(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value);
@@ -73,8 +74,8 @@ typedef struct krbrepl__port {
     void (*copy_abort)(void *ctx);
     /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
     int (*save_evidence)(void *ctx, uint64_t from);
-    /* The master refuses this store, for it has other commits after `fork`: notes that, for an operator to
-     * resolve, and writes the own ones to evidence. */
+    /* The master does not have the own commits after `fork`, or after a later one that was noted before:
+     * notes that, for an operator to resolve, and writes them to evidence. */
     int (*forked)(void *ctx, uint64_t fork);
 } krbrepl__port;
 

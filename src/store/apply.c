@@ -61,7 +61,7 @@ int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t c
     int same = memcmp(c->lineage, pos->lineage, sizeof pos->lineage) == 0;
     uint64_t changes = c->kind == KRBREPL_COMMIT_CHANGES ? c->nchanges : 0;
 
-    if (c->seq != pos->seq + 1)
+    if (c->seq > KRBREPL__SEQ_MAX || c->seq != pos->seq + 1)
         return malformed(s, c->seq, "is not the one after the last");
     if (c->epoch < pos->epoch)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FENCED,
@@ -74,6 +74,9 @@ int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t c
                              (unsigned long long)c->seq);
     if (same && c->epoch != pos->epoch)
         return malformed(s, c->seq, "has another epoch in the same lineage");
+    /* Two lineages of one epoch could not be told apart by fencing. */
+    if (!same && c->epoch == pos->epoch)
+        return malformed(s, c->seq, "draws a lineage without raising the epoch");
     if (c->cumulative - changes != cumulative || c->cumulative < changes)
         return malformed(s, c->seq, "does not go on with the count of changes");
     return 0;

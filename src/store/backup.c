@@ -12,20 +12,52 @@
 #include "files.h"
 #include "impl.h"
 
-/* Opens FILE.tmp for this backup alone. What a dead one left there is written over. */
-static int open_tmp(krbrepl_store *s, const char *tmp, int *out)
+/* Is `fd` the file that has this name? */
+static int is_named(int fd, const char *path)
 {
     struct stat named, held;
-    int fd = open(tmp, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-    if (fd < 0)
+    return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
+/* Removes what a dead backup left, unless a living one holds it. */
+static int clear_tmp(krbrepl_store *s, const char *tmp)
+{
+    int busy, fd = open(tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    /* Not a file, or not one of ours: no backup that could be running. */
+    if (fd < 0 && errno != ELOOP && errno != EACCES && errno != EISDIR && errno != ENXIO)
         return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
-    *out = fd;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &held) != 0 || stat(tmp, &named) != 0 ||
-        held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    if (busy)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
                              "backup: %s is being written by another backup", tmp);
-    if (fchmod(fd, 0600) != 0 || ftruncate(fd, 0) != 0)
+    if (unlink(tmp) != 0 && errno != ENOENT)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: removing %s", tmp);
+    return 0;
+}
+
+/* Makes FILE.tmp for this backup alone. It is always a new file: one that was there may belong to, or be
+ * open in, a process that must not see the keys. */
+static int open_tmp(krbrepl_store *s, const char *tmp, int *out)
+{
+    int fd, rc = clear_tmp(s, tmp);
+
+    if (rc != 0)
+        return rc;
+    fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
+    *out = fd;
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || !is_named(fd, tmp))
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
+                             "backup: %s is being written by another backup", tmp);
+    if (fchmod(fd, 0600) != 0)
         return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, errno, "backup: %s", tmp);
     return 0;
 }
@@ -57,10 +89,14 @@ static int fail_exists(krbrepl_store *s, const char *file)
 }
 
 /* Gives the finished file its name, unless somebody has taken it meanwhile. */
-static int publish(krbrepl_store *s, const char *tmp, const char *file)
+static int publish(krbrepl_store *s, int fd, const char *tmp, const char *file)
 {
     int e;
 
+    /* Another user's backup of the same name may have put an unfinished file there. */
+    if (!is_named(fd, tmp))
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
+                             "backup: %s was replaced by another process; give another name", tmp);
     if (link(tmp, file) != 0) {
         if (errno == EEXIST)
             return fail_exists(s, file);
@@ -89,8 +125,8 @@ int krbrepl__backup(krbrepl_store *s, const char *file)
     if (rc == 0)
         rc = write_copy(s, tmp, fd);
     if (rc == 0)
-        rc = publish(s, tmp, file);
-    if (rc != 0 && mine)
+        rc = publish(s, fd, tmp, file);
+    if (rc != 0 && mine && is_named(fd, tmp))
         unlink(tmp);
     if (fd >= 0)
         close(fd);

@@ -101,8 +101,7 @@ static int is_being_built(krbrepl_store *s, const struct krbrepl__state *st)
     if (st->other != KRBREPL__OTHER_BUILT)
         return 0;
     rc = lock(s, &fd);
-    if (fd >= 0)
-        close(fd);
+    krbrepl__unlock_file(s, &fd);
     s->ei = keep;
     return rc != 0;
 }
@@ -231,6 +230,9 @@ static void give_up(krbrepl__build *b)
 
 void krbrepl__build_end(krbrepl__build *b)
 {
+    /* In a forked child the slice and the generation are the parent's, who goes on building. */
+    if (krbrepl__store_forked(b->s))
+        return;
     if (b->w.txn != NULL)
         krbrepl__wtxn_abort(b->s, &b->w);
     b->w.txn = NULL;

@@ -110,8 +110,7 @@ static int check(void *ctx, const krbrepl__wtxn *w)
 static void copy_free(krbrepl__copy *c)
 {
     krbrepl__build_end(&c->build);
-    if (c->lock >= 0)
-        close(c->lock);
+    krbrepl__unlock_file(c->build.s, &c->lock);
     krbrepl__ancestry_free(&c->ancestry);
     krbrepl__buf_free(&c->pending);
     krbrepl__touched_free(&c->touched);
@@ -145,7 +144,9 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
     krbrepl__buf_init(&c->pending, 0);
     krbrepl__touched_init(&c->touched);
     rc = krbrepl__ancestry_copy(&c->ancestry, ancestry);
-    if (rc != 0)
+    if (rc == 0 && from->seq > KRBREPL__SEQ_MAX)
+        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_PROTO, "copy: there is no such position");
+    else if (rc != 0)
         rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
     if (rc == 0)
         rc = krbrepl__build_lock(s, &c->lock);
@@ -163,13 +164,15 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
 
 /* The local entry of a record that comes into being here must not be that of an earlier one of the same
  * name. */
-static void note_if_new(krbrepl__copy *c, const krbrepl__rkey *k)
+static int note_if_new(krbrepl__copy *c, const krbrepl__rkey *k)
 {
     krbrepl_store *s = c->build.s;
     MDB_val key = {k->ck.len, (void *)(uintptr_t)k->ck.b}, v;
 
     if (mdb_get(c->build.w.txn, krbrepl__gen(s, c->build.w.st.live), &key, &v) == MDB_NOTFOUND)
         krbrepl__buf_vec16(&c->touched.created, k->ck.b, k->ck.len);
+    return c->touched.created.err == 0 ? 0
+                                       : krbrepl__fail_plain(KRBREPL__EI(s), c->touched.created.err);
 }
 
 static void forget_now(krbrepl__copy *c)
@@ -196,9 +199,10 @@ static int write_record(krbrepl__copy *c, krbrepl_bytes full, krbrepl_bytes valu
         rc = krbrepl__build_slice(&c->build);
     if (rc == 0)
         rc = krbrepl__row_put(s, c->build.w.txn, c->build.dbi, &k, value, MDB_APPEND, NULL);
+    if (rc == 0)
+        rc = note_if_new(c, &k);
     if (rc != 0)
         return rc;
-    note_if_new(c, &k);
     c->records++;
     return krbrepl__build_wrote(&c->build, full.len + value.len);
 }
@@ -251,31 +255,21 @@ int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes va
     c->last = ck;
     krbrepl__buf_vec32(&c->pending, full_key.data, full_key.len);
     krbrepl__buf_vec32(&c->pending, value.data, value.len);
-    if (c->pending.err != 0)
+    if (c->pending.err != 0) {
+        c->broken = 1; /* this record is missing */
         return krbrepl__fail_plain(ei, c->pending.err);
+    }
     return c->pending.len < KRBREPL__SLICE_BYTES ? 0 : write_pending(c);
 }
 
-/* Whether a commit is the one that follows. */
+/* Whether a commit is the one that follows, by the rules of a store that applies it. */
 static int check_commit(krbrepl__copy *c, const krbrepl__commit *m)
 {
-    krbrepl_errinfo *ei = KRBREPL__EI(c->build.s);
-    const unsigned long long seq = (unsigned long long)m->seq;
-
-    if (m->seq != c->pos.seq + 1)
-        return krbrepl__fail(ei, KRBREPL_ERR_PROTO, "copy: commit %llu came after %llu", seq,
-                             (unsigned long long)c->pos.seq);
     if (m->kind == KRBREPL_COMMIT_RESET)
-        return krbrepl__fail(ei, KRBREPL_ERR_TRIMMED,
-                             "copy: commit %llu replaced the master's content; copy again", seq);
-    if (m->epoch < c->pos.epoch)
-        return krbrepl__fail(ei, KRBREPL_ERR_FENCED, "copy: commit %llu is of epoch %llu after %llu",
-                             seq, (unsigned long long)m->epoch, (unsigned long long)c->pos.epoch);
-    if (m->kind != KRBREPL_COMMIT_LINEAGE &&
-        (m->epoch != c->pos.epoch || memcmp(m->lineage, c->pos.lineage, sizeof m->lineage) != 0))
-        return krbrepl__fail(ei, KRBREPL_ERR_DIVERGED,
-                             "copy: commit %llu is of another lineage than the one before it", seq);
-    return 0;
+        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_TRIMMED,
+                             "copy: commit %llu replaced the master's content; copy again",
+                             (unsigned long long)m->seq);
+    return krbrepl__commit_follows(c->build.s, &c->pos, c->cumulative, m);
 }
 
 /* Moves the copy's position over a commit. */

@@ -1,12 +1,19 @@
 /* impl.h: what the files of src/store share.
  *
  * Tables of the environment (docs/store-format.md has every byte):
- *   meta        format, id, created, ancestors, retention, and `state`, the one hot value
- *   journal     seq:u64 -> chain[32] || encoded commit. The journal is journal_first .. pos.seq;
- * anything outside of that range is rubbish that upkeep removes chains      seq:u64 -> chain[32], of
- * commits that were trimmed from the journal; valid from chains_first records.a, records.b canonical
- * key -> row; state.live says which one is the database staging     free for loads and copies replicas
- * principal -> slot
+ *
+ *   | table     | key           | value                                                         |
+ *   |-----------|---------------|---------------------------------------------------------------|
+ *   | meta      | a name        | format, id, created, ancestors, retention; and `state`, which |
+ *   |           |               | every commit writes                                           |
+ *   | journal   | seq:u64       | chain[32] || encoded commit, of journal_first .. pos.seq;     |
+ *   |           |               | what lies outside of that is rubbish that upkeep removes      |
+ *   | chains    | seq:u64       | chain[32] of a commit that was trimmed from the journal;      |
+ *   |           |               | counts from chains_first on                                   |
+ *   | records.a | canonical key | a row; state.live says whether this table is the database,    |
+ *   | records.b | canonical key | or this one                                                   |
+ *   | staging   |               | nothing                                                       |
+ *   | replicas  | principal     | a slot                                                        |
  *
  * Locks, in the order in which they are taken: the registry's mutex, an environment's mutex. LMDB's
  * writer lock is taken with neither of them held. */
@@ -25,6 +32,7 @@
 #include "storecalls.h"
 
 #define KRBREPL__FORMAT 1u
+#define KRBREPL__SEQ_MAX (UINT64_MAX - 1) /* so that the seq after the last one is a number too */
 
 enum krbrepl__dbi {
     KRBREPL__DBI_META,
@@ -301,6 +309,9 @@ int krbrepl__slots_hold(krbrepl_store *s, MDB_txn *txn, uint64_t *hold);
 
 /* ---- small things ---------------------------------------------------------------------------- */
 
+/* 0 while s->dir is the directory that was opened, else STATE: what is done by name would be done to another
+ * store. */
+int krbrepl__dir_check(krbrepl_store *s);
 /* flock on a file in the store's directory, made if it is not there. LOCKED with `what` in the text. */
 int krbrepl__lock_file(krbrepl_store *s, const char *name, const char *what, int *fd);
 /* Lets go and sets *fd to -1. A forked child only closes: the lock is its parent's. */
@@ -321,9 +332,5 @@ int krbrepl__origin_check(krbrepl_store *s, const char *who, const char *why);
  * a new record an old entry), and after it for keys that went. */
 void krbrepl__local_forget(krbrepl_store *s, const krbrepl__buf *keys);
 void krbrepl__local_close(krbrepl_store *s);
-
-/* Upkeep of what a copy or load left (build.c): a bounded piece of emptying the generation that is not
- * live, when it holds rubbish, or what a builder who has died left. 1: more to do; 0; negative. */
-int krbrepl__empty_other(krbrepl_store *s);
 
 #endif

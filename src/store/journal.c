@@ -192,6 +192,10 @@ int krbrepl__journal_append(krbrepl_store *s, krbrepl__wtxn *w, krbrepl__commit 
     krbrepl__buf b;
     int rc;
 
+    if (w->st.pos.seq >= KRBREPL__SEQ_MAX)
+        return krbrepl__fail(
+            KRBREPL__EI(s), KRBREPL_ERR_STATE,
+            "store: there is no seq above the last; load the content into a new store");
     c->seq = w->st.pos.seq + 1;
     c->epoch = w->st.pos.epoch;
     memcpy(c->lineage, w->st.pos.lineage, sizeof c->lineage);

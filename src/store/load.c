@@ -24,6 +24,7 @@ struct krbrepl_load {
     krbrepl_store *s;
     int lock; /* load.lock */
     krbrepl__sorter *sorter;
+    int failed;        /* the code with which a record was lost: only abort is left */
     krbrepl_pos start; /* the position when the load began */
     char *who, *why;
     char who_room[32];
@@ -53,8 +54,7 @@ static void progress(const krbrepl_load *l, const char *phase, uint64_t done, ui
 static void load_free(krbrepl_load *l)
 {
     krbrepl__sorter_close(l->sorter);
-    if (l->lock >= 0)
-        close(l->lock);
+    krbrepl__unlock_file(l->s, &l->lock);
     krbrepl__strfree(l->who);
     krbrepl__strfree(l->why);
     krbrepl__buf_free(&l->row);
@@ -125,6 +125,8 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     if (rc == 0)
         rc = krbrepl__build_lock(s, &l->lock);
     if (rc == 0)
+        rc = krbrepl__dir_check(s);
+    if (rc == 0)
         rc = krbrepl__sorter_open(&l->sorter, s->dir, KRBREPL__EI(s));
     if (rc != 0) {
         load_free(l);
@@ -132,6 +134,16 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     }
     *out = l;
     return 0;
+}
+
+static int load_usable(krbrepl_load *l)
+{
+    if (l->failed == 0)
+        return 0;
+    return krbrepl__fail(KRBREPL__EI(l->s), KRBREPL_ERR_STATE,
+                         "load: a record could not be taken earlier (%s), so the content is not whole; "
+                         "abort it and load again",
+                         krbrepl_err_name(l->failed));
 }
 
 /* Leaves the row in l->row as it will lie in the store. */
@@ -158,8 +170,10 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
 {
     krbrepl__rkey k;
     char text[104];
-    int rc = krbrepl__rkey_make(l->s, table, key, &k);
+    int rc = load_usable(l);
 
+    if (rc == 0)
+        rc = krbrepl__rkey_make(l->s, table, key, &k);
     if (rc != 0)
         return rc;
     if (value.len > KRBREPL_MAX_VALUE)
@@ -168,13 +182,14 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
                              KRBREPL_MAX_VALUE);
     rc = make_row(l, &k, value);
     if (rc != 0)
-        return krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
+        return l->failed = krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
     rc = krbrepl__sorter_put(l->sorter, (krbrepl_bytes){k.ck.b, k.ck.len},
                              (krbrepl_bytes){l->row.data, l->row.len});
     if (rc == KRBREPL_ERR_EXISTS) {
         krbrepl__printable(text, key);
         return krbrepl__fail(KRBREPL__EI(l->s), rc, "load: %s record %s was given twice", table, text);
     }
+    l->failed = rc;
     if (rc == 0 && krbrepl__sorter_count(l->sorter) % PROGRESS_EVERY == 0)
         progress(l, "sorting", krbrepl__sorter_count(l->sorter), 0);
     return rc;
@@ -341,6 +356,8 @@ static int is_added(krbrepl_load *l, const MDB_val *ck, const MDB_val *data)
 {
     l->res.added++;
     krbrepl__buf_vec16(&l->added, ck->mv_data, ck->mv_size);
+    if (l->added.err != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(l->s), l->added.err);
     if (l->added.len >= FORGET_ADDED) {
         krbrepl__local_forget(l->s, &l->added);
         krbrepl__buf_reset(&l->added);
@@ -476,8 +493,8 @@ static int fill(krbrepl_load *l, krbrepl__build *b)
         rc = krbrepl__build_slice(b);
         if (rc == 0 && (e = mdb_put(b->w.txn, b->dbi, &k, &v, MDB_APPEND)) != 0)
             rc = krbrepl__mdb_fail(l->s->env, KRBREPL__EI(l->s), e, "load: writing");
-        if (rc == 0)
-            rc = krbrepl__digest_add(d, k.mv_data, k.mv_size, v.mv_data);
+        if (rc == 0 && (rc = krbrepl__digest_add(d, k.mv_data, k.mv_size, v.mv_data)) != 0)
+            krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
         if (rc == 0)
             rc = krbrepl__build_wrote(b, k.mv_size + v.mv_size);
         n++;
@@ -487,8 +504,8 @@ static int fill(krbrepl_load *l, krbrepl__build *b)
         if (rc == 0)
             rc = sorter_step(l, &k, &v, &end);
     }
-    if (rc == 0)
-        rc = krbrepl__digest_root(d, l->root);
+    if (rc == 0 && (rc = krbrepl__digest_root(d, l->root)) != 0)
+        krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
     krbrepl__digest_free(d);
     return rc;
 }
@@ -553,7 +570,9 @@ int krbrepl__load_commit(krbrepl_load *l, krbrepl_load_result *out)
     int rc;
 
     KRBREPL_INIT(&l->res);
-    rc = krbrepl__sorter_finish(l->sorter);
+    rc = load_usable(l);
+    if (rc == 0)
+        rc = krbrepl__sorter_finish(l->sorter);
     if (rc == 0)
         rc = compare(l);
     if (rc == 0)

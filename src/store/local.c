@@ -199,6 +199,9 @@ static int local_open(krbrepl_store *s)
 
     if (s->local != NULL)
         return 0;
+    rc = krbrepl__dir_check(s);
+    if (rc != 0)
+        return rc;
     if ((size_t)snprintf(path, sizeof path, "%s/local", s->dir) >= sizeof path)
         return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, ENAMETOOLONG, "local");
     if (fstatat(s->dirfd, "local", &st, 0) != 0 && mkdirat(s->dirfd, "local", 0700) != 0)

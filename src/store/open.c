@@ -343,6 +343,19 @@ int krbrepl__store_set_retention(krbrepl_store *s, const krbrepl_retention *keep
     return rc;
 }
 
+int krbrepl__dir_check(krbrepl_store *s)
+{
+    struct stat named, held;
+
+    if (stat(s->dir, &named) == 0 && fstat(s->dirfd, &held) == 0 && named.st_dev == held.st_dev &&
+        named.st_ino == held.st_ino)
+        return 0;
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                         "store: its directory is not at %.160s any more; close the store, and open it "
+                         "where it is now",
+                         s->dir);
+}
+
 /* ---- locks ---------------------------------------------------------------------------------- */
 
 int krbrepl__lock_file(krbrepl_store *s, const char *name, const char *what, int *fd)

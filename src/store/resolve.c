@@ -107,34 +107,45 @@ static int fork_write(krbrepl_store *s, uint64_t fork, const uint8_t chain[32])
     return rc;
 }
 
-int krbrepl__store_note_fork(krbrepl_store *s, uint64_t fork)
+/* 1 and the last common seq, when the fork at `pos` is noted. */
+static int noted(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *pos, uint64_t *fork,
+                 uint8_t chain[32])
+{
+    krbrepl__rd r;
+
+    if (!about(s, txn, "fork", pos, &r))
+        return 0;
+    *fork = krbrepl__rd_u64(&r);
+    krbrepl__rd_copy(&r, chain, 32);
+    return r.err == 0 && *fork < pos->seq;
+}
+
+int krbrepl__store_note_fork(krbrepl_store *s, uint64_t *fork)
 {
     uint8_t chain[32];
     krbrepl__rtxn r;
-    krbrepl__rd rd;
-    int known, rc = krbrepl__store_chain_at(s, fork, chain);
+    uint64_t known = 0;
+    int is, rc = krbrepl__rtxn_begin(s, &r);
 
-    if (rc == 0)
-        rc = krbrepl__rtxn_begin(s, &r);
     if (rc != 0)
         return rc;
-    /* A replica is refused again and again; it is written once. */
-    known = about(s, r.txn, "fork", &r.st.pos, &rd) && krbrepl__rd_u64(&rd) == fork;
+    is = noted(s, r.txn, &r.st.pos, &known, chain);
     krbrepl__rtxn_end(s, &r);
-    return known ? 0 : fork_write(s, fork, chain);
+    /* A replica is refused again and again; it is written once. */
+    if (is && known >= *fork) {
+        *fork = known;
+        return 0;
+    }
+    rc = krbrepl__store_chain_at(s, *fork, chain);
+    return rc == 0 ? fork_write(s, *fork, chain) : rc;
 }
 
 int krbrepl__fork_known(krbrepl_store *s, MDB_txn *txn, krbrepl_pos *left)
 {
     uint8_t chain[32];
-    krbrepl__rd r;
     uint64_t fork;
 
-    if (!about(s, txn, "fork", left, &r))
-        return 0;
-    fork = krbrepl__rd_u64(&r);
-    krbrepl__rd_copy(&r, chain, sizeof chain);
-    if (r.err != 0 || fork >= left->seq)
+    if (!noted(s, txn, left, &fork, chain))
         return 0;
     left->seq = fork;
     memcpy(left->chain, chain, sizeof left->chain);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <krbrepl/error.h>
@@ -29,6 +30,7 @@ static int fail_file(const restore *r, const char *why)
 /* Where the store will be must be free, and beside it there must be room for us alone. */
 static int prepare(restore *r)
 {
+    struct stat st;
     int e = krbrepl__check_free(r->dir);
 
     if (e == ENOTEMPTY)
@@ -50,6 +52,15 @@ static int prepare(restore *r)
         r->tmpfd = -1;
         return krbrepl__fail(r->ei, KRBREPL_ERR_LOCKED, "restore: another one works in %s", r->tmp);
     }
+    /* Whoever owns the directory could put another file in the place of the store's. */
+    if (fstat(r->tmpfd, &st) != 0 || st.st_uid != geteuid()) {
+        close(r->tmpfd);
+        r->tmpfd = -1;
+        return krbrepl__fail(r->ei, KRBREPL_ERR_EXISTS,
+                             "restore: %s belongs to another user; remove it", r->tmp);
+    }
+    if (fchmod(r->tmpfd, 0700) != 0)
+        return krbrepl__fail_sys(r->ei, KRBREPL_ERR_IO, errno, "restore: mode of %s", r->tmp);
     e = krbrepl__clear_dir(r->tmpfd);
     return e == 0 ? 0 : krbrepl__fail_sys(r->ei, KRBREPL_ERR_IO, e, "restore: clearing %s", r->tmp);
 }
@@ -97,7 +108,9 @@ static int check_file(const restore *r)
     if (fstatat(r->tmpfd, "data.mdb", &st, 0) != 0 || st.st_size == 0)
         return fail_file(r, "is not a backup of a store");
     e = mdb_env_create(&mdb);
-
+    /* Else LMDB asks for as much address space as the process had that made the backup. */
+    if (e == 0)
+        e = mdb_env_set_mapsize(mdb, ((size_t)st.st_size + 0xffff) & ~(size_t)0xffff);
     if (e == 0)
         e = mdb_env_open(mdb, r->tmp, MDB_RDONLY | MDB_NOLOCK, 0600);
     if (e == MDB_INVALID || e == MDB_VERSION_MISMATCH || e == ENOENT || e == EINVAL)

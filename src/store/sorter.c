@@ -98,6 +98,9 @@ int krbrepl__sorter_open(krbrepl__sorter **out, const char *dir, krbrepl_errinfo
         e = errno;
     if (e == 0)
         e = open_env(so);
+    /* LMDB needs the names no more, and a process that is killed leaves no keys on the disk. */
+    if (e == 0)
+        e = remove_files(so->path);
     if (e == 0)
         e = mdb_txn_begin(so->env, NULL, 0, &so->txn);
     if (e == 0)

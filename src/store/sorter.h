@@ -1,7 +1,7 @@
 /* sorter.h: brings records into key order on disk, for a load of any size in bounded memory.
  *
  * A private LMDB environment in DIR/load.tmp/, without syncs and locks, since nobody else uses it and
- * nobody wants it back after a crash. Keys and values are whatever bytes the store keeps. */
+ * nobody wants it back after a crash: its files lose their names as soon as they are open. Keys and values are whatever bytes the store keeps. */
 #ifndef KRBREPL__SORTER_H
 #define KRBREPL__SORTER_H
 

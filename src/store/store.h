@@ -55,9 +55,9 @@ int krbrepl__store_adopt(krbrepl_store *s, const uint8_t database_id[16]);
  * fenced, durably. */
 int krbrepl__store_learn_epoch(krbrepl_store *s, uint64_t epoch);
 
-/* The master has refused this store, whose own commits after seq `fork` it does not have. Kept for
- * krbrepl_resolve, as long as the store stays where it is. */
-int krbrepl__store_note_fork(krbrepl_store *s, uint64_t fork);
+/* The master does not have this store's own commits after seq `*fork`. Kept for krbrepl_resolve, as long as
+ * the store stays where it is; `*fork` is raised to what was known before, when that was later. */
+int krbrepl__store_note_fork(krbrepl_store *s, uint64_t *fork);
 
 /* Applies whole commits, in order, in one transaction: durable, with its position, when this returns 0.
  * Each must be the one after the last (PROTO else), of this lineage or a lineage commit that leaves it
@@ -97,15 +97,16 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
  * without a time (0) does not expire. */
 typedef struct krbrepl__slot {
     char principal[1025];
-    uint64_t hold;     /* first seq it still needs; 0: nothing is held */
-    uint64_t durable;  /* last acknowledged */
+    uint64_t hold;    /* first seq it still needs; 0: nothing is held */
+    uint64_t durable; /* last acknowledged */
     int64_t seen_us;
-    int64_t copy_us;   /* its last full copy */
+    int64_t copy_us; /* its last full copy */
     uint32_t copy_reason;
-    uint32_t dialect;  /* 1: native */
+    uint32_t dialect; /* 1: native */
 } krbrepl__slot;
 
-int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot, size_t n); /* one transaction */
+int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot,
+                             size_t n); /* one transaction */
 int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbrepl__slot *), void *ctx);
 int krbrepl__store_slots_count(krbrepl_store *s, uint64_t *n);
 int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
@@ -118,6 +119,10 @@ int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const
 /* A bounded piece of: trimming, emptying the abandoned generation, clearing dead readers. 1: there is
  * more to do; 0: done; negative: error. */
 int krbrepl__store_upkeep(krbrepl_store *s);
+
+/* The part of it that a copy must wait for: a bounded piece of emptying the generation that is not live, when
+ * it holds rubbish, or what a builder who has died left. Answers as upkeep. */
+int krbrepl__empty_other(krbrepl_store *s);
 
 /* The datagram socket by which writers wake the node of a store; the node binds it in the store's
  * directory. A hint, never the truth. */

@@ -85,10 +85,13 @@ int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_op
     return rc;
 }
 
-/* Adds one change to the encoding, and to the records. */
-static int change(krbrepl_txn *t, const krbrepl_change *c, const krbrepl__rkey *k)
+/* Adds one change to the encoding, and to the records. Key and value go into the records out of the
+ * encoding: the caller's may be what krbrepl_txn_get gave him, which lies in a page that the write moves. */
+static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
 {
     krbrepl_store *s = t->s;
+    krbrepl_bytes value = {NULL, c->value.len};
+    const uint8_t *end;
     int rc;
 
     if (t->nchanges >= KRBREPL_MAX_CHANGES)
@@ -102,8 +105,14 @@ static int change(krbrepl_txn *t, const krbrepl_change *c, const krbrepl__rkey *
                              KRBREPL_MAX_COMMIT);
     if (t->body.err != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), t->body.err);
+    end = t->body.data + t->body.len;
+    if (c->op == KRBREPL_PUT) {
+        value.data = end - value.len;
+        end -= value.len + 4;
+    }
+    k->key.data = end - k->key.len;
     rc = krbrepl__row_change(s, t->w.txn, krbrepl__gen(s, t->w.st.live), k,
-                             c->op == KRBREPL_PUT ? &c->value : NULL, &t->w.st.records, &t->touched);
+                             c->op == KRBREPL_PUT ? &value : NULL, &t->w.st.records, &t->touched);
     if (rc == 0)
         t->nchanges++;
     return rc;

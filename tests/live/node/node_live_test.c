@@ -504,6 +504,7 @@ static void fork_is_refused_with_evidence_until_somebody_resolves_it(trio *t, in
     await_log(&t->m, 0, "krbrepl resolve --keep-master DIR");
     await_log(&t->a, 0, "krbrepl resolve --keep-replica DIR");
     was = last_seq(&t->a);
+    put_many(&t->m, "further", 5);
     /* It comes back again and again, changes nothing, and writes its commits once. */
     from = log_size(&t->a);
     do

@@ -46,6 +46,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def name_of_loopback():
+    """A name, so that one is looked up, on every system that knows it; one without /etc/hosts does not."""
+    try:
+        socket.getaddrinfo("localhost", None, socket.AF_INET)
+    except OSError:
+        return "127.0.0.1"
+    return "localhost"
+
+
 class Daemon:
     """A program that runs, with its log in a file."""
     all = []
@@ -100,7 +109,7 @@ class Pair:
     def follow_with(self, *options):
         replica = Daemon("krbrepl-replica", "--store", "r", "--keytab", "r.kt", "--principal",
                          f"krbrepl/replica@{REALM}", "--service", f"krbrepl/localhost@{REALM}", *options,
-                         f"localhost:{self.port}")
+                         f"{name_of_loopback()}:{self.port}")
         replica.says("follows the master")
         return replica
 
@@ -153,7 +162,7 @@ def a_commit_travels_and_is_waited_for():
     pair = Pair(acl=f"krbrepl/replica@{REALM}\n")
     krbrepl("put", "m", "t", "k", "v")
     for level in ("received", "durable", "applied"):
-        equal(krbrepl("wait", "--json", "--level", level, "--timeout", "60 s", "m").json,
+        equal(krbrepl("wait", "--json", "--level", level, "--timeout", "50 s", "m").json,
               {"reached": True, "have": 1})
     equal(krbrepl("get", "r", "t", "k").text, "v\n")
     krbrepl("verify", "m", "r")
@@ -218,7 +227,7 @@ def a_broken_acl_leaves_the_old_one_in_force():
     pair.master.p.send_signal(signal.SIGHUP)
     pair.master.says("stays in force", times=2)
     krbrepl("put", "m", "t", "k", "v")
-    krbrepl("wait", "--timeout", "60 s", "m")
+    krbrepl("wait", "--timeout", "50 s", "m")
     pair.stop()
 
 
@@ -287,7 +296,7 @@ def a_master_key_without_stash_is_warned_of():
     pair.replica.stop()
     pair.replica = pair.follow_with("--stash-file", "stash")
     dump_into("m")
-    krbrepl("wait", "--timeout", "60 s", "m")
+    krbrepl("wait", "--timeout", "50 s", "m")
     pair.replica.says("holds no master key")
     check("kdb5_util stash" in pair.replica.log)
     shutil.copyfile(stash, path("stash"))

@@ -76,6 +76,16 @@ static void a_log_line_stays_one_line(void **state)
     assert_string_equal(got, "");
 }
 
+/* A KDC that nobody has authenticated can put words into the texts of Kerberos. */
+static void a_text_of_an_error_has_no_control_characters(void **state)
+{
+    krbrepl_errinfo ei = {.size = sizeof ei};
+
+    (void)state;
+    krbrepl__fail(&ei, KRBREPL_ERR_AUTH, "auth: KDC returned error string: %s", "x\n\033[2Jy\177");
+    assert_string_equal(ei.text, "auth: KDC returned error string: x??[2Jy?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +93,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_told_apart_from_other_failures),
         cmocka_unit_test(an_older_errinfo_is_filled_no_further_than_it_reaches),
         cmocka_unit_test(a_log_line_stays_one_line),
+        cmocka_unit_test(a_text_of_an_error_has_no_control_characters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

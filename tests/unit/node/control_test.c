@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "ctlmsg.h"
 #include "keytab.h"
+#include "sock.h"
 #include "usock.h"
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -256,6 +258,57 @@ static void a_wait_without_replicas_ends_in_time_with_how_many_there_were(void *
     assert_int_equal(krbrepl_wait(b->dir, &w, NULL, NULL), KRBREPL_ERR_INVALID);
 }
 
+/* Another who can write to the directory answers in the node's place, and comes to no end. */
+static void *babble(void *arg)
+{
+    struct pollfd p = {*(int *)arg, POLLIN, 0};
+    krbrepl_peer peer;
+    krbrepl__buf b;
+    size_t sent, at = 0;
+    int fd = -1, i;
+
+    KRBREPL_INIT(&peer);
+    peer.principal = peer.address = peer.name = "x";
+    krbrepl__buf_init(&b, 0);
+    /* Much at a time, so that the other end never sees it stop. */
+    for (i = 0; i < 1000; i++)
+        krbrepl__ctl_put_peer(&b, &peer);
+    if (poll(&p, 1, 60000) == 1 && krbrepl__usock_accept(p.fd, &fd) == 0) {
+        p.fd = fd;
+        p.events = POLLOUT;
+        while (poll(&p, 1, 60000) == 1 && krbrepl__sock_send(fd, b.data + at, b.len - at, &sent) >= 0)
+            at = (at + sent) % b.len;
+        close(fd);
+    }
+    krbrepl__buf_free(&b);
+    return NULL;
+}
+
+static int read_slowly(void *ctx, const krbrepl_peer *p)
+{
+    (void)p;
+    usleep(1000);
+    /* Stands for "for ever". */
+    return ++*(int *)ctx < 5000 ? 0 : KRBREPL_ERR_INVALID;
+}
+
+static void an_answer_without_end_is_given_up_in_time(void **state)
+{
+    bench *b = *state;
+    krbrepl_status st;
+    pthread_t th;
+    int fd, peers = 0;
+
+    assert_int_equal(krbrepl_node_stop(b->n), 0);
+    assert_int_equal(krbrepl__usock_bind(b->dirfd, "node.sock", SOCK_STREAM, &fd, NULL), 0);
+    assert_int_equal(pthread_create(&th, NULL, babble, &fd), 0);
+    KRBREPL_INIT(&st);
+    assert_int_equal(krbrepl_status_fetch(b->dir, 200, &st, read_slowly, &peers, NULL),
+                     KRBREPL_ERR_TIMEOUT);
+    assert_int_equal(pthread_join(th, NULL), 0);
+    krbrepl__usock_unbind(b->dirfd, "node.sock", fd);
+}
+
 static void *wait_for_a_node(void *arg)
 {
     bench *b = arg;
@@ -327,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_message_cut_anywhere_is_no_message),
         NODE(the_status_is_fetched_by_whoever_may_open_the_socket),
         NODE(no_node_is_told_as_such),
+        NODE(an_answer_without_end_is_given_up_in_time),
         NODE(a_wait_without_replicas_ends_in_time_with_how_many_there_were),
         NODE(a_wait_outlives_a_restart_of_the_node),
         NODE(clients_that_do_nothing_or_say_nonsense_cannot_hurt),

@@ -282,6 +282,53 @@ static void options_of_a_newer_program_are_not_ignored(void **state)
     drop(&b);
 }
 
+/* What would fail at each connection fails the start, and no KDC is asked. */
+static void a_master_without_a_usable_key_does_not_start(void **state)
+{
+    krbrepl_master_options o;
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    KRBREPL_INIT(&b.ev);
+    b.ev.log = count_lines;
+    make_node(&b);
+    write_keytab_of(b.keytab, 23 /* arcfour-hmac */, 16);
+    assert_int_equal(start_master(&b), KRBREPL_ERR_AUTH);
+    assert_non_null(strstr(b.ei.text, "below the enctype floor"));
+    assert_non_null(strstr(b.ei.text, TEST_SERVICE));
+    write_keytab(b.keytab);
+    master_options(&b, &o);
+    o.service = "krbrepl/another@KRBREPL.TEST";
+    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_AUTH);
+    assert_int_equal(unlink(b.keytab), 0);
+    assert_int_equal(start_master(&b), KRBREPL_ERR_AUTH);
+    assert_non_null(strstr(b.ei.text, "no such keytab"));
+    assert_non_null(strstr(b.ei.text, "ktadd"));
+    assert_int_equal(b.lines, 3);
+    write_keytab(b.keytab);
+    assert_int_equal(start_master(&b), 0);
+    drop(&b);
+}
+
+static void a_window_that_nothing_fits_in_is_refused_at_the_start(void **state)
+{
+    krbrepl_master_options o;
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    master_options(&b, &o);
+    o.window = 4095;
+    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    o.window = UINT64_MAX;
+    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    o.window = 4096;
+    assert_int_equal(krbrepl_master_start(b.n, &o), 0);
+    drop(&b);
+}
+
 /* ---- driving it ----------------------------------------------------------------------------- */
 
 static void a_host_with_a_loop_needs_a_descriptor_and_a_timeout(void **state)
@@ -355,6 +402,7 @@ static void a_spawned_node_is_asked_from_another_thread_and_stops(void **state)
     assert_int_equal(krbrepl_node_spawn(b.n), 0);
     assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
     assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
     for (i = 0; i < 50; i++) {
         seq = put(b.s, "x");
         KRBREPL_INIT(&st);
@@ -389,6 +437,90 @@ static void the_poll_twin_drives_a_node_as_well(void **state)
     assert_int_equal(krbrepl_status_fetch(b.dir, 60000, &st, NULL, NULL, &ei), 0);
     assert_int_equal(st.state, KRBREPL_STATE_SERVING);
     drop(&b);
+}
+
+static void *run_it(void *arg)
+{
+    bench *b = arg;
+
+    return (void *)(intptr_t)krbrepl_node_run(b->n);
+}
+
+static void a_node_that_a_thread_runs_is_no_other_thread_s_to_touch(void **state)
+{
+    int turns = 0, rc;
+    pthread_t th;
+    void *ran;
+    bench b;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(pthread_create(&th, NULL, run_it, &b), 0);
+    while ((rc = krbrepl_node_process(b.n)) == 0 && bounded(&turns))
+        continue;
+    assert_int_equal(rc, KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_stop(b.n), KRBREPL_ERR_STATE);
+    b.ei.size = sizeof b.ei;
+    assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+    assert_non_null(strstr(b.ei.text, "krbrepl_node_quit"));
+    krbrepl_node_free(b.n);
+    assert_int_equal(krbrepl_node_quit(b.n), 0);
+    assert_int_equal(pthread_join(th, &ran), 0);
+    assert_int_equal((intptr_t)ran, 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    drop(&b);
+}
+
+static pthread_key_t at_thread_end;
+static atomic_int threads_ended;
+
+static void end_slowly(void *ctx)
+{
+    struct timespec ts = {0, 100000000};
+
+    (void)ctx;
+    nanosleep(&ts, NULL);
+    atomic_fetch_add(&threads_ended, 1);
+}
+
+static void mark_thread(void *ctx, uint64_t was, uint64_t is, int err)
+{
+    bench *b = ctx;
+
+    (void)was;
+    (void)err;
+    if (is != KRBREPL_STATE_STOPPED)
+        return;
+    pthread_setspecific(at_thread_end, b);
+    atomic_store(&b->states, 1);
+}
+
+static void a_thread_that_ended_by_itself_is_gone_when_its_node_is_freed(void **state)
+{
+    int turns = 0;
+    bench b;
+
+    (void)state;
+    assert_int_equal(pthread_key_create(&at_thread_end, end_slowly), 0);
+    make_store(&b, 1);
+    KRBREPL_INIT(&b.ev);
+    b.ev.state = mark_thread;
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
+    while (atomic_load(&b.states) == 0 && bounded(&turns))
+        continue;
+    krbrepl_node_free(b.n);
+    b.n = NULL;
+    assert_int_equal(atomic_load(&threads_ended), 1);
+    drop(&b);
+    pthread_key_delete(at_thread_end);
 }
 
 /* ---- other processes ------------------------------------------------------------------------ */
@@ -636,6 +768,31 @@ static void a_master_that_is_not_there_is_no_failure(void **state)
     drop(&b);
 }
 
+/* A host that writes the largest number means "never", and must not get "at once". */
+static void the_longest_time_is_not_over_at_once(void **state)
+{
+    bench b;
+    krbrepl_status st;
+    krbrepl_replica_options o;
+    int turns = 0;
+
+    (void)state;
+    make_store(&b, 0);
+    make_node(&b);
+    KRBREPL_INIT(&o);
+    o.master = "127.0.0.1:1";
+    o.retry_min_ms = o.retry_max_ms = o.handshake_ms = o.missing_ms = o.lost_ms = UINT64_MAX;
+    assert_int_equal(krbrepl_replica_start(b.n, &o), 0);
+    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    do {
+        KRBREPL_INIT(&st);
+        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+    } while (st.last_err == 0 && bounded(&turns));
+    assert_int_equal(st.last_err, KRBREPL_ERR_NET);
+    assert_non_null(strstr(st.last_error, "127.0.0.1:1"));
+    drop(&b);
+}
+
 static void a_master_without_a_name_is_refused(void **state)
 {
     bench b;
@@ -663,9 +820,13 @@ int main(void)
         cmocka_unit_test(an_address_that_is_none_or_is_taken_is_told),
         cmocka_unit_test(a_wildcard_listens_on_every_kind_of_address),
         cmocka_unit_test(options_of_a_newer_program_are_not_ignored),
+        cmocka_unit_test(a_master_without_a_usable_key_does_not_start),
+        cmocka_unit_test(a_window_that_nothing_fits_in_is_refused_at_the_start),
         cmocka_unit_test(a_host_with_a_loop_needs_a_descriptor_and_a_timeout),
         cmocka_unit_test(run_ends_on_quit_also_from_a_signal_handler),
         cmocka_unit_test(a_spawned_node_is_asked_from_another_thread_and_stops),
+        cmocka_unit_test(a_node_that_a_thread_runs_is_no_other_thread_s_to_touch),
+        cmocka_unit_test(a_thread_that_ended_by_itself_is_gone_when_its_node_is_freed),
         cmocka_unit_test(the_poll_twin_drives_a_node_as_well),
         cmocka_unit_test(a_commit_of_another_process_wakes_the_node),
         cmocka_unit_test(a_master_that_is_demoted_by_another_process_stops_by_itself),
@@ -675,6 +836,7 @@ int main(void)
         cmocka_unit_test(a_child_of_a_spawned_node_frees_it_without_harm),
         cmocka_unit_test(from_inside_a_callback_only_the_allowed_calls_work),
         cmocka_unit_test(a_master_that_is_not_there_is_no_failure),
+        cmocka_unit_test(the_longest_time_is_not_over_at_once),
         cmocka_unit_test(a_master_without_a_name_is_refused),
     };
 

@@ -361,6 +361,31 @@ static void commits_are_kept_as_evidence_whatever_reason_replaces_the_fork(void 
     pair_free(&p);
 }
 
+static void copy_waits_until_an_earlier_one_is_cleared_away(void **state)
+{
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    fill(&p, 0, 500, 100);
+    mem_trim(&p.ms, 400);
+    pair_open(&p);
+    krbrepl__sess_go(p.r, p.now);
+    while (info(p.r)->phase != KRBREPL__SESS_COPYING) {
+        pair_move(&p, 0, SIZE_MAX);
+        pair_move(&p, 1, SIZE_MAX);
+    }
+    krbrepl__sess_work(p.m, p.now);
+    pair_move(&p, 1, SIZE_MAX);
+    p.rs.fail = 1; /* what the store answers next: not yet */
+    assert_int_equal(krbrepl__sess_work(p.r, p.now), 1);
+    assert_false(p.rs.building);
+    assert_int_equal(p.rs.fail, 0);
+    pair_run(&p);
+    assert_copied(&p, KRBREPL_COPY_EMPTY, 1);
+    pair_free(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +402,7 @@ int main(void)
         cmocka_unit_test(copy_of_an_empty_database_is_complete),
         cmocka_unit_test(levels_are_never_acknowledged_for_content_that_is_being_replaced),
         cmocka_unit_test(evidence_that_cannot_be_saved_stops_the_copy),
+        cmocka_unit_test(copy_waits_until_an_earlier_one_is_cleared_away),
         cmocka_unit_test(copy_passes_a_master_that_sends_less_ahead_than_the_replica_grants),
         cmocka_unit_test(commits_are_kept_as_evidence_whatever_reason_replaces_the_fork),
     };

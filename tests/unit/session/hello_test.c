@@ -202,7 +202,8 @@ static void fork_that_was_resolved_is_copied_and_the_losing_commits_are_kept(voi
         assert_up(&p);
         assert_int_equal(info(p.m)->copy_reason, KRBREPL_COPY_FORK);
         assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_FORK);
-        assert_int_equal(p.rs.evidence, i == 0 ? 6 : 1);
+        assert_int_equal(p.rs.forks, 2);
+        assert_int_equal(p.rs.fork, i == 0 ? 5 : 0);
         /* The word was for this fork. */
         assert_false(p.rs.local.gives_up);
         pair_drop(&p);

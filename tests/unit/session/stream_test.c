@@ -1,5 +1,6 @@
 /* The stream: commits arrive whole, in order, within the window, and are acknowledged truthfully. */
 #include "pair.h"
+#include "sessint.h"
 
 static void fill(pair *p, int n, const char *value)
 {
@@ -187,6 +188,26 @@ static void commit_passes_a_master_that_sends_less_ahead_than_the_replica_grants
     assert_up(&p);
     pair_free(&p);
     test_free(value);
+}
+
+/* Ten thousand replicas that have all there is must not cost ten thousand buffers. */
+static void session_without_work_holds_no_large_buffer(void **state)
+{
+    char value[1000];
+    pair p;
+
+    (void)state;
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    pair_init(&p);
+    pair_meet(&p);
+    fill(&p, 3000, value);
+    pair_run(&p);
+    assert_up(&p);
+    assert_true(krbrepl__sess_out(p.m)->cap <= 16384);
+    assert_true(p.m->m.pend.cap <= 16384);
+    assert_true(sizeof *p.m <= 4096);
+    pair_free(&p);
 }
 
 static void replica_resumes_where_it_was(void **state)
@@ -399,6 +420,7 @@ int main(void)
         cmocka_unit_test(master_produces_nothing_while_its_output_is_full),
         cmocka_unit_test(commit_larger_than_window_and_frame_is_applied_whole),
         cmocka_unit_test(commit_passes_a_master_that_sends_less_ahead_than_the_replica_grants),
+        cmocka_unit_test(session_without_work_holds_no_large_buffer),
         cmocka_unit_test(replica_resumes_where_it_was),
         cmocka_unit_test(promotion_of_the_master_travels_in_the_stream),
         cmocka_unit_test(silence_is_answered_by_a_ping_and_ends_the_session),

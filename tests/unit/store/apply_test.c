@@ -114,31 +114,62 @@ static void commit_of_a_lower_epoch_is_refused(void **state)
     krbrepl_store_close(r);
 }
 
-static void wrong_count_of_changes_is_refused(void **state)
+/* Ships commit `seq` of m to r after `change` had its way with it. */
+static int ship_changed(krbrepl_store *m, krbrepl_store *r, uint64_t seq, void (*change)(krbrepl__commit *))
 {
-    krbrepl_store *m = st_master(*state), *r = st_replica(*state, "r", m);
     krbrepl__batch info;
     krbrepl__commit c;
     krbrepl__buf b, again;
     krbrepl__rd rd;
     krbrepl_bytes v;
+    int rc;
+
+    krbrepl__buf_init(&b, 0);
+    krbrepl__buf_init(&again, 0);
+    assert_int_equal(krbrepl__store_read_commits(m, seq, 1, &b, &info), 0);
+    krbrepl__rd_init(&rd, b.data, b.len);
+    v = krbrepl__rd_vec32(&rd);
+    assert_int_equal(krbrepl__commit_decode(v, &c), 0);
+    change(&c);
+    krbrepl__commit_put(&again, &c);
+    v.data = again.data;
+    v.len = again.len;
+    rc = krbrepl__store_apply(r, &v, 1, NULL);
+    krbrepl__buf_free(&b);
+    krbrepl__buf_free(&again);
+    return rc;
+}
+
+static void count_one_more(krbrepl__commit *c)
+{
+    c->cumulative++;
+}
+
+static void wrong_count_of_changes_is_refused(void **state)
+{
+    krbrepl_store *m = st_master(*state), *r = st_replica(*state, "r", m);
 
     put_n(m, 1);
     assert_int_equal(st_ship(m, r, 1, 1), 0);
     st_put(m, "x", "1");
-    krbrepl__buf_init(&b, 0);
-    krbrepl__buf_init(&again, 0);
-    assert_int_equal(krbrepl__store_read_commits(m, 3, 1, &b, &info), 0);
-    krbrepl__rd_init(&rd, b.data, b.len);
-    v = krbrepl__rd_vec32(&rd);
-    assert_int_equal(krbrepl__commit_decode(v, &c), 0);
-    c.cumulative++;
-    krbrepl__commit_put(&again, &c);
-    v.data = again.data;
-    v.len = again.len;
-    assert_int_equal(krbrepl__store_apply(r, &v, 1, NULL), KRBREPL_ERR_PROTO);
-    krbrepl__buf_free(&b);
-    krbrepl__buf_free(&again);
+    assert_int_equal(ship_changed(m, r, 3, count_one_more), KRBREPL_ERR_PROTO);
+    krbrepl_store_close(m);
+    krbrepl_store_close(r);
+}
+
+static void keep_epoch_one(krbrepl__commit *c)
+{
+    c->epoch = 1;
+}
+
+static void lineage_without_a_higher_epoch_is_refused(void **state)
+{
+    krbrepl_store *m = st_master(*state), *r = st_replica(*state, "r", m);
+
+    assert_int_equal(st_ship(m, r, 1, 1), 0);
+    assert_int_equal(krbrepl_promote(m, NULL, NULL), 0);
+    assert_int_equal(ship_changed(m, r, 2, keep_epoch_one), KRBREPL_ERR_PROTO);
+    assert_int_equal(st_ship(m, r, 2, 2), 0);
     krbrepl_store_close(m);
     krbrepl_store_close(r);
 }
@@ -393,6 +424,7 @@ int main(void)
         T(commit_of_another_lineage_is_refused),
         T(commit_of_a_lower_epoch_is_refused),
         T(wrong_count_of_changes_is_refused),
+        T(lineage_without_a_higher_epoch_is_refused),
         T(deleting_a_record_that_the_replica_lacks_is_fine),
         T(reset_commit_is_not_applied),
         T(master_applies_nothing),

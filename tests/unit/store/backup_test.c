@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 
 static int setup(void **state)
 {
@@ -220,6 +222,86 @@ static void nothing_is_written_over(void **state)
     krbrepl__store_close(s);
 }
 
+static void backup_goes_into_a_file_that_nobody_else_has_open(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    char path[320], c;
+    int fd;
+
+    fd = open(tmpdir_path(*state, "file.tmp", path), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    backup(s, *state, "file");
+    assert_int_equal(read(fd, &c, 1), 0);
+    close(fd);
+    krbrepl__store_close(s);
+}
+
+static void running_backup_is_not_disturbed_by_another_of_its_name(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    char path[320], name[320], got[6] = "";
+    int fd;
+
+    /* What a running backup looks like to others. */
+    fd = open(tmpdir_path(*state, "file.tmp", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(write(fd, "begun", 5), 5);
+    assert_int_equal(krbrepl__backup(s, tmpdir_path(*state, "file", name)), KRBREPL_ERR_LOCKED);
+    close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, got, 6), 5);
+    assert_memory_equal(got, "begun", 5);
+    close(fd);
+    backup(s, *state, "file");
+    krbrepl__store_close(s);
+}
+
+static void restored_store_is_closed_to_others_whatever_was_there(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    char path[320];
+    struct stat st;
+
+    backup(s, *state, "file");
+    krbrepl__store_close(s);
+    assert_int_equal(mkdir(tmpdir_path(*state, "back.restore", path), 0777), 0);
+    assert_int_equal(chmod(path, 0777), 0);
+    krbrepl__store_close(restored(*state, "file", "back"));
+    assert_int_equal(stat(tmpdir_path(*state, "back", path), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void restore_needs_no_more_address_space_than_opening(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    (void)state;
+    skip(); /* a sanitizer's own maps are larger than the limit */
+#else
+    const rlim_t room = (rlim_t)4 << 30;
+    const struct rlimit lim = {room, room};
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    char file[320], dir[320];
+    krbrepl_errinfo ei;
+    int status;
+    pid_t pid;
+
+    backup(s, *state, "file");
+    krbrepl__store_close(s);
+    tmpdir_path(*state, "file", file);
+    tmpdir_path(*state, "back", dir);
+    KRBREPL_INIT(&ei);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(setrlimit(RLIMIT_AS, &lim) != 0 || krbrepl__restore(file, dir, "frank", &ei) != 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+#endif
+}
+
 static void restore_takes_an_empty_directory(void **state)
 {
     krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER), *b;
@@ -388,6 +470,10 @@ int main(void)
         T(fenced_master_comes_back_as_a_replica),
         T(backup_under_commits_is_one_moment),
         T(nothing_is_written_over),
+        T(backup_goes_into_a_file_that_nobody_else_has_open),
+        T(running_backup_is_not_disturbed_by_another_of_its_name),
+        T(restored_store_is_closed_to_others_whatever_was_there),
+        T(restore_needs_no_more_address_space_than_opening),
         T(restore_takes_an_empty_directory),
         T(interrupted_restore_leaves_no_store),
         T(file_that_is_no_backup_is_refused_and_leaves_nothing),

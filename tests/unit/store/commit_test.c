@@ -363,6 +363,26 @@ static void who_and_why_have_a_limit(void **state)
     krbrepl_store_close(s);
 }
 
+static void value_that_was_just_read_can_be_written(void **state)
+{
+    const st *t = *state;
+    krbrepl_store *s = st_master(t);
+    krbrepl_txn_options opt;
+    krbrepl_txn *x = NULL;
+    krbrepl_bytes v;
+
+    KRBREPL_INIT(&opt);
+    assert_int_equal(krbrepl_txn_begin(s, &x, &opt), 0);
+    assert_int_equal(krbrepl_txn_put(x, "principal", BYTES("target"), BYTES("short")), 0);
+    assert_int_equal(krbrepl_txn_put(x, "principal", BYTES("source"), BYTES("0123456789abcdef")), 0);
+    assert_int_equal(krbrepl_txn_get(x, "principal", BYTES("source"), &v), 0);
+    assert_int_equal(krbrepl_txn_put(x, "principal", BYTES("target"), v), 0);
+    assert_int_equal(krbrepl_txn_commit(x, NULL), 0);
+    st_expect(s, "source", "0123456789abcdef");
+    st_expect(s, "target", "0123456789abcdef");
+    krbrepl_store_close(s);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, st_setup, st_teardown)
@@ -383,6 +403,7 @@ int main(void)
         T(commit_over_64_MiB_is_refused_and_changes_nothing),
         T(commit_takes_65536_changes_and_no_more),
         T(who_and_why_have_a_limit),
+        T(value_that_was_just_read_can_be_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

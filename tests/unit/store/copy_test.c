@@ -346,7 +346,7 @@ static void what_does_not_follow_is_refused(void **state)
                {2, 2, NULL, KRBREPL_ERR_PROTO},
                {3, 1, NULL, KRBREPL_ERR_FENCED},
                {3, 2, other, KRBREPL_ERR_DIVERGED},
-               {3, 3, NULL, KRBREPL_ERR_DIVERGED}};
+               {3, 3, NULL, KRBREPL_ERR_PROTO}};
     size_t i;
 
     pair_make(&p, *state, "m", "r");
