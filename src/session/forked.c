@@ -50,13 +50,15 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s)
     krbrepl__ancestry ours = {NULL, 0};
     krbrepl__local local;
     uint64_t fork = 0;
-    int rc = krbrepl__sess_place(s->port, &local, &ours), explained;
+    int rc = s->port->ancestry(s->port->ctx, &ours), explained;
 
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
     krbrepl__ancestry_free(&ours);
-    if (!explained && local.gives_up && r->resolving) {
+    if (!explained && r->resolving && (rc = s->port->local(s->port->ctx, &local)) != 0)
+        return krbrepl__sess_port_failed(s, rc, "reading the position");
+    if (!explained && r->resolving && local.gives_up) {
         krbrepl__logf(
             s->log, KRBREPL_LOG_WARN, "session",
             "the commits that only this replica has are given up, as was resolved; they are kept "

@@ -236,6 +236,7 @@ static void word_about_a_fork_changes_nothing_where_there_is_none(void **state)
     assert_up(&p);
     assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_BEHIND);
     assert_int_equal(p.rs.evidence, 0);
+    assert_int_equal(p.rs.forks, 0);
     pair_free(&p);
 }
 
