@@ -108,6 +108,17 @@ static int write_table(struct job *j, krbrepl_view *v, const char *table)
     return rc;
 }
 
+/* kdb5_util loads a dump without principals, and leaves a KDC with nothing: a new replica that is dumped too
+ * early must not do that to its host. */
+static int check_filled(struct job *j)
+{
+    if (j->res.principals != 0)
+        return 0;
+    return krbrepl__fail(j->ei, KRBREPL_ERR_NOTFOUND,
+                         "dump: the store holds no principals, and a KDC that loaded such a dump would lose "
+                         "its own; load a realm first, or wait until this replica has its copy");
+}
+
 static int write_all(struct job *j)
 {
     krbrepl_store_info info;
@@ -122,7 +133,7 @@ static int write_all(struct job *j)
     if (krbrepl_store_info_get(j->store, &info) == 0)
         j->total = info.records;
     krbrepl__buf_bytes(&j->out.buf, KRBREPL__MIT_HEADER, sizeof KRBREPL__MIT_HEADER - 1);
-    if ((rc = write_table(j, v, KRBREPL_MIT_TABLE_PRINCIPAL)) == 0 &&
+    if ((rc = write_table(j, v, KRBREPL_MIT_TABLE_PRINCIPAL)) == 0 && (rc = check_filled(j)) == 0 &&
         (rc = write_table(j, v, KRBREPL_MIT_TABLE_POLICY)) == 0)
         show(j, 1);
 

@@ -49,6 +49,20 @@ static void dump_that_fails_leaves_the_old_file(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* kdb5_util loads such a dump without a word, and leaves a KDC that knows nobody. */
+static void store_that_holds_no_principals_is_not_dumped(void **state)
+{
+    struct scene *c = *state;
+    char *text;
+
+    scene_write(c->other, "an older dump");
+    assert_int_equal(krbrepl_mit_dump(c->s, c->other, NULL, NULL, &c->ei), KRBREPL_ERR_NOTFOUND);
+    assert_non_null(strstr(c->ei.text, "no principals"));
+    text = scene_read(c->other);
+    assert_string_equal(text, "an older dump");
+    free(text);
+}
+
 /* Otherwise `krbrepl dump DIR /dev/null` would put a file in the place of the device. */
 static void what_is_no_regular_file_is_written_to_and_not_replaced(void **state)
 {
@@ -168,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(dump_appears_whole_with_its_dump_ok_file),
         SCENE(dump_that_fails_leaves_the_old_file),
+        SCENE(store_that_holds_no_principals_is_not_dumped),
         SCENE(what_is_no_regular_file_is_written_to_and_not_replaced),
         SCENE(dump_goes_to_a_callback_and_its_failure_comes_back),
         SCENE(dump_under_way_keeps_another_one_out),
