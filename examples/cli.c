@@ -13,6 +13,7 @@ static const struct command commands[] = {
     {"init", cmd_init, "make a store"},
     {"promote", cmd_promote, "make a store the master"},
     {"demote", cmd_demote, "hand the role of the master back"},
+    {"resolve", cmd_resolve, "decide which side of an unexplained fork is kept"},
     {"status", cmd_status, "show role, position, replicas and lag"},
     {"watch", cmd_watch, "show the status again and again"},
     {"wait", cmd_wait, "wait until replicas have a commit"},
@@ -28,6 +29,7 @@ static const struct command commands[] = {
     {"backup", cmd_backup, "copy a running store into a file"},
     {"restore", cmd_restore, "make a store out of a backup"},
     {"retention", cmd_retention, "set how much journal is kept"},
+    {"slot", cmd_slot, "list or drop what is remembered of replicas"},
     {"upgrade", cmd_upgrade, "bring an older store up to date"},
 };
 
@@ -148,6 +150,7 @@ void cli_json_info(struct json *j, const krbrepl_store_info *info)
     json_u64(j, "keep_bytes", info->retention_bytes);
     json_u64(j, "keep_seconds", info->retention_seconds);
     json_u64(j, "hard_cap", info->retention_hard_cap);
+    json_u64(j, "keep_slots_seconds", info->retention_slot_seconds);
     json_close(j, '}');
     json_u64(j, "format", info->format);
 }

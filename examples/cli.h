@@ -53,8 +53,10 @@ void cli_print_pos(const krbrepl_pos *pos);
 /* The commands. Each takes what stands behind its name. */
 int cmd_init(int argc, char **argv);
 int cmd_retention(int argc, char **argv);
+int cmd_slot(int argc, char **argv);
 int cmd_promote(int argc, char **argv);
 int cmd_demote(int argc, char **argv);
+int cmd_resolve(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);

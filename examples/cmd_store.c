@@ -4,28 +4,33 @@
 #include "cli.h"
 
 struct keep {
-    uint64_t entries, bytes, age_ms, cap;
+    uint64_t entries, bytes, age_ms, cap, slot_ms;
 };
 
-#define KEEP_OPTS(k)                                                                  \
-    {.name = "keep-entries",                                                          \
-     .kind = OPT_NUMBER,                                                              \
-     .to = &(k)->entries,                                                             \
-     .arg = "N",                                                                      \
-     .help = "commits that the journal keeps (100,000)"},                             \
-        {.name = "keep-bytes",                                                        \
-         .kind = OPT_SIZE,                                                            \
-         .to = &(k)->bytes,                                                           \
-         .arg = "SIZE",                                                               \
-         .help = "size of the journal (256 MiB)"},                                    \
-        {.name = "keep-age",                                                          \
-         .kind = OPT_TIME,                                                            \
-         .to = &(k)->age_ms,                                                          \
-         .arg = "TIME",                                                               \
-         .help = "drop commits that are older (no limit)"},                           \
-    {                                                                                 \
-        .name = "keep-hard-cap", .kind = OPT_SIZE, .to = &(k)->cap, .arg = "SIZE",    \
-        .help = "size up to which a replica that is behind holds the journal (4 GiB)" \
+#define KEEP_OPTS(k)                                                                     \
+    {.name = "keep-entries",                                                             \
+     .kind = OPT_NUMBER,                                                                 \
+     .to = &(k)->entries,                                                                \
+     .arg = "N",                                                                         \
+     .help = "commits that the journal keeps (100,000)"},                                \
+        {.name = "keep-bytes",                                                           \
+         .kind = OPT_SIZE,                                                               \
+         .to = &(k)->bytes,                                                              \
+         .arg = "SIZE",                                                                  \
+         .help = "size of the journal (256 MiB)"},                                       \
+        {.name = "keep-age",                                                             \
+         .kind = OPT_TIME,                                                               \
+         .to = &(k)->age_ms,                                                             \
+         .arg = "TIME",                                                                  \
+         .help = "drop commits that are older (no limit)"},                              \
+        {.name = "keep-hard-cap",                                                        \
+         .kind = OPT_SIZE,                                                               \
+         .to = &(k)->cap,                                                                \
+         .arg = "SIZE",                                                                  \
+         .help = "size up to which a replica that is behind holds the journal (4 GiB)"}, \
+    {                                                                                    \
+        .name = "keep-slots", .kind = OPT_TIME, .to = &(k)->slot_ms, .arg = "TIME",      \
+        .help = "forget a replica that was not seen for so long (14 days)"               \
     }
 
 static void retention_of(const struct keep *k, krbrepl_retention *r)
@@ -35,6 +40,7 @@ static void retention_of(const struct keep *k, krbrepl_retention *r)
     r->bytes = k->bytes;
     r->seconds = (k->age_ms + 999) / 1000;
     r->hard_cap = k->cap;
+    r->slot_seconds = (k->slot_ms + 999) / 1000;
 }
 
 /* What a store is, after something was done to it. */
@@ -224,6 +230,76 @@ int cmd_demote(int argc, char **argv)
                  "(`krbrepl wait`), then promote the new one."};
 
     return change_role(argc, argv, &shape, krbrepl_demote, "demoted");
+}
+
+static int resolve(struct cli *c, bool keep_master, const char *who, const char *dir)
+{
+    int rc = cli_open(c, dir, 0);
+
+    if (rc != PROG_OK)
+        return rc;
+    rc = krbrepl_resolve(
+        c->store, keep_master ? KRBREPL_RESOLVE_KEEP_MASTER : KRBREPL_RESOLVE_KEEP_REPLICA, who, NULL);
+    if (rc != 0)
+        return cli_failed_store(c, rc);
+    rc = report(c, "resolved", dir);
+    if (rc == PROG_OK && !c->json && !c->quiet)
+        printf(
+            keep_master
+                ? "next: a full copy from the master, as soon as krbrepl-replica has connected; what "
+                  "only this store has goes to %s/evidence\n"
+                : "next: stop krbrepl-replica on %s and start krbrepl-master; then demote the old "
+                  "master and start krbrepl-replica there\n",
+            dir);
+    return rc;
+}
+
+int cmd_resolve(int argc, char **argv)
+{
+    struct cli c = {0};
+    bool keep_master = false, keep_replica = false;
+    char *who = NULL;
+    struct opt opts[] = {
+        {.name = "keep-master",
+         .kind = OPT_FLAG,
+         .to = &keep_master,
+         .help = "give up what only the store in DIR has; it is kept in evidence/"},
+        {.name = "keep-replica",
+         .kind = OPT_FLAG,
+         .to = &keep_replica,
+         .help = "make the store in DIR the master; the old master gives up what only it has"},
+        {.name = "who",
+         .kind = OPT_TEXT,
+         .to = &who,
+         .arg = "NAME",
+         .help = "who does it, for the journal (uid N)"},
+        CLI_OPTS(&c),
+    };
+    const struct opt_command cmd = {
+        .name = "krbrepl resolve",
+        .operands = "DIR",
+        .least = 1,
+        .most = 1,
+        .opts = opts,
+        .summary =
+            "Decides about the store in DIR of a replica that its master refuses as AHEAD or DIVERGED.",
+        .notes =
+            "Both have commits that the other does not, and no promotion or restore explains it: "
+            "somebody put\nold files back, or wrote two masters. Compare them with `krbrepl log` "
+            "first. "
+            "The commits that\nlose are kept in evidence/ of the store that loses. May be run while "
+            "krbrepl-replica runs."};
+    int rc = cli_begin(&c, &cmd, &argc, &argv);
+
+    if (rc != OPTS_GO)
+        return rc;
+    if (keep_master == keep_replica) {
+        prog_say("say either --keep-master or --keep-replica");
+        rc = PROG_USAGE;
+    } else {
+        rc = resolve(&c, keep_master, who, argv[0]);
+    }
+    return cli_end(&c, &cmd, rc);
 }
 
 int cmd_backup(int argc, char **argv)

@@ -148,6 +148,37 @@ static void print_peer(const krbrepl_peer *p)
         printf("    last error: %s\n", krbrepl_strerror((int)p->last_err));
 }
 
+static void print_copies(const krbrepl_status *st)
+{
+    uint64_t i, all = 0;
+
+    for (i = 0; i < KRBREPL_COPY_REASONS; i++)
+        all += st->copies_by_reason[i];
+    if (all == 0)
+        return;
+    printf("  copies    %llu since then:", (ull)all);
+    for (i = 0; i < KRBREPL_COPY_REASONS; i++)
+        if (st->copies_by_reason[i] != 0)
+            printf(" %llu %s", (ull)st->copies_by_reason[i], krbrepl_copy_reason_name(i));
+    printf("\n");
+}
+
+/* What is held for the slowest replica, and how long that can go on. */
+static void print_headroom(const krbrepl_status *st)
+{
+    char held[TIMES_ROOM], cap[TIMES_ROOM];
+
+    if (st->held_commits != 0)
+        printf(
+            "  held      %llu commits, %s of %s, for the slowest replica; %llu more before it needs a "
+            "full copy\n",
+            (ull)st->held_commits, times_size(held, st->held_bytes), times_size(cap, st->hard_cap),
+            (ull)st->headroom_commits);
+    if (st->slots_cut != 0)
+        printf("  too late  %llu replicas need commits that are not kept any more\n",
+               (ull)st->slots_cut);
+}
+
 void snapshot_print(const struct snapshot *s, const char *dir)
 {
     const krbrepl_status *st = &s->st;
@@ -164,6 +195,8 @@ void snapshot_print(const struct snapshot *s, const char *dir)
         printf("  node      none runs; this is what the store says\n");
     printf("  database  %s\n  position  ", hex);
     cli_print_pos(&st->pos);
+    if ((st->flags & KRBREPL_STORE_GIVES_UP) != 0)
+        printf("  resolved  what only this store has is given up when the master is met\n");
     if (st->known_epoch > st->pos.epoch)
         printf("  epoch     %llu is known to exist\n", (ull)st->known_epoch);
     printf("  records   %llu\n  journal   ", (ull)st->records);
@@ -172,6 +205,8 @@ void snapshot_print(const struct snapshot *s, const char *dir)
                times_size(buf, st->journal_bytes));
     else
         printf("empty\n");
+    print_headroom(st);
+    print_copies(st);
     if (s->running && follows(s))
         print_upstream(st);
     if (st->differs != 0)
@@ -209,6 +244,31 @@ static void json_peer(struct json *j, const krbrepl_peer *p)
     json_close(j, '}');
 }
 
+/* Each reason that there is, by its name. */
+static void json_copies(struct json *j, const krbrepl_status *st)
+{
+    uint64_t i;
+
+    json_open(j, "copies_by_reason", '{');
+    for (i = 1; i < KRBREPL_COPY_REASONS; i++)
+        if (strcmp(krbrepl_copy_reason_name(i), "unknown") != 0)
+            json_u64(j, krbrepl_copy_reason_name(i), st->copies_by_reason[i]);
+    json_close(j, '}');
+}
+
+static void json_headroom(struct json *j, const krbrepl_status *st)
+{
+    json_open(j, "held", '{');
+    json_u64(j, "slots", st->slots);
+    json_u64(j, "slots_cut", st->slots_cut);
+    json_u64(j, "from", st->held_from);
+    json_u64(j, "commits", st->held_commits);
+    json_u64(j, "bytes", st->held_bytes);
+    json_u64(j, "hard_cap", st->hard_cap);
+    json_u64(j, "headroom_commits", st->headroom_commits);
+    json_close(j, '}');
+}
+
 static void json_counters(struct json *j, const krbrepl_status *st)
 {
     json_i64(j, "pid", st->pid);
@@ -225,6 +285,9 @@ static void json_counters(struct json *j, const krbrepl_status *st)
     json_u64(j, "bytes_out", st->bytes_out);
     json_u64(j, "copies_in", st->copies_in);
     json_u64(j, "copies_out", st->copies_out);
+    json_copies(j, st);
+    if (st->role == KRBREPL_ROLE_MASTER)
+        json_headroom(j, st);
     json_u64(j, "refused", st->refused);
     json_u64(j, "unauthenticated", st->unauth);
     json_u64(j, "proved_seq", st->proved_seq);
@@ -246,6 +309,7 @@ void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, co
     json_text(j, "role", krbrepl_role_name(st->role));
     json_text(j, "state", krbrepl_state_name(st->state));
     json_bool(j, "nosync", (st->flags & KRBREPL_STORE_NOSYNC) != 0);
+    json_bool(j, "gives_up", (st->flags & KRBREPL_STORE_GIVES_UP) != 0);
     json_hex(j, "database_id", st->database_id, 16);
     cli_json_pos(j, "position", &st->pos);
     json_u64(j, "known_epoch", st->known_epoch);

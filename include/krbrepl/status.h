@@ -33,6 +33,9 @@ enum krbrepl_copy_reason {
 };
 KRBREPL_API const char *krbrepl_copy_reason_name(uint64_t reason);
 
+/* More reasons than there will ever be: the length of a table of counters. Frozen. */
+#define KRBREPL_COPY_REASONS 16
+
 /* A peer of a node. Times are microseconds of wall clock since 1970, 0: never. */
 typedef struct krbrepl_peer {
     size_t size;
@@ -62,7 +65,7 @@ typedef struct krbrepl_status {
     uint8_t database_id[16];
     uint64_t role;  /* enum krbrepl_role */
     uint64_t state; /* enum krbrepl_state */
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
     int64_t last_err;
     krbrepl_pos pos;
     uint64_t known_epoch;
@@ -93,6 +96,16 @@ typedef struct krbrepl_status {
     int64_t proved_us;
     uint64_t proofs;  /* counter: comparisons that came out equal */
     uint64_t differs; /* counter: comparisons that did not, and records altered outside of a commit */
+    /* counters: full copies begun, by enum krbrepl_copy_reason */
+    uint64_t copies_by_reason[KRBREPL_COPY_REASONS];
+    /* Master: how far the replicas that it remembers hold its journal back (krbrepl_slot_each). */
+    uint64_t slots;            /* gauge: replicas that are remembered */
+    uint64_t slots_cut;        /* gauge: those of them that need commits which are not kept any more */
+    uint64_t held_from;        /* gauge: first seq that another one still needs; 0: none */
+    uint64_t held_commits;     /* gauge: commits from there on */
+    uint64_t held_bytes;       /* gauge: their length; in proportion where the journal begins earlier */
+    uint64_t hard_cap;         /* length of the journal up to which it is held back */
+    uint64_t headroom_commits; /* gauge: commits of the present mean length until then */
 } krbrepl_status;
 
 /* Answer 0 to go on. `peer` is borrowed until it returns. */

@@ -27,13 +27,15 @@ typedef struct krbrepl_load krbrepl_load;   /* a whole new content being brought
 #define KRBREPL_CREATE_MASTER 1u /* make it a master at once: draws lineage, id and epoch 1 */
 
 /* How much journal to keep. Zero means the default: 100,000 entries, 256 MiB, no age, and 4 GiB as
- * the hard cap up to which a known replica that is behind holds the journal back. */
+ * the hard cap up to which a known replica that is behind holds the journal back. A replica that was
+ * not seen for `slot_seconds` (14 days) is forgotten, and holds nothing back from then on. */
 typedef struct krbrepl_retention {
     size_t size;
     uint64_t entries;
     uint64_t bytes;
     uint64_t seconds;
     uint64_t hard_cap;
+    uint64_t slot_seconds;
 } krbrepl_retention;
 
 typedef struct krbrepl_create_options {
@@ -51,6 +53,8 @@ KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_optio
 
 #define KRBREPL_STORE_READONLY 1u /* no commits through this handle */
 #define KRBREPL_STORE_NOSYNC 2u   /* commits are not durable: a power cut can ruin the store */
+/* Only in what is told about a store: krbrepl_resolve said that its own commits may be given up. */
+#define KRBREPL_STORE_GIVES_UP 4u
 
 typedef struct krbrepl_store_options {
     size_t size;
@@ -83,8 +87,9 @@ typedef struct krbrepl_store_info {
     uint64_t journal_last;
     uint64_t journal_bytes;
     uint64_t format;
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
     uint64_t retention_entries, retention_bytes, retention_seconds, retention_hard_cap;
+    uint64_t retention_slot_seconds;
 } krbrepl_store_info;
 
 KRBREPL_API int krbrepl_store_info_get(krbrepl_store *s, krbrepl_store_info *out);
@@ -98,6 +103,32 @@ KRBREPL_API int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_rete
 /* Brings a store of an older format to today's, in place. Nobody may have it open. */
 KRBREPL_API int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei);
 
+/* ---- what a master remembers of its replicas ------------------------------------------------ */
+
+/* A replica's place in the journal. Times are microseconds of wall clock since 1970, 0: never. */
+typedef struct krbrepl_slot {
+    size_t size;
+    const char *principal; /* never NULL */
+    uint64_t hold;         /* first seq that it still needs; 0: it holds nothing back */
+    uint64_t durable;      /* last seq that it has acknowledged as durable */
+    int64_t last_seen_us;
+    int64_t expires_us;    /* when it is forgotten, unless it is seen before; 0: never */
+    int64_t last_copy_us;
+    uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
+} krbrepl_slot;
+
+/* Answer 0 to go on; anything else ends the walk and is its result. `slot` is borrowed until it
+ * returns. */
+typedef int krbrepl_slot_fn(void *ctx, const krbrepl_slot *slot);
+
+/* Calls `fn` for each slot, in the order of the principals. Does not hold a read transaction while `fn`
+ * runs. A running master writes its slots about once a second. */
+KRBREPL_API int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx);
+
+/* Forgets a replica, so that it holds the journal back no longer. One that is connected, or connects
+ * later, gets a new slot. NOTFOUND. */
+KRBREPL_API int krbrepl_slot_drop(krbrepl_store *s, const char *principal);
+
 /* ---- roles ---------------------------------------------------------------------------------- */
 
 /* Makes this store the master: draws a lineage, raises the epoch above every one known, and records
@@ -106,6 +137,22 @@ KRBREPL_API int krbrepl_promote(krbrepl_store *s, const char *who, krbrepl_pos *
 
 /* Hands the role back: the store becomes a replica, and a commit says so. NOT_MASTER when it is none. */
 KRBREPL_API int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+
+/* What becomes of a store that its master refuses, because each has commits that the other does not, and
+ * no recorded promotion or restore explains it (AHEAD, DIVERGED). */
+enum krbrepl_resolve_which {
+    /* The commits that only this store has are given up: they go to its evidence/, and the master
+     * replaces the content by a full copy when the replica connects next. The word holds for the
+     * store's present position only. STATE when the store is master, or empty. */
+    KRBREPL_RESOLVE_KEEP_MASTER = 1,
+    /* This store becomes the master, as by krbrepl_promote. The old master, demoted, gives up the
+     * commits that only it has. */
+    KRBREPL_RESOLVE_KEEP_REPLICA = 2
+};
+
+/* An operator's decision about such a fork, made on the store of the replica, durably. A node that runs
+ * on the store acts on it at once. `who` and `out` (the position afterwards) may be NULL. INVALID. */
+KRBREPL_API int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out);
 
 /* Writes a consistent copy of a running store into one new file (EXISTS when it is there), synced with
  * its directory before this returns. Does not hold writers up. */

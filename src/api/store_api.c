@@ -133,6 +133,26 @@ int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r)
     return rc == 0 ? krbrepl__store_set_retention(s, &keep) : rc;
 }
 
+/* ---- what a master remembers of its replicas ------------------------------------------------ */
+
+int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)
+{
+    int rc = guard(s);
+
+    if (rc == 0 && fn == NULL)
+        rc = invalid(s);
+    return rc == 0 ? krbrepl__slot_each(s, fn, ctx) : rc;
+}
+
+int krbrepl_slot_drop(krbrepl_store *s, const char *principal)
+{
+    int rc = guard(s);
+
+    if (rc == 0 && principal == NULL)
+        rc = invalid(s);
+    return rc == 0 ? krbrepl__slot_drop(s, principal) : rc;
+}
+
 /* ---- roles ---------------------------------------------------------------------------------- */
 
 int krbrepl_promote(krbrepl_store *s, const char *who, krbrepl_pos *out)
@@ -147,6 +167,13 @@ int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out)
     int rc = guard(s);
 
     return rc == 0 ? krbrepl__demote(s, who, out) : rc;
+}
+
+int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out)
+{
+    int rc = guard(s);
+
+    return rc == 0 ? krbrepl__resolve(s, which, who, out) : rc;
 }
 
 /* ---- commits -------------------------------------------------------------------------------- */

@@ -113,8 +113,11 @@ static void count(krbrepl__conn *c, const krbrepl__sess_info *i)
     t->bytes_out += i->bytes_out - c->seen.bytes_out;
     *(c->inbound ? &t->commits_out : &t->commits_in) += i->commits - c->seen.commits;
     *(c->inbound ? &t->copies_out : &t->copies_in) += i->copies - c->seen.copies;
-    if (i->copies != c->seen.copies)
+    if (i->copies != c->seen.copies) {
         c->copy_us = c->n->sys->wall_us(c->n->sys->ctx);
+        t->copies_by_reason[i->copy_reason < KRBREPL_COPY_REASONS ? i->copy_reason : 0] +=
+            i->copies - c->seen.copies;
+    }
     c->seen = (krbrepl__conn_seen){i->commits, i->bytes_in, i->bytes_out, i->copies};
 }
 
@@ -280,7 +283,7 @@ static int open_session(krbrepl__conn *c, const krbrepl__conn_cfg *cfg, krbrepl_
     sc.missing_ms = cfg->missing_ms;
     sc.gone_ms = cfg->gone_ms;
     sc.window = cfg->window;
-    sc.differs = cfg->differs;
+    sc.asks = cfg->asks;
     rc = krbrepl__sess_new(&c->sess, &sc, n->now);
     if (rc != 0) {
         chan->ops->free(chan);
@@ -329,7 +332,7 @@ int krbrepl__conn_new(krbrepl__conn **out, krbrepl_node *n, int fd, const krbrep
         krbrepl__sock_close(fd);
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     }
-    c->asked_copy = cfg->differs;
+    c->asked_copy = cfg->asks == KRBREPL_COPY_DIFFERS;
     krbrepl__sock_tune(fd);
     set_port(c);
     rc = open_session(c, cfg, ei);

@@ -55,7 +55,7 @@ typedef struct krbrepl__conn_cfg {
     const krbrepl__sec_cfg *sec;
     const uint8_t *database_id;
     uint64_t handshake_ms, missing_ms, gone_ms, window;
-    int differs; /* replica: a copy is asked for */
+    uint64_t asks; /* outbound: krbrepl__sess_cfg */
 } krbrepl__conn_cfg;
 
 /* Takes `fd` over in any case. The session's first bytes leave with the next turn. */

@@ -12,12 +12,14 @@ typedef struct krbrepl__listener {
     krbrepl__watch watch;
 } krbrepl__listener;
 
-/* A slot and what is to be done about it. Kept for every replica that was ever served, until it is not
- * authorized any more. */
+/* A slot and what is to be done about it. Kept for every replica that was ever served, until it expires, is
+ * dropped by hand, or is not authorized any more. */
 typedef struct krbrepl__slot_entry {
     krbrepl__slot s;
     krbrepl__conn *live; /* its session, or NULL */
     int dirty;
+    int stored;        /* the store has it, as far as is known */
+    int64_t stored_us; /* `seen_us` as the store has it */
 } krbrepl__slot_entry;
 
 /* At most so many lines a second about those who are turned away; the rest is counted. */
@@ -60,5 +62,9 @@ krbrepl__slot_entry *krbrepl__slot_of(krbrepl_node *n, const char *principal);
 /* The same; NULL when there is none. */
 krbrepl__slot_entry *krbrepl__slot_find(krbrepl_node *n, const char *principal);
 void krbrepl__slot_forget(krbrepl_node *n, const char *principal);
+/* Drops a slot that has expired, unless its replica is connected: may_go of krbrepl__store_slots_expire. */
+int krbrepl__slot_may_expire(void *ctx, const krbrepl__slot *slot);
+/* What the slots hold, for the status. */
+void krbrepl__slots_status(krbrepl_node *n, krbrepl_status *s);
 
 #endif

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "control.h"
+#include "master.h"
 #include "mem.h"
 #include "usock.h"
 
@@ -124,6 +124,9 @@ static void on_upkeep(void *ctx)
     } else {
         rc = 1;
     }
+    /* A store that was master once may still remember replicas. */
+    if (rc == 0)
+        rc = krbrepl__store_slots_expire(n->store, krbrepl__slot_may_expire, n);
     if (rc < 0)
         krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "store",
                       "tidying the store up failed (%s); it is tried again within a second",

@@ -42,6 +42,7 @@ typedef struct krbrepl__counters {
     uint64_t bytes_in, bytes_out;
     uint64_t copies_in, copies_out;
     uint64_t refused;
+    uint64_t copies_by_reason[KRBREPL_COPY_REASONS];
 } krbrepl__counters;
 
 struct krbrepl_node {
@@ -77,7 +78,7 @@ struct krbrepl_node {
     int wake_sock;
     krbrepl__watch wake_sock_watch;
     krbrepl__timer tick, upkeep;
-    unsigned upkeep_waits; /* for peers, in a row */
+    unsigned upkeep_waits;   /* for peers, in a row */
     krbrepl_store_info info; /* as of the last look */
     int look_failed;
     krbrepl__master *master;

@@ -55,6 +55,7 @@ void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq)
     if (was == seq)
         return;
     e->s.hold = seq;
+    e->s.seen_us = n->sys->wall_us(n->sys->ctx);
     e->dirty = 1;
     /* What is needed from now on must not be trimmed before the next second; what is not needed any more
      * can wait. */

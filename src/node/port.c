@@ -25,6 +25,7 @@ static int port_local(void *ctx, krbrepl__local *out)
     out->journal_first = i.journal_first;
     out->records = i.records;
     out->cumulative = i.cumulative;
+    out->gives_up = (i.flags & KRBREPL_STORE_GIVES_UP) != 0;
     return 0;
 }
 
@@ -166,6 +167,13 @@ static void port_check(void *ctx, uint64_t seq)
     o->check(o->ctx, seq);
 }
 
+static int port_forked(void *ctx, uint64_t fork)
+{
+    int rc = krbrepl__store_note_fork(store_of(ctx), &fork);
+
+    return rc == 0 ? krbrepl__evidence_save(store_of(ctx), fork + 1) : rc;
+}
+
 void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
                         const krbrepl__port_owner *owner)
 {
@@ -192,4 +200,5 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->copy_abort = port_copy_abort;
     port->save_evidence = port_save_evidence;
     port->check = np->owner.check != NULL ? port_check : NULL;
+    port->forked = port_forked;
 }

@@ -114,7 +114,7 @@ void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *ad
     cfg.missing_ms = r->opt.missing_ms;
     cfg.gone_ms = r->opt.lost_ms;
     cfg.window = KRBREPL__REPLICA_WINDOW;
-    cfg.differs = r->differs;
+    cfg.asks = r->differs ? KRBREPL_COPY_DIFFERS : krbrepl__mend_asks(n);
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__conn_new(&c, n, fd, addr, &cfg, &ei) != 0) {
         krbrepl__replica_unreachable(n, ei.text);
@@ -174,6 +174,7 @@ static void take_news(krbrepl_node *n, const krbrepl__conn *c, const krbrepl__se
     r->heard_ms = i->heard_ms;
     r->upstream_seq = i->peer_seq;
     r->applied = i->applied;
+    krbrepl__mend_moved(n, i->applied);
     if (c->copy_us != 0) {
         r->copy_us = c->copy_us;
         r->copy_reason = i->copy_reason;
@@ -219,10 +220,14 @@ static int differs_again(krbrepl_node *n)
 static void lost(krbrepl_node *n, krbrepl__conn *c, const krbrepl__sess_info *i)
 {
     krbrepl__replica *r = n->replica;
-    int refused = i->refused && !(r->differs && i->err == KRBREPL_ERR_DIVERGED && !differs_again(n));
+    int mending, refused;
 
     if (c->up && n->now - c->opened_ms >= SHORT_LIFE_MS)
         r->fails = 0;
+    mending = krbrepl__mend_over(n, i);
+    if (r->differs && i->err == KRBREPL_ERR_DIVERGED && !differs_again(n))
+        mending = 1;
+    refused = i->refused && !mending;
     if (refused)
         krbrepl__node_state(n, KRBREPL_STATE_REFUSED, i->err);
     else
@@ -291,8 +296,20 @@ uint64_t krbrepl__replica_lag_us(krbrepl_node *n)
     return wall > then ? (uint64_t)(wall - then) : 0;
 }
 
+/* An operator has decided about the fork for which this replica is refused: no reason to wait longer. */
+static void look_for_word(krbrepl_node *n)
+{
+    krbrepl__replica *r = n->replica;
+    int gives_up = (n->info.flags & KRBREPL_STORE_GIVES_UP) != 0;
+
+    if (gives_up && !r->gives_up && r->cur == NULL && r->dial.state == KRBREPL__DIAL_IDLE)
+        krbrepl__timer_set(&n->timers, &r->retry, n->now);
+    r->gives_up = gives_up;
+}
+
 void krbrepl__replica_looked(krbrepl_node *n)
 {
+    look_for_word(n);
     if (n->info.role == KRBREPL_ROLE_MASTER)
         krbrepl__node_give_up(
             n, KRBREPL_ERR_STATE,

@@ -47,7 +47,22 @@ struct krbrepl__replica {
     int64_t copy_us;
     uint32_t copy_reason;
     uint64_t applied; /* own seq as last looked at */
+    int gives_up;     /* the store's own commits may be given up, as last looked at */
+
+    /* A commit that could not be applied: its seq; how often it was tried; how often of these it failed for
+     * a reason that a copy may mend; and how often the copy that was asked for has failed too. */
+    uint64_t apply_seq;
+    unsigned apply_tries, apply_fails, copy_fails;
 };
+
+/* mend.c: what is done about a store that does not take a commit. */
+
+/* A session is over: counts, and raises the alarm. True when the store was to blame. */
+int krbrepl__mend_over(krbrepl_node *n, const krbrepl__sess_info *i);
+/* The store has moved on. */
+void krbrepl__mend_moved(krbrepl_node *n, uint64_t applied);
+/* What the next session asks for: enum krbrepl_copy_reason. */
+uint64_t krbrepl__mend_asks(const krbrepl_node *n);
 
 /* dial.c */
 int krbrepl__dial_begin(krbrepl_node *n);

@@ -57,6 +57,8 @@ static int load_one(void *ctx, const krbrepl__slot *s)
     if (e == NULL)
         return KRBREPL_ERR_NOMEM;
     e->s = *s;
+    e->stored = 1;
+    e->stored_us = s->seen_us;
     return 0;
 }
 
@@ -67,6 +69,91 @@ int krbrepl__slots_load(krbrepl_node *n)
     if (rc == KRBREPL_ERR_NOMEM)
         return krbrepl__fail_plain(&n->ei, rc);
     return rc == 0 ? 0 : krbrepl__node_fail_from(n, krbrepl__store_ei(n->store));
+}
+
+/* ---- those that went from the store --------------------------------------------------------- */
+
+static void forget_at(krbrepl__master *m, size_t i)
+{
+    m->slots[i] = m->slots[--m->nslots];
+}
+
+static int still_there(void *ctx, const krbrepl__slot *s)
+{
+    krbrepl__slot_entry *e = krbrepl__slot_find(ctx, s->principal);
+
+    if (e != NULL)
+        e->stored = 2;
+    return 0;
+}
+
+/* A slot that was dropped by hand is not written back, unless its replica is connected. Only the node adds
+ * slots, so that their number tells whether one is gone. */
+static void notice_dropped(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+    uint64_t there = 0, known = 0;
+    size_t i;
+
+    for (i = 0; i < m->nslots; i++)
+        known += m->slots[i].stored != 0;
+    if (known == 0 || krbrepl__store_slots_count(n->store, &there) != 0 || there >= known ||
+        krbrepl__store_slots_each(n->store, still_there, n) != 0)
+        return;
+    for (i = m->nslots; i-- > 0;) {
+        krbrepl__slot_entry *e = &m->slots[i];
+        int gone = e->stored == 1;
+
+        e->stored = e->stored == 2;
+        if (gone && e->live != NULL)
+            e->dirty = 1;
+        if (!gone || e->live != NULL)
+            continue;
+        krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
+                      "the slot of %s was dropped; it holds the journal back no longer",
+                      e->s.principal);
+        forget_at(m, i);
+    }
+}
+
+int krbrepl__slot_may_expire(void *ctx, const krbrepl__slot *slot)
+{
+    krbrepl_node *n = ctx;
+    krbrepl__slot_entry *e = n->master != NULL ? krbrepl__slot_find(n, slot->principal) : NULL;
+
+    if (e != NULL && e->live != NULL) {
+        e->s.seen_us = n->sys->wall_us(n->sys->ctx);
+        e->dirty = 1;
+        return 0;
+    }
+    krbrepl__logf(
+        &n->log, KRBREPL_LOG_WARN, "node",
+        "%s was not seen for %llu s: its slot has expired and is dropped; should it come back, "
+        "it may need a full copy",
+        slot->principal, (unsigned long long)n->info.retention_slot_seconds);
+    if (e != NULL)
+        forget_at(n->master, (size_t)(e - n->master->slots));
+    return 1;
+}
+
+/* ---- into the store ------------------------------------------------------------------------- */
+
+/* That a replica is connected is written now and then, so that its slot does not expire while it has nothing
+ * to acknowledge. */
+static void note_seen(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+    uint64_t every = n->info.retention_slot_seconds / 4;
+    size_t i;
+
+    if (every > 3600)
+        every = 3600;
+    for (i = 0; i < m->nslots; i++) {
+        krbrepl__slot_entry *e = &m->slots[i];
+
+        if (e->live != NULL && e->s.seen_us - e->stored_us > (int64_t)every * 1000000)
+            e->dirty = 1;
+    }
 }
 
 static int put(krbrepl_node *n, const krbrepl__slot *batch, size_t count)
@@ -84,6 +171,15 @@ static int put(krbrepl_node *n, const krbrepl__slot *batch, size_t count)
     return rc;
 }
 
+static void written(krbrepl__slot_entry *e)
+{
+    if (!e->dirty)
+        return;
+    e->dirty = 0;
+    e->stored = 1;
+    e->stored_us = e->s.seen_us;
+}
+
 void krbrepl__slots_flush(krbrepl_node *n)
 {
     krbrepl__master *m = n->master;
@@ -91,6 +187,8 @@ void krbrepl__slots_flush(krbrepl_node *n)
     size_t i, k = 0, first = 0, j;
     int rc = 0;
 
+    notice_dropped(n);
+    note_seen(n);
     for (i = 0; i < m->nslots; i++)
         k += m->slots[i].dirty != 0;
     if (k != 0)
@@ -101,7 +199,7 @@ void krbrepl__slots_flush(krbrepl_node *n)
         if (k == WRITE_MAX || (i == m->nslots && k != 0)) {
             rc = put(n, batch, k);
             for (j = first; j < i && rc == 0; j++)
-                m->slots[j].dirty = 0;
+                written(&m->slots[j]);
             first = i;
             k = 0;
         }
@@ -127,7 +225,56 @@ void krbrepl__slot_forget(krbrepl_node *n, const char *principal)
         if (strcmp(m->slots[i].s.principal, principal) != 0)
             continue;
         krbrepl__store_slot_drop(n->store, principal);
-        m->slots[i] = m->slots[--m->nslots];
+        forget_at(m, i);
         return;
     }
+}
+
+/* ---- what they hold ------------------------------------------------------------------------- */
+
+static int has_expired(const krbrepl_node *n, const krbrepl__slot_entry *e, int64_t now)
+{
+    uint64_t limit = n->info.retention_slot_seconds;
+
+    return e->live == NULL && e->s.seen_us > 0 && now > e->s.seen_us &&
+           (uint64_t)(now - e->s.seen_us) / 1000000 >= limit;
+}
+
+/* The first seq that somebody needs and that is still there; 0: none. */
+static uint64_t slowest(krbrepl_node *n, krbrepl_status *s)
+{
+    const krbrepl__master *m = n->master;
+    int64_t now = n->sys->wall_us(n->sys->ctx);
+    uint64_t from = 0;
+    size_t i;
+
+    for (i = 0; i < m->nslots; i++) {
+        const krbrepl__slot_entry *e = &m->slots[i];
+
+        if (e->s.hold == 0 || has_expired(n, e, now))
+            continue;
+        if (e->s.hold < s->journal_first)
+            s->slots_cut++;
+        else if (from == 0 || e->s.hold < from)
+            from = e->s.hold;
+    }
+    return from;
+}
+
+void krbrepl__slots_status(krbrepl_node *n, krbrepl_status *s)
+{
+    uint64_t entries = s->journal_last + 1 - s->journal_first, mean;
+
+    s->slots = n->master->nslots;
+    s->hard_cap = n->info.retention_hard_cap;
+    s->held_from = slowest(n, s);
+    if (s->held_from != 0 && s->held_from <= s->journal_last)
+        s->held_commits = s->journal_last + 1 - s->held_from;
+    if (entries == 0 || s->journal_bytes == 0)
+        return;
+    mean = (s->journal_bytes + entries - 1) / entries;
+    s->held_bytes =
+        s->held_commits == entries ? s->journal_bytes : s->journal_bytes / entries * s->held_commits;
+    if (s->journal_bytes < s->hard_cap)
+        s->headroom_commits = (s->hard_cap - s->journal_bytes) / mean;
 }

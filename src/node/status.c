@@ -225,6 +225,7 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     s->proved_us = n->proof.proved_us;
     s->proofs = n->proof.proofs;
     s->differs = n->proof.differs;
+    memcpy(s->copies_by_reason, n->count.copies_by_reason, sizeof s->copies_by_reason);
     s->started_us = n->started_us;
     if (!n->running)
         return 0;
@@ -232,5 +233,7 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     fill_sessions(n, s);
     if (n->replica != NULL)
         fill_replica(n, s);
+    if (n->master != NULL)
+        krbrepl__slots_status(n, s);
     return 0;
 }

@@ -101,12 +101,23 @@ static void judge_other(const krbrepl__local *local, const krbrepl__ancestry *ou
         v->err = h->pos.seq > local->pos.seq ? KRBREPL_ERR_AHEAD : KRBREPL_ERR_DIVERGED;
 }
 
-void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
-                         const krbrepl__ancestry *ours, const krbrepl__hello *h, krbrepl__verdict *v)
+/* The newest mark that both have; 0: none. */
+static uint64_t common_mark(const krbrepl__port *port, uint64_t tip, const krbrepl__hello *h)
+{
+    size_t i;
+
+    for (i = 0; i < h->marks.n; i++)
+        if (compare(port, tip, h->marks.at[i].seq, h->marks.at[i].chain) == SAME)
+            return h->marks.at[i].seq;
+    return 0;
+}
+
+/* What the position alone says. */
+static void judge_position(const krbrepl__port *port, const krbrepl__local *local,
+                           const krbrepl__ancestry *ours, const krbrepl__hello *h, krbrepl__verdict *v)
 {
     int how;
 
-    memset(v, 0, sizeof *v);
     if (h->pos.seq == 0) {
         if (local->journal_first != 1 && local->pos.seq != 0)
             v->reason = KRBREPL_COPY_EMPTY;
@@ -121,10 +132,25 @@ void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
         v->reason = krbrepl__sess_explained(&h->pos, &h->ancestry, &local->pos, ours, &v->fork)
                         ? KRBREPL_COPY_FORK
                         : KRBREPL_COPY_UNVERIFIABLE;
-    } else if ((h->has & KRBREPL__HAS(KRBREPL__TAG_WANTS)) != 0 &&
-               (h->wants & KRBREPL__WANTS_COPY) != 0) {
-        v->reason = KRBREPL_COPY_DIFFERS;
     } else if (h->pos.seq < local->pos.seq && h->pos.seq + 1 < local->journal_first) {
         v->reason = KRBREPL_COPY_BEHIND;
+    }
+}
+
+void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
+                         const krbrepl__ancestry *ours, const krbrepl__hello *h, krbrepl__verdict *v)
+{
+    memset(v, 0, sizeof *v);
+    judge_position(port, local, ours, h, v);
+    if (v->err == KRBREPL_ERR_AHEAD || v->err == KRBREPL_ERR_DIVERGED) {
+        v->fork = common_mark(port, local->pos.seq, h);
+        /* An operator at the replica has decided. */
+        if (h->asks == KRBREPL_COPY_FORK) {
+            v->err = 0;
+            v->reason = KRBREPL_COPY_FORK;
+        }
+    } else if ((h->asks == KRBREPL_COPY_FAILED || h->asks == KRBREPL_COPY_DIFFERS) && v->err == 0 &&
+               local->pos.seq != 0 && (v->reason == 0 || v->reason == KRBREPL_COPY_BEHIND)) {
+        v->reason = h->asks;
     }
 }

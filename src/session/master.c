@@ -65,22 +65,23 @@ static int check_hello(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl_
     return 0;
 }
 
+#define RESOLVE                                                                                \
+    "and no promotion explains it; on the replica run `krbrepl resolve --keep-master DIR` or " \
+    "`krbrepl resolve --keep-replica DIR`"
+
 static int refuse_position(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
-                           int err)
+                           const krbrepl__verdict *v)
 {
-    if (err == KRBREPL_ERR_AHEAD)
-        return krbrepl__sess_end(
-            s, err,
-            "the replica is at %llu, the master at %llu, and no promotion explains it; "
-            "promote the right one of the two",
-            (unsigned long long)h->pos.seq, (unsigned long long)local->pos.seq);
-    if (err == KRBREPL_ERR_DIVERGED)
-        return krbrepl__sess_end(
-            s, err,
-            "the replica has another history at %llu and no promotion explains it; "
-            "promote the right one of the two",
-            (unsigned long long)h->pos.seq);
-    return krbrepl__sess_port_failed(s, err, "reading the history");
+    if (v->err != KRBREPL_ERR_AHEAD && v->err != KRBREPL_ERR_DIVERGED)
+        return krbrepl__sess_port_failed(s, v->err, "reading the history");
+    s->m.forked = 1;
+    s->m.fork = v->fork;
+    s->m.pos = local->pos;
+    if (v->err == KRBREPL_ERR_AHEAD)
+        return krbrepl__sess_end(s, v->err, "replica at %llu, master at %llu, " RESOLVE,
+                                 (unsigned long long)h->pos.seq, (unsigned long long)local->pos.seq);
+    return krbrepl__sess_end(s, v->err, "the replica has another history at %llu, " RESOLVE,
+                             (unsigned long long)h->pos.seq);
 }
 
 static int send_welcome(krbrepl__sess *s, const krbrepl__local *local,
@@ -118,7 +119,8 @@ static void set_levels(krbrepl__sess *s, const krbrepl__hello *h, uint64_t reaso
     krbrepl__sess_info *i = &s->info;
 
     i->received = 0;
-    if (reason == 0 || reason == KRBREPL_COPY_BEHIND || reason == KRBREPL_COPY_DIFFERS)
+    if (reason == 0 || reason == KRBREPL_COPY_BEHIND || reason == KRBREPL_COPY_FAILED ||
+        reason == KRBREPL_COPY_DIFFERS)
         i->received = h->pos.seq;
     i->durable = i->applied = i->received;
     s->m.top = i->received;
@@ -134,7 +136,7 @@ static int start(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local
 
     krbrepl__sess_judge(s->port, local, ancestry, h, &v);
     if (v.err != 0)
-        return refuse_position(s, h, local, v.err);
+        return refuse_position(s, h, local, &v);
     m->window = h->window < s->window ? h->window : s->window;
     m->next = h->pos.seq + 1;
     m->tip = m->hello_tip = local->pos.seq;

@@ -38,9 +38,6 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
 {
     h->version = KRBREPL__PROTOCOL;
     h->features = s->port->check != NULL ? KRBREPL__FEATURE_CHECK : 0;
-    if (s->differs)
-        h->has |= KRBREPL__HAS(KRBREPL__TAG_WANTS);
-    h->wants = KRBREPL__WANTS_COPY;
     memcpy(h->database_id, local->database_id, sizeof h->database_id);
     if (!is_zero(s->want_id))
         h->has |= KRBREPL__HAS(KRBREPL__TAG_EXPECTED);
@@ -50,6 +47,9 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
     h->epoch = local->known_epoch;
     h->pos = local->pos;
     h->window = s->window;
+    h->asks = local->gives_up ? KRBREPL_COPY_FORK : s->asks;
+    if (h->asks != 0)
+        h->has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
     return krbrepl__sess_send(s, KRBREPL__FRAME_HELLO, h);
 }
 
@@ -105,15 +105,8 @@ static int check_epoch(krbrepl__sess *s, const krbrepl__welcome *w, const krbrep
     return rc != 0 ? krbrepl__sess_port_failed(s, rc, "learning the epoch") : 0;
 }
 
-static int not_explained(krbrepl__sess *s, uint64_t seq)
-{
-    return krbrepl__sess_end(s, KRBREPL_ERR_DIVERGED,
-                             "the master wants to replace commits up to %llu, and no promotion "
-                             "explains it; promote the right one of the two",
-                             (unsigned long long)seq);
-}
-
-/* Commits are given up only where the master's ancestry explains it, whatever it says. */
+/* Commits are given up only where the master's ancestry explains it, or an operator said so, whatever the
+ * master says. */
 static int check_follows(krbrepl__sess *s, const krbrepl__welcome *w, const krbrepl__local *local)
 {
     krbrepl__ancestry ours = {NULL, 0};
@@ -134,7 +127,7 @@ static int check_follows(krbrepl__sess *s, const krbrepl__welcome *w, const krbr
         return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
     ok = krbrepl__sess_explained(&local->pos, &ours, &w->pos, &w->ancestry, &fork) && fork == w->fork;
     krbrepl__ancestry_free(&ours);
-    return ok ? 0 : not_explained(s, local->pos.seq);
+    return ok || local->gives_up ? 0 : krbrepl__replica_not_explained(s, local->pos.seq);
 }
 
 static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
@@ -156,6 +149,8 @@ static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "adopting the database");
     s->r.pos = local.pos;
+    s->r.resolving = w->follows == KRBREPL__FOLLOWS_COPY && w->reason == KRBREPL_COPY_FORK;
+    s->r.fork = (w->has & KRBREPL__HAS(KRBREPL__TAG_FORK)) != 0 ? w->fork : 0;
     s->r.seq = s->r.told_received = local.pos.seq;
     s->info.received = s->info.durable = s->info.applied = local.pos.seq;
     s->info.peer_seq = w->pos.seq;
@@ -412,6 +407,8 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
     int rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
 
     if (rc != 0)
+        s->info.apply_seq = r->pos.seq + 1;
+    if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "applying commits");
     drop_group(s, n, bytes);
     if (r->before != 0) {
@@ -423,35 +420,12 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
     return 1;
 }
 
-/* Saves the commits that the copy gives up. What they are is found out here and not taken from the master's
- * reason: a copy that was begun for a fork may be begun anew for another one. */
-static int save_given_up(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-    krbrepl__ancestry ours = {NULL, 0};
-    uint64_t fork = 0;
-    int rc = s->port->ancestry(s->port->ctx, &ours), explained;
-
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "reading the ancestry");
-    explained = krbrepl__sess_explained(&r->pos, &ours, &r->start.pos, &r->start.ancestry, &fork);
-    krbrepl__ancestry_free(&ours);
-    if (!explained && r->start.pos.seq < r->pos.seq)
-        return not_explained(s, r->pos.seq);
-    if (!explained || r->pos.seq <= fork)
-        return 0;
-    rc = s->port->save_evidence(s->port->ctx, fork + 1);
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "saving the commits that the master does not have");
-    return 0;
-}
-
 /* Tells the store that a copy begins; before that, saves what the copy gives up. */
 static int begin(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
     char who[512];
-    int rc = save_given_up(s);
+    int rc = krbrepl__replica_save_given_up(s);
 
     if (rc != 0)
         return rc;

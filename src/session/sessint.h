@@ -33,6 +33,10 @@ typedef struct krbrepl__sess_master {
     uint64_t check; /* the last position that a CHECK named; 0: none */
     int has_root;   /* and what the digest is there */
     uint8_t root[32];
+    /* What a refusal says about a fork. */
+    int forked;
+    uint64_t fork;
+    krbrepl_pos pos;
 } krbrepl__sess_master;
 
 /* The replica's end. */
@@ -60,6 +64,8 @@ typedef struct krbrepl__sess_replica {
     int check_asked;   /* the owner knows of it */
     int has_theirs, has_ours;
     uint8_t theirs[32], ours[32];
+    int resolving;     /* WELCOME announced a copy for a fork */
+    uint64_t fork;     /* the last seq that both have, by that WELCOME; 0: none known */
     krbrepl_bytes
         *group; /* KRBREPL__SESS_GROUP of them; a master, who may have many sessions, has none */
 } krbrepl__sess_replica;
@@ -71,13 +77,12 @@ struct krbrepl__sess {
     int master;
     char *name, *address;
     uint8_t want_id[16]; /* zero: any */
-    uint64_t handshake_ms, missing_ms, gone_ms, window;
+    uint64_t handshake_ms, missing_ms, gone_ms, window, asks;
     uint64_t now;
     uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
     uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
     int pong_due;
     int went;    /* replica: hello may be said */
-    int differs; /* replica: a copy is asked for */
     krbrepl__sess_info info;
     krbrepl__buf body; /* the message being made */
     krbrepl__sess_master m;
@@ -106,7 +111,7 @@ const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512]);
 typedef struct krbrepl__verdict {
     int err;         /* 0, DIVERGED, AHEAD, or a failure of the store */
     uint64_t reason; /* 0: stream; else enum krbrepl_copy_reason */
-    uint64_t fork;
+    uint64_t fork;   /* FORK, DIVERGED, AHEAD: the last seq that both are known to have */
 } krbrepl__verdict;
 
 void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
@@ -143,6 +148,12 @@ int krbrepl__master_work(krbrepl__sess *s); /* 1: there is more; 0; negative: en
 int krbrepl__replica_hello(krbrepl__sess *s);
 int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_work(krbrepl__sess *s);
+/* forked.c: ends the session, for the master wants to replace commits that nothing explains. */
+int krbrepl__replica_not_explained(krbrepl__sess *s, uint64_t seq);
+/* Saves what a copy gives up as evidence, before it begins; refuses where nothing explains it. */
+int krbrepl__replica_save_given_up(krbrepl__sess *s);
+/* The master has refused this replica for a fork that nothing explains. */
+void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p);
 /* Sends the ACK that is due, if any. */
 int krbrepl__replica_settle(krbrepl__sess *s);
 

@@ -35,7 +35,7 @@ static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t n
     s->missing_ms = cfg->missing_ms;
     s->gone_ms = cfg->gone_ms;
     s->window = cfg->window;
-    s->differs = cfg->differs;
+    s->asks = cfg->asks;
     s->now = now_ms;
     s->hurry = now_ms + cfg->handshake_ms;
     s->info.phase = KRBREPL__SESS_SECURING;
@@ -168,6 +168,11 @@ static void send_parting(krbrepl__sess *s)
         return;
     p.has = KRBREPL__HAS(KRBREPL__TAG_TEXT);
     p.code = (uint64_t)-s->info.err;
+    if (s->m.forked) {
+        p.has |= KRBREPL__HAS(KRBREPL__TAG_POS) | KRBREPL__HAS(KRBREPL__TAG_FORK);
+        p.pos = s->m.pos;
+        p.fork = s->m.fork;
+    }
     snprintf(p.text, sizeof p.text, "%.*s", (int)KRBREPL__MSG_TEXT, s->info.text);
     krbrepl__sess_send(s, s->info.refused ? KRBREPL__FRAME_REFUSE : KRBREPL__FRAME_BYE, &p);
     s->chan->ops->close(s->chan);
@@ -193,6 +198,7 @@ int krbrepl__sess_port_failed(krbrepl__sess *s, int err, const char *what)
 {
     char text[200];
 
+    s->info.store_err = err;
     snprintf(text, sizeof text, "%s", s->port->error_text(s->port->ctx));
     return krbrepl__sess_end(s, err, "%s: %s", what, text[0] != '\0' ? text : krbrepl_strerror(err));
 }
@@ -213,6 +219,8 @@ static int take_parting(krbrepl__sess *s, const krbrepl__frame *f)
     s->info.by_peer = 1;
     s->info.refused = f->type == KRBREPL__FRAME_REFUSE;
     s->chan->ops->close(s->chan);
+    if (!s->master && s->info.phase == KRBREPL__SESS_HELLO)
+        krbrepl__replica_forked(s, &p);
     set_closed(s);
     return err;
 }

@@ -33,6 +33,7 @@ typedef struct krbrepl__local {
     uint64_t journal_first; /* > pos.seq: empty */
     uint64_t records;
     uint64_t cumulative;
+    int gives_up; /* an operator said that commits which the master does not have may go */
 } krbrepl__local;
 
 typedef struct krbrepl__port_batch {
@@ -76,6 +77,9 @@ typedef struct krbrepl__port {
     /* The store is at `seq` now, and the digest root of its content there is asked for: the owner says
      * it by krbrepl__sess_proved, not from within this call. NULL: it cannot. */
     void (*check)(void *ctx, uint64_t seq);
+    /* The master does not have the own commits after `fork`, or after a later one that was noted before:
+     * notes that, for an operator to resolve, and writes them to evidence. */
+    int (*forked)(void *ctx, uint64_t fork);
 } krbrepl__port;
 
 typedef struct krbrepl__sess_cfg {
@@ -88,7 +92,7 @@ typedef struct krbrepl__sess_cfg {
     const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
     uint64_t handshake_ms, missing_ms, gone_ms;
     uint64_t window; /* master: the most it sends ahead; replica: the most it grants */
-    int differs;     /* replica: its content was found to differ; it asks for a copy */
+    uint64_t asks;   /* replica: why it asks for a full copy (KRBREPL_COPY_FAILED or _DIFFERS), or 0 */
 } krbrepl__sess_cfg;
 
 enum krbrepl__sess_phase {
@@ -123,6 +127,8 @@ typedef struct krbrepl__sess_info {
     uint64_t proofs;      /* how often that was */
     uint64_t skipped;     /* replica: comparisons that could not be made */
     int differs;          /* the digests differed: that is why it is closed */
+    int store_err;        /* the failure of the store that ended the session, or 0 */
+    uint64_t apply_seq;   /* replica: the first commit of the group that it could not apply, or 0 */
 } krbrepl__sess_info;
 
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);

@@ -286,6 +286,15 @@ int krbrepl__ancestor_note(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *le
  * known; sets the role to master and appends the lineage commit. */
 int krbrepl__lineage_new(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, const char *who);
 int krbrepl__id_draw(krbrepl_store *s, krbrepl__wtxn *w);
+/* resolve.c: an operator gives up the store's own commits. */
+int krbrepl__give_up(krbrepl_store *s, const char *who, krbrepl_pos *out);
+/* Whether an operator gave up the own commits of the store at `pos`. */
+int krbrepl__gives_up(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *pos);
+/* Moves `left`, the position at which a lineage is left, back to where the master's history forked, if that
+ * is known. */
+int krbrepl__fork_known(krbrepl_store *s, MDB_txn *txn, krbrepl_pos *left);
+/* The store has another history now: neither counts any more. */
+int krbrepl__fork_forget(krbrepl_store *s, MDB_txn *txn);
 /* A fenced store that follows the newer reign is that reign's replica from now on. */
 void krbrepl__follow_role(struct krbrepl__state *st);
 /* Trims at most `max` entries by the retention. */

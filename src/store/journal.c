@@ -228,6 +228,8 @@ int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_p
 
     if (rc == 0)
         rc = krbrepl__meta_set_ancestry(s, w->txn, ancestry);
+    if (rc == 0)
+        rc = krbrepl__fork_forget(s, w->txn);
     if (rc != 0)
         return rc;
     st->pos = *pos;

@@ -5,6 +5,8 @@
  *   created    microseconds since 1970:u64
  *   ancestors  ancestry (pos.h)
  *   retention  entries:u64 bytes:u64 seconds:u64 hard_cap:u64; zero: the default
+ *   slots      seconds:u64 after which a slot expires; not there, or zero: the default
+ *   give_up, fork   an operator's word about a fork, and where it is (resolve.c)
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
  *              check[16] := first 16 bytes of SHA-256("krbrepl state 1" 0x00 || all before) */
@@ -209,6 +211,20 @@ int krbrepl__meta_set_ancestry(krbrepl_store *s, MDB_txn *txn, const krbrepl__an
     return rc;
 }
 
+/* A value of its own, for those who do not know it. */
+static int slot_seconds(krbrepl_store *s, MDB_txn *txn, uint64_t *out)
+{
+    krbrepl_bytes v;
+    krbrepl__rd r;
+    int rc = krbrepl__meta_get(s, txn, "slots", &v);
+
+    if (rc != 0)
+        return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
+    krbrepl__rd_init(&r, v.data, v.len);
+    *out = krbrepl__rd_u64(&r);
+    return krbrepl__rd_end(&r) != 0 ? meta_damaged(s, "slots") : 0;
+}
+
 int krbrepl__meta_retention(krbrepl_store *s, MDB_txn *txn, krbrepl_retention *out)
 {
     krbrepl_bytes v;
@@ -227,6 +243,11 @@ int krbrepl__meta_retention(krbrepl_store *s, MDB_txn *txn, krbrepl_retention *o
         if (krbrepl__rd_end(&r) != 0)
             return meta_damaged(s, "retention");
     }
+    rc = slot_seconds(s, txn, &out->slot_seconds);
+    if (rc != 0)
+        return rc;
+    if (out->slot_seconds == 0)
+        out->slot_seconds = (uint64_t)14 * 24 * 3600;
     if (out->entries == 0)
         out->entries = 100000;
     if (out->bytes == 0)
@@ -239,8 +260,13 @@ int krbrepl__meta_retention(krbrepl_store *s, MDB_txn *txn, krbrepl_retention *o
 int krbrepl__meta_set_retention(krbrepl_store *s, MDB_txn *txn, const krbrepl_retention *r)
 {
     krbrepl__buf b;
+    uint8_t slots[8];
     int rc;
 
+    krbrepl__put_u64(slots, r->slot_seconds);
+    rc = krbrepl__meta_put(s, txn, "slots", slots, sizeof slots);
+    if (rc != 0)
+        return rc;
     krbrepl__buf_init(&b, 0);
     krbrepl__buf_u64(&b, r->entries);
     krbrepl__buf_u64(&b, r->bytes);

@@ -285,11 +285,13 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
 {
     krbrepl_retention keep;
     krbrepl__rtxn r;
-    int rc = krbrepl__rtxn_begin(s, &r);
+    int gives_up = 0, rc = krbrepl__rtxn_begin(s, &r);
 
     if (rc != 0)
         return rc;
     rc = krbrepl__meta_retention(s, r.txn, &keep);
+    if (rc == 0)
+        gives_up = krbrepl__gives_up(s, r.txn, &r.st.pos);
     krbrepl__rtxn_end(s, &r);
     if (rc != 0)
         return rc;
@@ -305,10 +307,13 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
     out->journal_bytes = r.st.journal_bytes;
     out->format = KRBREPL__FORMAT;
     out->flags = s->flags & KRBREPL_STORE_NOSYNC;
+    if (gives_up)
+        out->flags |= KRBREPL_STORE_GIVES_UP;
     out->retention_entries = keep.entries;
     out->retention_bytes = keep.bytes;
     out->retention_seconds = keep.seconds;
     out->retention_hard_cap = keep.hard_cap;
+    out->retention_slot_seconds = keep.slot_seconds;
     return 0;
 }
 

@@ -46,13 +46,16 @@ static int lineage_append(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, co
 int krbrepl__lineage_new(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, const char *who)
 {
     uint64_t epoch = w->st.known_epoch > w->st.pos.epoch ? w->st.known_epoch : w->st.pos.epoch;
+    krbrepl_pos left = w->st.pos;
     int rc = krbrepl__id_draw(s, w);
 
     if (rc == 0 && epoch == UINT64_MAX)
         rc =
             krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE, "store: there is no epoch above the last");
+    if (rc == 0 && cause == KRBREPL_CAUSE_RESOLVE)
+        rc = krbrepl__fork_known(s, w->txn, &left);
     if (rc == 0 && w->st.pos.seq != 0)
-        rc = krbrepl__ancestor_note(s, w->txn, &w->st.pos);
+        rc = krbrepl__ancestor_note(s, w->txn, &left);
     if (rc == 0)
         rc = random_fill(s, w->st.pos.lineage, sizeof w->st.pos.lineage);
     if (rc != 0)
@@ -78,7 +81,7 @@ static int finish(krbrepl_store *s, krbrepl__wtxn *w, int rc, krbrepl_pos *out)
     return rc;
 }
 
-int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out)
+static int reign(krbrepl_store *s, unsigned cause, const char *who, krbrepl_pos *out)
 {
     krbrepl__wtxn w;
     int rc = krbrepl__origin_check(s, who, NULL);
@@ -87,8 +90,23 @@ int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out)
         rc = krbrepl__wtxn_begin(s, &w);
     if (rc != 0)
         return rc;
-    rc = krbrepl__lineage_new(s, &w, KRBREPL_CAUSE_PROMOTE, who);
+    rc = krbrepl__lineage_new(s, &w, cause, who);
     return finish(s, &w, rc, out);
+}
+
+int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out)
+{
+    return reign(s, KRBREPL_CAUSE_PROMOTE, who, out);
+}
+
+int krbrepl__resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out)
+{
+    if (which == KRBREPL_RESOLVE_KEEP_REPLICA)
+        return reign(s, KRBREPL_CAUSE_RESOLVE, who, out);
+    if (which == KRBREPL_RESOLVE_KEEP_MASTER)
+        return krbrepl__give_up(s, who, out);
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_INVALID,
+                         "resolve: either the master or the replica is kept");
 }
 
 int krbrepl__demote(krbrepl_store *s, const char *who, krbrepl_pos *out)

@@ -149,17 +149,160 @@ int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbre
     return rc;
 }
 
+/* ---- expiry --------------------------------------------------------------------------------- */
+
+/* When a slot expires; INT64_MAX: never. A slot without a time is one that was only just made. */
+static int64_t slot_expires(const krbrepl__slot *slot, uint64_t seconds)
+{
+    if (slot->seen_us <= 0 || seconds > (uint64_t)(INT64_MAX - slot->seen_us) / 1000000)
+        return INT64_MAX;
+    return slot->seen_us + (int64_t)seconds * 1000000;
+}
+
+struct holding {
+    uint64_t hold, seconds;
+    int64_t now;
+};
+
 static int lowest(void *ctx, const krbrepl__slot *slot)
 {
-    uint64_t *hold = ctx;
+    struct holding *h = ctx;
 
-    if (slot->hold != 0 && slot->hold < *hold)
-        *hold = slot->hold;
+    if (slot->hold != 0 && slot->hold < h->hold && slot_expires(slot, h->seconds) > h->now)
+        h->hold = slot->hold;
     return 0;
 }
 
 int krbrepl__slots_hold(krbrepl_store *s, MDB_txn *txn, uint64_t *hold)
 {
-    *hold = UINT64_MAX;
-    return slots_walk(s, txn, lowest, hold);
+    struct holding h = {UINT64_MAX, 0, s->sys->wall_us(s->sys->ctx)};
+    krbrepl_retention keep;
+    int rc = krbrepl__meta_retention(s, txn, &keep);
+
+    h.seconds = keep.slot_seconds;
+    if (rc == 0)
+        rc = slots_walk(s, txn, lowest, &h);
+    *hold = h.hold;
+    return rc;
+}
+
+int krbrepl__store_slots_count(krbrepl_store *s, uint64_t *n)
+{
+    krbrepl__rtxn r;
+    MDB_stat st;
+    int rc = krbrepl__rtxn_begin(s, &r);
+
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__mdb_fail(s->env, KRBREPL__EI(s),
+                           mdb_stat(r.txn, s->env->dbi[KRBREPL__DBI_REPLICAS], &st),
+                           "replicas: counting");
+    if (rc == 0)
+        *n = st.ms_entries;
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+/* Slots as they were at one moment, so that no transaction is open while somebody looks at them. */
+struct list {
+    krbrepl__slot *at;
+    size_t n, room;
+    uint64_t seconds;
+    int64_t expired_at; /* only those that have expired by then; INT64_MAX: all */
+};
+
+static int list_add(void *ctx, const krbrepl__slot *slot)
+{
+    struct list *l = ctx;
+    krbrepl__slot *grown;
+    size_t room = l->room * 2 + 16;
+
+    if (l->expired_at != INT64_MAX && slot_expires(slot, l->seconds) > l->expired_at)
+        return 0;
+    if (l->n == l->room) {
+        grown = krbrepl__alloc_array(room, sizeof *grown);
+        if (grown == NULL)
+            return KRBREPL_ERR_NOMEM;
+        if (l->n != 0)
+            memcpy(grown, l->at, l->n * sizeof *grown);
+        krbrepl__free(l->at, 0);
+        l->at = grown;
+        l->room = room;
+    }
+    l->at[l->n++] = *slot;
+    return 0;
+}
+
+static int list_get(krbrepl_store *s, struct list *l, int expired)
+{
+    krbrepl_retention keep;
+    krbrepl__rtxn r;
+    int rc = krbrepl__rtxn_begin(s, &r);
+
+    memset(l, 0, sizeof *l);
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__meta_retention(s, r.txn, &keep);
+    if (rc == 0) {
+        l->seconds = keep.slot_seconds;
+        l->expired_at = expired ? s->sys->wall_us(s->sys->ctx) : INT64_MAX;
+        rc = slots_walk(s, r.txn, list_add, l);
+        if (rc == KRBREPL_ERR_NOMEM)
+            krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    }
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
+int krbrepl__slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)
+{
+    struct list l;
+    size_t i;
+    int rc = list_get(s, &l, 0);
+
+    for (i = 0; rc == 0 && i < l.n; i++) {
+        const krbrepl__slot *from = &l.at[i];
+        int64_t expires = slot_expires(from, l.seconds);
+        krbrepl_slot out;
+
+        KRBREPL_INIT(&out);
+        out.principal = from->principal;
+        out.hold = from->hold;
+        out.durable = from->durable;
+        out.last_seen_us = from->seen_us;
+        out.expires_us = expires != INT64_MAX ? expires : 0;
+        out.last_copy_us = from->copy_us;
+        out.last_copy_reason = from->copy_reason;
+        rc = fn(ctx, &out);
+    }
+    krbrepl__free(l.at, 0);
+    return rc;
+}
+
+int krbrepl__slot_drop(krbrepl_store *s, const char *principal)
+{
+    int rc = krbrepl__store_slot_drop(s, principal);
+
+    if (rc == 0)
+        krbrepl__store_wake_node(s);
+    return rc;
+}
+
+int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),
+                                void *ctx)
+{
+    struct list l;
+    size_t i;
+    int rc = list_get(s, &l, 1);
+
+    for (i = 0; rc == 0 && i < l.n; i++) {
+        if (may_go(ctx, &l.at[i]))
+            rc = krbrepl__store_slot_drop(s, l.at[i].principal);
+        if (rc == KRBREPL_ERR_NOTFOUND)
+            rc = 0;
+    }
+    krbrepl__free(l.at, 0);
+    return rc;
 }

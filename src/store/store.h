@@ -74,6 +74,10 @@ int krbrepl__store_adopt(krbrepl_store *s, const uint8_t database_id[16]);
  * fenced, durably. */
 int krbrepl__store_learn_epoch(krbrepl_store *s, uint64_t epoch);
 
+/* The master does not have this store's own commits after seq `*fork`. Kept for krbrepl_resolve, as long as
+ * the store stays where it is; `*fork` is raised to what was known before, when that was later. */
+int krbrepl__store_note_fork(krbrepl_store *s, uint64_t *fork);
+
 /* Applies whole commits, in order, in one transaction: durable, with its position, when this returns 0.
  * Each must be the one after the last (PROTO else), of this lineage or a lineage commit that leaves it
  * (DIVERGED), and of no lower epoch (FENCED). STATE when the store is master. A reset answers TRIMMED: it
@@ -108,20 +112,26 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
                               int *end, krbrepl_pos *at);
 
 /* What the master remembers of a replica. The journal is kept from the lowest `hold` on, up to the hard
- * cap. */
+ * cap. A slot whose `seen_us` is longer ago than the retention says has expired and holds nothing; one
+ * without a time (0) does not expire. */
 typedef struct krbrepl__slot {
     char principal[1025];
-    uint64_t hold;     /* first seq it still needs; 0: nothing is held */
-    uint64_t durable;  /* last acknowledged */
+    uint64_t hold;    /* first seq it still needs; 0: nothing is held */
+    uint64_t durable; /* last acknowledged */
     int64_t seen_us;
-    int64_t copy_us;   /* its last full copy */
+    int64_t copy_us; /* its last full copy */
     uint32_t copy_reason;
-    uint32_t dialect;  /* 1: native */
+    uint32_t dialect; /* 1: native */
 } krbrepl__slot;
 
-int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot, size_t n); /* one transaction */
+int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot,
+                             size_t n); /* one transaction */
 int krbrepl__store_slots_each(krbrepl_store *s, int (*fn)(void *ctx, const krbrepl__slot *), void *ctx);
+int krbrepl__store_slots_count(krbrepl_store *s, uint64_t *n);
 int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
+/* Drops the slots that have expired and that `may_go` does not want to keep. */
+int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),
+                                void *ctx);
 
 /* ---- upkeep, by the node when idle ----------------------------------------------------------- */
 

@@ -15,8 +15,12 @@ void krbrepl__store_close(krbrepl_store *s);
 const char *krbrepl__store_dir(const krbrepl_store *s);
 int krbrepl__store_set_retention(krbrepl_store *s, const krbrepl_retention *r);
 
+int krbrepl__slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx);
+int krbrepl__slot_drop(krbrepl_store *s, const char *principal);
+
 int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out);
 int krbrepl__demote(krbrepl_store *s, const char *who, krbrepl_pos *out);
+int krbrepl__resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out);
 
 int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt);
 int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes value);

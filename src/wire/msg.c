@@ -39,7 +39,7 @@ static const field hello_fields[] = {
     F(krbrepl__hello, ancestry, ANCESTRY, ANCESTRY, 1),
     F(krbrepl__hello, marks, MARKS, MARKS, 1),
     F(krbrepl__hello, window, WINDOW, NUMBER, 1),
-    F(krbrepl__hello, wants, WANTS, NUMBER, 0),
+    F(krbrepl__hello, asks, ASKS, NUMBER, 0),
 };
 
 static const field welcome_fields[] = {
@@ -59,6 +59,8 @@ static const field welcome_fields[] = {
 };
 
 static const field parting_fields[] = {
+    F(krbrepl__parting, pos, POS, POSITION, 0),
+    F(krbrepl__parting, fork, FORK, NUMBER, 0),
     F(krbrepl__parting, code, CODE, NUMBER, 1),
     F(krbrepl__parting, text, TEXT, TEXT, 0),
 };

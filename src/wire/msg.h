@@ -47,7 +47,7 @@ enum krbrepl__tag {
     KRBREPL__TAG_CHAIN = 26,
     KRBREPL__TAG_SEQ = 27,
     KRBREPL__TAG_ROOT = 28,
-    KRBREPL__TAG_WANTS = 29
+    KRBREPL__TAG_ASKS = 29
 };
 #define KRBREPL__HAS(tag) (1u << (tag))
 
@@ -64,9 +64,6 @@ typedef struct krbrepl__marks {
 
 /* Bits of FEATURES. */
 #define KRBREPL__FEATURE_CHECK 1u
-
-/* Bits of WANTS. */
-#define KRBREPL__WANTS_COPY 1u /* the content was found to differ, at the same history */
 
 enum krbrepl__follows { KRBREPL__FOLLOWS_STREAM = 1, KRBREPL__FOLLOWS_COPY = 2 };
 
@@ -85,7 +82,7 @@ typedef struct krbrepl__hello {
     krbrepl__ancestry ancestry;
     krbrepl__marks marks; /* newest first */
     uint64_t window;
-    uint64_t wants;
+    uint64_t asks; /* enum krbrepl_copy_reason: a full copy is asked for, FORK, FAILED or DIFFERS */
 } krbrepl__hello;
 
 typedef struct krbrepl__welcome {
@@ -106,7 +103,9 @@ typedef struct krbrepl__welcome {
 /* REFUSE and BYE. */
 typedef struct krbrepl__parting {
     uint32_t has;
-    uint64_t code; /* 0, or the error number without its sign */
+    krbrepl_pos pos; /* REFUSE of AHEAD and DIVERGED: the master's */
+    uint64_t fork;   /* the same: the last checkpoint that both are known to have */
+    uint64_t code;   /* 0, or the error number without its sign */
     char text[KRBREPL__MSG_TEXT + 1];
 } krbrepl__parting;
 

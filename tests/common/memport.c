@@ -589,6 +589,7 @@ static int p_copy_switch(void *ctx, krbrepl_pos *out)
     if (seq != 0)
         memcpy(m->journal[seq - 1].chain, m->build_pos.chain, 32);
     m->building = 0;
+    m->local.gives_up = 0;
     m->switches++;
     *out = m->local.pos;
     return 0;
@@ -650,6 +651,15 @@ void mem_alter(memstore *m, size_t i, const char *value)
     m->live.at[i].value = dup_bytes(v);
 }
 
+static int p_forked(void *ctx, uint64_t fork)
+{
+    memstore *m = ctx;
+
+    m->forks++;
+    m->fork = fork;
+    return failing(m);
+}
+
 void memport_init(krbrepl__port *port, memstore *m)
 {
     *port = (krbrepl__port){
@@ -672,5 +682,6 @@ void memport_init(krbrepl__port *port, memstore *m)
         .copy_abort = p_copy_abort,
         .save_evidence = p_save_evidence,
         .check = p_check,
+        .forked = p_forked,
     };
 }

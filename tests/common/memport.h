@@ -40,6 +40,7 @@ typedef struct memstore {
     int fail;          /* the next call that may fail answers this */
     uint64_t held;     /* last hold */
     uint64_t evidence; /* last save_evidence; 0: none */
+    uint64_t forks, fork; /* calls of forked, and the last one's argument */
     uint64_t applies, puts, switches, aborts, adopted;
     size_t largest_group; /* commits in one apply */
     uint64_t check;       /* the last position whose digest was asked for */

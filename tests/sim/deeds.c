@@ -124,10 +124,90 @@ void deed_reset(world *w)
     tell_grown(w);
 }
 
+/* ---- files that are put back ---------------------------------------------------------------- */
+
+static int copy_file(const char *from, const char *to)
+{
+    static char room[1u << 16];
+    FILE *f = fopen(from, "r"), *t = fopen(to, "w");
+    size_t n = 0;
+    int ok = f != NULL && t != NULL;
+
+    while (ok && (n = fread(room, 1, sizeof room, f)) > 0)
+        ok = fwrite(room, 1, n, t) == n;
+    if (f != NULL)
+        fclose(f);
+    if (t != NULL)
+        ok &= fclose(t) == 0;
+    return ok;
+}
+
+void deed_keep(world *w)
+{
+    char file[192], kept[192];
+
+    if (master_store(w) == NULL)
+        return;
+    site_file(w, w->master, file, "data.mdb");
+    site_file(w, w->master, kept, "kept");
+    w->kept = copy_file(file, kept);
+    if (!w->kept)
+        broken(w, "the master's file cannot be copied");
+}
+
+void deed_roll_back(world *w)
+{
+    char file[192], kept[192];
+    krbrepl_store_info info;
+    int i;
+
+    if (!w->kept || master_store(w) == NULL)
+        return;
+    for (i = 0; i < MAX_LINKS; i++) {
+        link_drop_end(w, &w->links[i], 0);
+        link_drop_end(w, &w->links[i], 1);
+    }
+    krbrepl__store_close(master_store(w));
+    w->site[w->master].store = NULL;
+    site_file(w, w->master, file, "data.mdb");
+    site_file(w, w->master, kept, "kept");
+    if (!copy_file(kept, file))
+        broken(w, "the master's file cannot be put back");
+    if (site_open(w, w->master) != 0)
+        return;
+    memset(w->site[w->master].hold_noted, 0, sizeof w->site[w->master].hold_noted);
+    KRBREPL_INIT(&info);
+    if (krbrepl__store_info(master_store(w), &info) == 0)
+        w->site[w->master].checked = info.pos;
+    for (i = 0; i < w->sites; i++)
+        w->site[i].acked = 0;
+    w->rollbacks++;
+    note(w, "the master is put back to %llu", (unsigned long long)info.pos.seq);
+}
+
+void resolve(world *w, int i)
+{
+    krbrepl_store *s = w->site[i].store;
+    int rc = 0;
+
+    w->site[i].refused = 0;
+    if (i == w->master)
+        return;
+    rc = krbrepl__resolve(s, KRBREPL_RESOLVE_KEEP_MASTER, "sim", NULL);
+    if (rc != 0)
+        broken(w, "site %d: resolve: %s: %s", i, krbrepl_err_name(rc), krbrepl__store_ei(s)->text);
+    oracle_allow_back(w, i);
+    w->resolved++;
+    note(w, "site %d gives up what only it has", i);
+}
+
+/* ---- reigns --------------------------------------------------------------------------------- */
+
 void deed_promote(world *w)
 {
     int rc;
 
+    w->kept = 0;
     if (master_store(w) == NULL)
         return;
     rc = krbrepl__promote(master_store(w), "sim", NULL);
@@ -183,6 +263,7 @@ void deed_failover(world *w)
     heir = master_store(w) != NULL ? pick_heir(w) : -1;
     if (heir < 0)
         return;
+    w->kept = 0;
     for (i = 0; i < MAX_LINKS; i++) {
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);

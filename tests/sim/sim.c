@@ -17,7 +17,7 @@
 
 /* How often each kind of fault is drawn, in 10,000 steps; drawn anew for each seed. */
 typedef struct climate {
-    uint64_t cut, half, stall, crash, reset, promote, failover, renew, leap;
+    uint64_t cut, half, stall, crash, reset, promote, failover, renew, leap, roll_back;
 } climate;
 
 static uint64_t draw(world *w, uint64_t most)
@@ -36,6 +36,7 @@ static void choose_climate(world *w, climate *c)
     c->failover = rng_chance(&w->rng, 1, 3) ? draw(w, 10) : 0;
     c->renew = draw(w, 30);
     c->leap = draw(w, 30);
+    c->roll_back = rng_chance(&w->rng, 1, 3) ? draw(w, 15) : 0;
 }
 
 static cable *any_link(world *w)
@@ -135,6 +136,10 @@ static void fault(world *w, const climate *c)
         renew(w);
     if (rng_chance(&w->rng, c->leap, 10000))
         w->now += rng_below(&w->rng, 10000);
+    if (rng_chance(&w->rng, c->roll_back * 4, 10000))
+        deed_keep(w);
+    if (rng_chance(&w->rng, c->roll_back, 10000))
+        deed_roll_back(w);
 }
 
 /* Something small happens somewhere. */
@@ -191,7 +196,7 @@ static void calm_down(world *w)
 
 /* Of all runs so far. */
 static struct {
-    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers, proofs;
+    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers, rollbacks, resolved, proofs;
 } total;
 
 static void print_summary(const world *w, int trace)
@@ -208,16 +213,20 @@ static void print_summary(const world *w, int trace)
     total.promotions += w->promotions;
     total.failovers += w->failovers;
     total.proofs += w->proofs;
+    total.rollbacks += w->rollbacks;
+    total.resolved += w->resolved;
 }
 
 static void print_total(void)
 {
     printf("commits %llu, copies %llu (sessions with one after a fork %llu), crashes %llu, cuts %llu, "
-           "resets %llu, promotions %llu, failovers %llu, proved equal %llu times\n",
+           "resets %llu, promotions %llu, failovers %llu, files put back %llu, forks resolved %llu, "
+           "proved equal %llu times\n",
            (unsigned long long)total.commits, (unsigned long long)total.copies,
            (unsigned long long)total.forks, (unsigned long long)total.crashes,
            (unsigned long long)total.cuts, (unsigned long long)total.resets,
            (unsigned long long)total.promotions, (unsigned long long)total.failovers,
+           (unsigned long long)total.rollbacks, (unsigned long long)total.resolved,
            (unsigned long long)total.proofs);
 }
 

@@ -166,6 +166,11 @@ static int site_create(world *w, int i)
     return site_open(w, i);
 }
 
+void site_file(const world *w, int i, char out[192], const char *name)
+{
+    snprintf(out, 192, "%s/%s", w->site[i].dir, name);
+}
+
 void site_crash(world *w, int i)
 {
     int l, e;
@@ -261,6 +266,12 @@ static int is_fair(int err)
     return err == 0 || err == KRBREPL_ERR_NET || err == KRBREPL_ERR_TIMEOUT || err == KRBREPL_ERR_AUTH;
 }
 
+/* What comes of files that were put back. */
+static int is_fork(int err)
+{
+    return err == KRBREPL_ERR_AHEAD || err == KRBREPL_ERR_DIVERGED;
+}
+
 void look_at_end(world *w, cable *l, int e)
 {
     const krbrepl__sess_info *i = krbrepl__sess_info_get(l->at[e].sess);
@@ -269,6 +280,10 @@ void look_at_end(world *w, cable *l, int e)
         return;
     l->at[e].closed_at = w->now;
     note(w, "link %llu: end %d closed: %s", (unsigned long long)l->id, e, krbrepl_err_name(i->err));
+    if (w->rollbacks != 0 && is_fork(i->err)) {
+        w->site[l->site].refused = 1;
+        return;
+    }
     if (!is_fair(i->err))
         broken(w, "link %llu of site %d: %s %s: %s: %s", (unsigned long long)l->id, l->site,
                e == 0 ? "master" : "replica", i->by_peer ? "was told" : "says",
@@ -461,6 +476,8 @@ void tick(world *w)
 
     for (i = 0; i < w->sites; i++) {
         restart(w, i);
+        if (w->site[i].refused && w->site[i].store != NULL && link_of(w, i, 0) == NULL)
+            resolve(w, i);
         if (i == w->master || w->site[i].store == NULL || w->site[i].retry_at > w->now ||
             link_of(w, i, 0) != NULL)
             continue;

@@ -63,6 +63,8 @@ typedef struct site {
     int hold_noted[MAX_SITES];
     krbrepl__prover *prover; /* lives as long as the store is open */
     uint64_t want;           /* the position whose root a session asks for; 0: none */
+    krbrepl_pos given_up; /* from here it may go back */
+    int refused;          /* its master refused it for a fork; an operator looks at it */
 } site;
 
 typedef struct world {
@@ -88,8 +90,9 @@ typedef struct world {
     int trace;
     int failed;
     /* What happened, for the summary. */
-    uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks;
+    uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks, rollbacks, resolved;
     uint64_t proofs;
+    int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
 
 int world_init(world *w, uint64_t seed, int trace);
@@ -103,6 +106,7 @@ void broken(world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))
 /* ---- world.c */
 int site_open(world *w, int i);
 void site_crash(world *w, int i);
+void site_file(const world *w, int i, char out[192], const char *name);
 /* Connects site i to the master. */
 void site_connect(world *w, int i);
 void link_drop_end(world *w, cable *l, int e);
@@ -125,6 +129,11 @@ void deed_commit(world *w);
 void deed_reset(world *w);
 void deed_promote(world *w);
 void deed_failover(world *w);
+/* Keeps a copy of the file of the master's store; puts the last one back, which draws no lineage. */
+void deed_keep(world *w);
+void deed_roll_back(world *w);
+/* The operator says that a refused replica gives up what only it has. */
+void resolve(world *w, int i);
 
 /* ---- proofs.c */
 /* Some site works on its digest, and some master begins a comparison. Every root that comes out is that of
@@ -137,6 +146,8 @@ void on_copied(void *ctx);
 /* The root of the content that a master had at a position; NULL: there was none. */
 const uint8_t *oracle_root(const world *w, const krbrepl_pos *pos);
 void oracle_learn(world *w, int i);
+/* The site may go back from where it is: an operator said so. */
+void oracle_allow_back(world *w, int i);
 /* The site is at a position that was, with the content that was there. */
 void oracle_check(world *w, int i);
 /* No more was acknowledged to the master than the replica has. */

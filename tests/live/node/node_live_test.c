@@ -379,8 +379,84 @@ static void a_new_replica_is_copied_when_the_journal_is_trimmed(void **state)
     assert_int_equal(st.copies_in, 1);
     assert_int_equal(st.last_copy_reason, KRBREPL_COPY_EMPTY);
     assert_true(st.last_copy_us > 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_EMPTY], 1);
     assert_int_equal(status_of(&t->m, &st), 0);
     assert_int_equal(st.copies_out, 1);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_EMPTY], 1);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_BEHIND], 0);
+}
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+static void await_slot(const one *m, const one *of, int there)
+{
+    int turns = 0;
+
+    while (has_slot(m, of) != there)
+        if (!patience(&turns))
+            fail_msg("the slot of %s is %s", of->princ, there ? "not there" : "still there");
+}
+
+/* Two are away with the same backlog; the slot of one is dropped while the node runs. */
+static void a_dropped_slot_is_written_back_only_for_a_connected_replica(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+    int turns = 0;
+
+    start_all(t);
+    seq = put_many(&t->m, "one", 3);
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    await_slot(&t->m, &t->a, 1);
+    await_slot(&t->m, &t->b, 1);
+    one_end(&t->a, SIGTERM);
+    put_many(&t->m, "two", 5);
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while ((st.held_commits != 5 || st.peers != 1) && patience(&turns));
+    assert_int_equal(st.held_from, seq + 1);
+    assert_int_equal(st.slots, 2);
+    assert_int_equal(st.slots_cut, 0);
+    assert_true(st.held_bytes > 0 && st.held_bytes < st.journal_bytes);
+    assert_int_equal(st.hard_cap, (uint64_t)4 << 30);
+    assert_true(st.headroom_commits > 1000000);
+    drop_slot(&t->m, &t->a);
+    drop_slot(&t->m, &t->b);
+    await_slot(&t->m, &t->b, 1);
+    await_log(&t->m, 0, "was dropped");
+    do
+        assert_int_equal(status_of(&t->m, &st), 0);
+    while (st.slots != 1 && patience(&turns));
+    assert_int_equal(st.slots, 1);
+    assert_int_equal(st.held_commits, 0);
+    one_end(&t->m, SIGTERM);
+    assert_false(has_slot(&t->m, &t->a));
+    one_start(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, last_seq(&t->m));
+    await_slot(&t->m, &t->a, 1);
+}
+
+static void a_slot_expires_when_its_replica_stays_away_and_never_while_it_is_here(void **state)
+{
+    trio *t = *state;
+
+    keep_slots(&t->m, 2);
+    snprintf(t->m.extra, sizeof t->m.extra, "missing_ms=200");
+    snprintf(t->b.extra, sizeof t->b.extra, "missing_ms=200");
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 3));
+    await_seq(&t->b, last_seq(&t->m));
+    await_slot(&t->m, &t->a, 1);
+    await_slot(&t->m, &t->b, 1);
+    one_end(&t->a, SIGTERM);
+    await_log(&t->m, 0, "its slot has expired and is dropped");
+    await_slot(&t->m, &t->a, 0);
+    assert_true(has_slot(&t->m, &t->b));
+    one_start(&t->a);
+    await_slot(&t->m, &t->a, 1);
 }
 
 static void without_authorize_nobody_may_connect(void **state)
@@ -515,6 +591,141 @@ static void a_damaged_record_of_a_replica_is_named_and_healed(void **state)
     assert_equal_stores(&t->m, &t->a);
 }
 
+/* ---- forks that nothing explains ------------------------------------------------------------ */
+
+/* The file of the master is put back to where it was three commits before, and it goes on from there with
+ * `more` others. */
+static void fork_them(trio *t, int more)
+{
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 5));
+    await_seq(&t->b, last_seq(&t->m));
+    one_end(&t->m, SIGTERM);
+    save_file(&t->m);
+    one_start(&t->m);
+    await_seq(&t->a, put_many(&t->m, "lost", 3));
+    await_seq(&t->b, last_seq(&t->m));
+    one_end(&t->m, SIGTERM);
+    put_file_back(&t->m);
+    put_many(&t->m, "other", more);
+    one_start(&t->m);
+    await_state(&t->a, KRBREPL_STATE_REFUSED);
+    await_state(&t->b, KRBREPL_STATE_REFUSED);
+}
+
+static void fork_is_refused_with_evidence_until_somebody_resolves_it(trio *t, int more)
+{
+    krbrepl_status st;
+    uint64_t was;
+    long from;
+    int turns = 0;
+
+    fork_them(t, more);
+    await_log(&t->m, 0, "krbrepl resolve --keep-master DIR");
+    await_log(&t->a, 0, "krbrepl resolve --keep-replica DIR");
+    was = last_seq(&t->a);
+    put_many(&t->m, "further", 5);
+    /* It comes back again and again, changes nothing, and writes its commits once. */
+    from = log_size(&t->a);
+    do
+        assert_int_equal(status_of(&t->a, &st), 0);
+    while (st.refused < 3 && patience(&turns));
+    assert_true(log_has(&t->a, from, "refused by the peer"));
+    assert_int_equal(last_seq(&t->a), was);
+    assert_int_equal(evidence_of(&t->a), 1);
+    resolve(&t->a, KRBREPL_RESOLVE_KEEP_MASTER);
+    await_state(&t->a, KRBREPL_STATE_STREAMING);
+    await_log(&t->a, from, "are given up, as was resolved");
+    await_seq(&t->a, put(&t->m, "after", "1"));
+    assert_equal_stores(&t->m, &t->a);
+    assert_int_equal(evidence_of(&t->a), 1);
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.flags & KRBREPL_STORE_GIVES_UP, 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_FORK], 1);
+    assert_int_equal(status_of(&t->m, &st), 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_FORK], 1);
+    /* Nobody said anything about the other one. */
+    assert_int_equal(status_of(&t->b, &st), 0);
+    assert_int_equal(st.state, KRBREPL_STATE_REFUSED);
+}
+
+static void a_replica_ahead_is_refused_until_somebody_resolves_it(void **state)
+{
+    fork_is_refused_with_evidence_until_somebody_resolves_it(*state, 0);
+}
+
+static void another_history_is_refused_until_somebody_resolves_it(void **state)
+{
+    fork_is_refused_with_evidence_until_somebody_resolves_it(*state, 9);
+}
+
+/* The store of a replica is kept: it becomes the master's, and the old master's follows. */
+static void a_replica_that_is_kept_becomes_the_master_and_the_old_one_follows(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    char dir[sizeof t->m.dir];
+    uint64_t seq;
+    int turns = 0;
+
+    fork_them(t, 2);
+    do
+        assert_int_equal(status_of(&t->a, &st), 0);
+    while (st.refused < 1 && patience(&turns));
+    one_end(&t->m, SIGTERM);
+    one_end(&t->a, SIGTERM);
+    resolve(&t->a, KRBREPL_RESOLVE_KEEP_REPLICA);
+    demote(&t->m);
+    /* The two hosts swap their stores, and so the roles. */
+    snprintf(dir, sizeof dir, "%s", t->m.dir);
+    snprintf(t->m.dir, sizeof t->m.dir, "%s", t->a.dir);
+    snprintf(t->a.dir, sizeof t->a.dir, "%s", dir);
+    one_start(&t->m);
+    one_start(&t->a);
+    seq = put(&t->m, "after", "1");
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq);
+    assert_equal_stores(&t->m, &t->a);
+    assert_equal_stores(&t->m, &t->b);
+    assert_int_equal(evidence_of(&t->a), 1);
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_FORK], 1);
+    /* One that has the history that was kept streams on. */
+    assert_int_equal(status_of(&t->b, &st), 0);
+    assert_int_equal(st.copies_in, 0);
+}
+
+/* ---- a store that does not take a commit ---------------------------------------------------- */
+
+static void a_commit_that_cannot_be_applied_is_tried_and_then_copied_but_never_skipped(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+
+    start_all(t);
+    await_seq(&t->a, put_many(&t->m, "one", 5));
+    spoil(&t->a);
+    seq = put_many(&t->m, "two", 3);
+    await_log(&t->a, 0, "could not be applied, 1 times by now");
+    await_seq(&t->a, seq);
+    await_state(&t->a, KRBREPL_STATE_STREAMING);
+    assert_true(log_has(&t->a, 0, "could not be applied, 2 times by now"));
+    assert_true(log_has(&t->a, 0, "could not be applied, 3 times by now"));
+    assert_true(log_has(&t->a, 0, "a full copy is asked for"));
+    assert_false(log_has(&t->a, 0, "could not be applied, 4 times by now"));
+    await_log(&t->a, 0, "which could not be applied before, is here");
+    assert_equal_stores(&t->m, &t->a);
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_FAILED], 1);
+    assert_int_equal(status_of(&t->m, &st), 0);
+    assert_int_equal(st.copies_by_reason[KRBREPL_COPY_FAILED], 1);
+    /* And that was it. */
+    await_seq(&t->a, put(&t->m, "three", "3"));
+    assert_int_equal(status_of(&t->a, &st), 0);
+    assert_int_equal(st.copies_in, 1);
+}
+
 int main(int argc, char **argv)
 {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, trio_make, trio_drop)
@@ -532,6 +743,12 @@ int main(int argc, char **argv)
         LIVE(a_replica_that_is_promoted_stops_following),
         LIVE(status_shows_an_absent_replica_and_its_lag),
         LIVE(a_new_replica_is_copied_when_the_journal_is_trimmed),
+        LIVE(a_dropped_slot_is_written_back_only_for_a_connected_replica),
+        LIVE(a_slot_expires_when_its_replica_stays_away_and_never_while_it_is_here),
+        LIVE(a_replica_ahead_is_refused_until_somebody_resolves_it),
+        LIVE(another_history_is_refused_until_somebody_resolves_it),
+        LIVE(a_replica_that_is_kept_becomes_the_master_and_the_old_one_follows),
+        LIVE(a_commit_that_cannot_be_applied_is_tried_and_then_copied_but_never_skipped),
         LIVE(without_authorize_nobody_may_connect),
         LIVE(stores_that_run_prove_themselves_equal_and_a_difference_is_healed),
         LIVE(a_record_altered_while_the_replica_was_down_is_found_and_healed),

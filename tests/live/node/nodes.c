@@ -1,5 +1,7 @@
 #include "nodes.h"
 
+#include <dirent.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "impl.h"
 
 int patience(int *turns)
 {
@@ -205,6 +209,76 @@ void demote(const one *n)
     krbrepl_store_close(s);
 }
 
+void resolve(const one *n, uint64_t which)
+{
+    krbrepl_store *s = open_store(n);
+
+    assert_int_equal(krbrepl_resolve(s, which, "test", NULL), 0);
+    krbrepl_store_close(s);
+}
+
+int evidence_of(const one *n)
+{
+    char path[320];
+    struct dirent *d;
+    DIR *dir;
+    int files = 0;
+
+    snprintf(path, sizeof path, "%s/evidence", n->dir);
+    dir = opendir(path);
+    while (dir != NULL && (d = readdir(dir)) != NULL)
+        files += d->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    return files;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static char room[65536];
+    FILE *f = fopen(from, "r"), *t = fopen(to, "w");
+    size_t n;
+
+    assert_true(f != NULL && t != NULL);
+    while ((n = fread(room, 1, sizeof room, f)) > 0)
+        assert_int_equal(fwrite(room, 1, n, t), n);
+    fclose(f);
+    assert_int_equal(fclose(t), 0);
+}
+
+static void file_names(const one *n, char file[320], char kept[320])
+{
+    snprintf(file, 320, "%s/data.mdb", n->dir);
+    snprintf(kept, 320, "%s.kept", n->dir);
+}
+
+void save_file(const one *n)
+{
+    char file[320], kept[320];
+
+    file_names(n, file, kept);
+    copy_file(file, kept);
+}
+
+void put_file_back(const one *n)
+{
+    char file[320], kept[320];
+
+    file_names(n, file, kept);
+    copy_file(kept, file);
+}
+
+void spoil(const one *n)
+{
+    krbrepl_store *s = open_store(n);
+    krbrepl__wtxn w;
+
+    assert_int_equal(krbrepl__wtxn_begin(s, &w), 0);
+    w.st.cumulative += 1000;
+    assert_int_equal(krbrepl__wtxn_commit(s, &w), 0);
+    krbrepl_store_close(s);
+}
+
 void keep_journal(const one *n, uint64_t entries)
 {
     krbrepl_store *s = open_store(n);
@@ -213,6 +287,42 @@ void keep_journal(const one *n, uint64_t entries)
     KRBREPL_INIT(&r);
     r.entries = entries;
     assert_int_equal(krbrepl_store_set_retention(s, &r), 0);
+    krbrepl_store_close(s);
+}
+
+void keep_slots(const one *n, uint64_t seconds)
+{
+    krbrepl_store *s = open_store(n);
+    krbrepl_retention r;
+
+    KRBREPL_INIT(&r);
+    r.slot_seconds = seconds;
+    assert_int_equal(krbrepl_store_set_retention(s, &r), 0);
+    krbrepl_store_close(s);
+}
+
+static int match_slot(void *ctx, const krbrepl_slot *slot)
+{
+    return strcmp(slot->principal, ctx) == 0;
+}
+
+int has_slot(const one *n, const one *of)
+{
+    krbrepl_store *s = open_store(n);
+    char principal[128];
+    int found;
+
+    snprintf(principal, sizeof principal, "%s", of->princ);
+    found = krbrepl_slot_each(s, match_slot, principal);
+    krbrepl_store_close(s);
+    return found;
+}
+
+void drop_slot(const one *n, const one *of)
+{
+    krbrepl_store *s = open_store(n);
+
+    assert_int_equal(krbrepl_slot_drop(s, of->princ), 0);
     krbrepl_store_close(s);
 }
 

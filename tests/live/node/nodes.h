@@ -44,7 +44,19 @@ uint64_t put(const one *n, const char *key, const char *value);
 uint64_t last_seq(const one *n);
 void promote(const one *n);
 void demote(const one *n);
+void resolve(const one *n, uint64_t which);
+/* How many files a store has in evidence/. */
+int evidence_of(const one *n);
+/* Keeps a copy of the file of a store that is not in use, and puts it back: what nobody should do. */
+void save_file(const one *n);
+void put_file_back(const one *n);
+/* Alters the count of changes behind the library's back, so that no commit fits any more. */
+void spoil(const one *n);
 void keep_journal(const one *n, uint64_t entries);
+void keep_slots(const one *n, uint64_t seconds);
+/* Whether a master's store remembers a replica. */
+int has_slot(const one *n, const one *of);
+void drop_slot(const one *n, const one *of);
 /* Waits until a store is at a commit, however its node gets there. */
 void await_seq(const one *n, uint64_t seq);
 void await_state(const one *n, uint64_t state);

@@ -14,7 +14,7 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
            "äöü€😀".encode(), b" ", b"-", b"--json", b"'", b"\xc3\x28", b"k" * 600, b"k" * 65535]
 
 COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
-            "delete", "list", "batch", "backup", "restore", "retention", "upgrade"]
+            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade"]
 
 
 def path(name):
@@ -320,6 +320,27 @@ def roles_change_and_are_recorded():
     equal(krbrepl("init", "--json", "--master", "--database-id", fixed, "n").json["database_id"], fixed)
 
 
+def a_fork_is_resolved_by_naming_one_side():
+    m = master()
+    for wrong in ([m], ["--keep-master", "--keep-replica", m], ["--keep-master"]):
+        krbrepl("resolve", *wrong, code=2)
+    r = krbrepl("resolve", "--keep-master", m, code=1)
+    check("STATE" in r.err and "demote" in r.err, r.err)
+    krbrepl("init", "-q", "empty")
+    krbrepl("resolve", "--keep-master", "empty", code=1)
+    krbrepl("demote", "-q", m)
+    before = krbrepl("status", "--json", m).json["position"]
+    r = krbrepl("resolve", "--json", "--keep-master", m).json
+    equal((r["role"], r["position"]), ("replica", before))
+    check("evidence" in krbrepl("resolve", "--keep-master", m).text)
+    equal(krbrepl("status", "--json", m).json["gives_up"], True)
+    r = krbrepl("resolve", "--json", "--keep-replica", "--who", "operator", m).json
+    equal((r["role"], r["position"]["epoch"]), ("master", before["epoch"] + 1))
+    equal(krbrepl("status", "--json", m).json["gives_up"], False)
+    last = krbrepl("log", "--json", m).jsons[-1]
+    equal((last["cause"], last["who"]), ("resolve", "operator"))
+
+
 def a_backup_is_restored_with_a_new_lineage():
     m = master()
     fill(m)
@@ -367,6 +388,19 @@ def retention_is_stored():
     equal(journal["last"], 301)
     # Trimming begins a little above the limit, so that most commits trim nothing.
     check(7 <= journal["last"] - journal["first"] + 1 <= 7 + 64, f"{journal}")
+
+
+def slots_are_listed_and_dropped():
+    m = master()
+    equal(krbrepl("slot", "--json", "list", m).json, {"slots": []})
+    equal(krbrepl("slot", "list", m).text, "")
+    r = krbrepl("slot", "drop", m, "krbrepl/nobody@R", code=1)
+    check("NOTFOUND" in r.err and "krbrepl/nobody@R" in r.err, r.err)
+    for wrong in (["list"], ["drop", m], ["list", m, "x"], ["nonsense", m]):
+        krbrepl("slot", *wrong, code=2)
+    kept = krbrepl("retention", "--json", "--keep-slots", "2 h", m).json["journal"]
+    equal(kept["keep_slots_seconds"], 7200)
+    equal(krbrepl("retention", "--json", m).json["journal"]["keep_slots_seconds"], 14 * 86400)
 
 
 def a_check_without_a_node_fails_and_says_so():

@@ -124,7 +124,7 @@ static void a_difference_ends_the_session_loudly_and_is_copied_away(void **state
     assert_true(info(p.r)->differs);
     assert_int_equal(info(p.m)->proofs, 0);
 
-    p.differs = 1;
+    p.asks = KRBREPL_COPY_DIFFERS;
     pair_meet(&p);
     assert_up(&p);
     assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_DIFFERS);

@@ -141,6 +141,145 @@ static void replaced_chain_is_detected(void **state)
     pair_free(&p);
 }
 
+/* Both have 5 commits; then the replica has another 6 than the master, which has `more` after it. */
+static void forked(pair *p, int more)
+{
+    common_history(p, 5);
+    mem_commit(&p->rs, "b@EXAMPLE.ORG", "1", 1);
+    while (more-- > 0)
+        mem_commit(&p->ms, "b@EXAMPLE.ORG", "2", 1);
+    pair_meet(p);
+}
+
+static void refusal_of_a_fork_names_what_resolves_it_and_where_it_is(void **state)
+{
+    pair p;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 4; i += 3) {
+        forked(&p, i);
+        assert_refused(&p, i == 0 ? KRBREPL_ERR_AHEAD : KRBREPL_ERR_DIVERGED, 1);
+        assert_non_null(strstr(info(p.r)->text, "krbrepl resolve --keep-master DIR"));
+        assert_non_null(strstr(info(p.r)->text, "krbrepl resolve --keep-replica DIR"));
+        /* A master whose position the replica had is exact; else only a mark is known, and here is none. */
+        assert_int_equal(p.rs.forks, 1);
+        assert_int_equal(p.rs.fork, i == 0 ? 5 : 0);
+        pair_free(&p);
+    }
+    common_history(&p, 3000);
+    mem_commit(&p.rs, "b@EXAMPLE.ORG", "1", 1);
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "2", 1);
+    pair_meet(&p);
+    assert_refused(&p, KRBREPL_ERR_DIVERGED, 1);
+    assert_int_equal(p.rs.fork, 2048);
+    pair_free(&p);
+}
+
+static void other_refusals_are_no_fork(void **state)
+{
+    pair p;
+
+    (void)state;
+    common_history(&p, 5);
+    p.rs.local.known_epoch = 2;
+    pair_meet(&p);
+    assert_refused(&p, KRBREPL_ERR_FENCED, 1);
+    assert_int_equal(p.rs.forks, 0);
+    pair_free(&p);
+}
+
+static void fork_that_was_resolved_is_copied_and_the_losing_commits_are_kept(void **state)
+{
+    pair p;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 4; i += 3) {
+        forked(&p, i);
+        p.rs.local.gives_up = 1;
+        pair_meet(&p);
+        assert_up(&p);
+        assert_int_equal(info(p.m)->copy_reason, KRBREPL_COPY_FORK);
+        assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_FORK);
+        assert_int_equal(p.rs.forks, 2);
+        assert_int_equal(p.rs.fork, i == 0 ? 5 : 0);
+        /* The word was for this fork. */
+        assert_false(p.rs.local.gives_up);
+        pair_drop(&p);
+        mem_commit(&p.rs, "b@EXAMPLE.ORG", "1", 1);
+        pair_meet(&p);
+        assert_refused(&p, KRBREPL_ERR_AHEAD, 1);
+        pair_free(&p);
+    }
+}
+
+static void word_about_a_fork_changes_nothing_where_there_is_none(void **state)
+{
+    pair p;
+
+    (void)state;
+    common_history(&p, 5);
+    p.rs.local.gives_up = 1;
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "2", 1);
+    pair_meet(&p);
+    assert_up(&p);
+    assert_int_equal(info(p.r)->copies, 0);
+    assert_int_equal(p.rs.evidence, 0);
+    /* Nor is anything given up by a copy for another reason. */
+    pair_drop(&p);
+    p.rs.local.gives_up = 1;
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "3", 1);
+    mem_commit(&p.ms, "b@EXAMPLE.ORG", "4", 1);
+    mem_trim(&p.ms, 8);
+    pair_meet(&p);
+    assert_up(&p);
+    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_BEHIND);
+    assert_int_equal(p.rs.evidence, 0);
+    assert_int_equal(p.rs.forks, 0);
+    pair_free(&p);
+}
+
+/* ---- a store that does not take a commit ---------------------------------------------------- */
+
+static void failed_apply_is_named_and_answered_by_a_copy_when_asked(void **state)
+{
+    uint64_t at;
+    pair p;
+
+    (void)state;
+    common_history(&p, 5);
+    pair_meet(&p);
+    p.rs.fail = KRBREPL_ERR_CORRUPT;
+    pair_commit(&p, "b@EXAMPLE.ORG", "1");
+    pair_run(&p);
+    assert_int_equal(info(p.r)->phase, KRBREPL__SESS_CLOSED);
+    assert_int_equal(info(p.r)->store_err, KRBREPL_ERR_CORRUPT);
+    assert_int_equal(info(p.r)->apply_seq, 6);
+    assert_int_equal(p.rs.local.pos.seq, 5);
+    p.asks = KRBREPL_COPY_FAILED;
+    at = p.rs.switches;
+    pair_meet(&p);
+    assert_up(&p);
+    assert_int_equal(info(p.m)->copy_reason, KRBREPL_COPY_FAILED);
+    assert_int_equal(p.rs.switches, at + 1);
+    assert_int_equal(p.rs.evidence, 0);
+    assert_int_equal(info(p.r)->store_err, 0);
+    /* Asking for it is no way around a fork. */
+    pair_drop(&p);
+    mem_commit(&p.rs, "b@EXAMPLE.ORG", "1", 1);
+    pair_meet(&p);
+    assert_refused(&p, KRBREPL_ERR_AHEAD, 1);
+    pair_free(&p);
+    /* Nor is the very first commit skipped. */
+    pair_init(&p);
+    p.asks = KRBREPL_COPY_FAILED;
+    pair_meet(&p);
+    assert_up(&p);
+    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_FAILED);
+    pair_free(&p);
+}
+
 static void promotion_explains_a_fork_and_the_losing_commits_are_kept(void **state)
 {
     pair p;
@@ -342,6 +481,11 @@ int main(void)
         cmocka_unit_test(replica_learns_a_later_epoch_from_its_master),
         cmocka_unit_test(replica_ahead_without_a_reason_is_refused),
         cmocka_unit_test(replaced_chain_is_detected),
+        cmocka_unit_test(refusal_of_a_fork_names_what_resolves_it_and_where_it_is),
+        cmocka_unit_test(other_refusals_are_no_fork),
+        cmocka_unit_test(fork_that_was_resolved_is_copied_and_the_losing_commits_are_kept),
+        cmocka_unit_test(word_about_a_fork_changes_nothing_where_there_is_none),
+        cmocka_unit_test(failed_apply_is_named_and_answered_by_a_copy_when_asked),
         cmocka_unit_test(promotion_explains_a_fork_and_the_losing_commits_are_kept),
         cmocka_unit_test(promotion_explains_nothing_that_was_before_it),
         cmocka_unit_test(two_promotions_of_one_epoch_need_a_third),

@@ -58,10 +58,10 @@ void pair_open_one(pair *p, int master)
     cfg.name = master ? "master" : "replica";
     cfg.address = "192.0.2.1:4711";
     cfg.database_id = master ? NULL : p->want_id;
-    cfg.differs = !master && p->differs;
     cfg.handshake_ms = 5000;
     cfg.missing_ms = 10000;
     cfg.gone_ms = 60000;
+    cfg.asks = master ? 0 : p->asks;
     cfg.window = master && p->master_window != 0 ? p->master_window : p->window;
     assert_int_equal(krbrepl__sess_new(master ? &p->m : &p->r, &cfg, p->now), 0);
 }

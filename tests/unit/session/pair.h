@@ -24,8 +24,8 @@ typedef struct pair {
     uint64_t lifetime_s;
     size_t piece; /* bytes in one feed; 0: what there is */
     int cut;      /* nothing travels */
-    int differs;  /* the replica asks for a copy because its content differs */
     const uint8_t *want_id;
+    uint64_t asks; /* of the replica */
     krbrepl__log log;
     int worst_level; /* of the lines logged; the smallest is the worst */
     char worst[1024];

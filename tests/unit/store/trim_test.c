@@ -182,6 +182,130 @@ static void hard_cap_ends_what_a_slot_holds(void **state)
     krbrepl_store_close(s);
 }
 
+/* ---- slots that expire ---------------------------------------------------------------------- */
+
+static void seen(krbrepl_store *s, const char *principal, uint64_t seq, int64_t at)
+{
+    krbrepl__slot slot;
+
+    memset(&slot, 0, sizeof slot);
+    snprintf(slot.principal, sizeof slot.principal, "%s", principal);
+    slot.hold = seq;
+    slot.seen_us = at;
+    assert_int_equal(krbrepl__store_slots_put(s, &slot, 1), 0);
+}
+
+static void keep_slots(krbrepl_store *s, uint64_t seconds)
+{
+    krbrepl_retention r;
+
+    KRBREPL_INIT(&r);
+    r.entries = 10;
+    r.slot_seconds = seconds;
+    assert_int_equal(krbrepl_store_set_retention(s, &r), 0);
+}
+
+static void slot_that_has_expired_holds_nothing(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    krbrepl__sys sys = hand_clock();
+
+    assert_int_equal(st_info(s).retention_slot_seconds, 14 * 24 * 3600);
+    krbrepl__store_set_sys(s, &sys);
+    keep_slots(s, 100);
+    assert_int_equal(st_info(s).retention_slot_seconds, 100);
+    seen(s, "old@R", 20, now_us - 101 * (int64_t)1000000);
+    seen(s, "late@R", 50, now_us - 99 * (int64_t)1000000);
+    put_n(s, 200);
+    upkeep_all(s);
+    assert_int_equal(st_info(s).journal_first, 50);
+    now_us += 2 * 1000000;
+    put_n(s, 70);
+    upkeep_all(s);
+    assert_true(st_info(s).journal_first > 190);
+    /* For ever means for ever. */
+    keep_slots(s, UINT64_MAX);
+    assert_int_equal(krbrepl_slot_drop(s, "old@R"), 0);
+    assert_int_equal(krbrepl_slot_drop(s, "late@R"), 0);
+    seen(s, "far@R", 250, 1);
+    put_n(s, 100);
+    upkeep_all(s);
+    assert_int_equal(st_info(s).journal_first, 250);
+    krbrepl_store_close(s);
+}
+
+static int unless_named_keep(void *ctx, const krbrepl__slot *slot)
+{
+    ++*(int *)ctx;
+    return strcmp(slot->principal, "keep@R") != 0;
+}
+
+static int count_slots(void *ctx, const krbrepl_slot *slot)
+{
+    int *n = ctx;
+
+    assert_true(KRBREPL_HAS(slot, last_copy_reason));
+    ++*n;
+    return strcmp(slot->principal, "stop@R") == 0 ? 77 : 0;
+}
+
+static void expired_slots_are_dropped_unless_somebody_wants_them(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    krbrepl__sys sys = hand_clock();
+    int asked = 0, n = 0;
+    uint64_t rows_left;
+
+    krbrepl__store_set_sys(s, &sys);
+    keep_slots(s, 100);
+    seen(s, "fresh@R", 20, now_us);
+    seen(s, "gone@R", 20, now_us - 200 * (int64_t)1000000);
+    seen(s, "keep@R", 20, now_us - 200 * (int64_t)1000000);
+    assert_int_equal(krbrepl__store_slots_expire(s, unless_named_keep, &asked), 0);
+    assert_int_equal(asked, 2);
+    assert_int_equal(krbrepl_slot_each(s, count_slots, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(krbrepl__store_slots_count(s, &rows_left), 0);
+    assert_int_equal(rows_left, 2);
+    krbrepl_store_close(s);
+}
+
+static int one_slot(void *ctx, const krbrepl_slot *slot)
+{
+    krbrepl_slot *out = ctx;
+
+    *out = *slot;
+    return 0;
+}
+
+static void slots_are_listed_and_dropped_by_name(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    krbrepl_slot slot;
+    int n = 0;
+
+    keep_slots(s, 100);
+    seen(s, "a@R", 5, 7000000);
+    assert_int_equal(krbrepl_slot_each(s, one_slot, &slot), 0);
+    assert_int_equal(slot.hold, 5);
+    assert_int_equal(slot.last_seen_us, 7000000);
+    assert_int_equal(slot.expires_us, 107000000);
+    hold(s, "stop@R", 1);
+    hold(s, "z@R", 1);
+    /* A walk can be ended, and the store can be changed from inside of it. */
+    assert_int_equal(krbrepl_slot_each(s, count_slots, &n), 77);
+    assert_int_equal(n, 2);
+    assert_int_equal(krbrepl_slot_drop(s, "a@R"), 0);
+    assert_int_equal(krbrepl_slot_drop(s, "a@R"), KRBREPL_ERR_NOTFOUND);
+    assert_non_null(strstr(st_text(s), "a@R"));
+    assert_int_equal(krbrepl_slot_drop(s, NULL), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_slot_each(s, NULL, NULL), KRBREPL_ERR_INVALID);
+    n = 0;
+    assert_int_equal(krbrepl_slot_each(s, count_slots, &n), 77);
+    assert_int_equal(n, 1);
+    krbrepl_store_close(s);
+}
+
 static int same_slot(void *ctx, const krbrepl__slot *slot)
 {
     const krbrepl__slot *want = ctx;
@@ -365,6 +489,9 @@ int main(void)
         T(one_commit_trims_at_most_64_entries),
         T(slot_holds_the_journal),
         T(hard_cap_ends_what_a_slot_holds),
+        T(slot_that_has_expired_holds_nothing),
+        T(expired_slots_are_dropped_unless_somebody_wants_them),
+        T(slots_are_listed_and_dropped_by_name),
         T(slots_are_kept_whole_also_under_long_names),
         T(chain_is_known_further_back_than_the_journal),
         T(oldest_entry_is_still_verified),

@@ -124,11 +124,14 @@ static void put_message(krbrepl__buf *b, unsigned type, const void *msg)
     krbrepl__buf_free(&body);
 }
 
-static void put_hello(krbrepl__buf *b)
+static void put_hello_that(krbrepl__buf *b, uint64_t asks)
 {
     krbrepl__hello h;
 
     memset(&h, 0, sizeof h);
+    h.asks = asks;
+    if (asks != 0)
+        h.has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
     h.version = KRBREPL__PROTOCOL;
     memset(h.database_id, 0xd0, 16);
     snprintf(h.name, sizeof h.name, "kdc2");
@@ -140,6 +143,16 @@ static void put_hello(krbrepl__buf *b)
     memset(h.marks.at[0].chain, 0xc4, 32);
     h.window = 4194304;
     put_message(b, KRBREPL__FRAME_HELLO, &h);
+}
+
+static void put_hello(krbrepl__buf *b)
+{
+    put_hello_that(b, 0);
+}
+
+static void put_hello_asks(krbrepl__buf *b)
+{
+    put_hello_that(b, KRBREPL_COPY_FAILED);
 }
 
 static void put_welcome(krbrepl__buf *b)
@@ -253,6 +266,19 @@ static void put_refuse(krbrepl__buf *b)
     put_parting(b, KRBREPL__FRAME_REFUSE, 24, "another database");
 }
 
+static void put_refuse_fork(krbrepl__buf *b)
+{
+    krbrepl__parting p = {0};
+
+    p.has = KRBREPL__HAS(KRBREPL__TAG_POS) | KRBREPL__HAS(KRBREPL__TAG_FORK) |
+            KRBREPL__HAS(KRBREPL__TAG_TEXT);
+    position(2, &p.pos);
+    p.fork = 1024;
+    p.code = 21;
+    snprintf(p.text, sizeof p.text, "another history at 2");
+    put_message(b, KRBREPL__FRAME_REFUSE, &p);
+}
+
 static void put_bye(krbrepl__buf *b)
 {
     put_parting(b, KRBREPL__FRAME_BYE, 0, "the node stops");
@@ -295,6 +321,8 @@ static const struct {
     {"hello", put_hello},
     {"welcome", put_welcome},
     {"refuse", put_refuse},
+    {"hello-asks", put_hello_asks},
+    {"refuse-fork", put_refuse_fork},
     {"commits", put_commits},
     {"copy", put_copy},
     {"ack", put_ack},
@@ -392,6 +420,7 @@ static void check_frames(krbrepl__buf *b)
         union {
             krbrepl__hello h;
             krbrepl__welcome w;
+            krbrepl__parting p;
             krbrepl__copy_start c;
         } m;
 
