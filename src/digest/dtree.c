@@ -22,8 +22,10 @@ struct krbrepl__dtree {
     uint8_t *dirty; /* beside `at` */
     size_t n, room;
     size_t ndirty;
-    size_t low;   /* no leaf below this one is dirty */
-    size_t bytes; /* of the leaves */
+    size_t low;           /* no leaf below this one is dirty */
+    size_t bytes;         /* of the leaves */
+    krbrepl__digest *sum; /* the root of the leaves below `summed`; NULL: not begun */
+    size_t summed;
     uint8_t sums[KRBREPL__LEAF_MAX * KRBREPL__RDIGEST];
 };
 
@@ -118,6 +120,7 @@ void krbrepl__dtree_free(krbrepl__dtree *t)
         leaf_free(t->at[i]);
     krbrepl__free(t->at, t->room * sizeof *t->at);
     krbrepl__free(t->dirty, t->room);
+    krbrepl__digest_free(t->sum);
     krbrepl__sha_free(t->sha);
     krbrepl__free(t, sizeof *t);
 }
@@ -158,8 +161,17 @@ static size_t lower(const krbrepl__dtree *t, size_t from, const void *key, size_
     return lo;
 }
 
+/* What was summed up is not that of these leaves any more. */
+static void drop_sum(krbrepl__dtree *t)
+{
+    krbrepl__digest_free(t->sum);
+    t->sum = NULL;
+    t->summed = 0;
+}
+
 static void mark(krbrepl__dtree *t, size_t i)
 {
+    drop_sum(t);
     if (t->dirty[i])
         return;
     t->dirty[i] = 1;
@@ -188,6 +200,7 @@ static void splice(krbrepl__dtree *t, size_t i, size_t gone, leaf *one, leaf *tw
 {
     size_t come = (one != NULL) + (size_t)(two != NULL), k;
 
+    drop_sum(t);
     for (k = i; k < i + gone; k++) {
         t->ndirty -= t->dirty[k];
         t->bytes -= leaf_size(t->at[k]->len);
@@ -357,21 +370,25 @@ int krbrepl__dtree_recheck(krbrepl__dtree *t, const krbrepl__dtree_source *src, 
     return 1;
 }
 
-int krbrepl__dtree_root(krbrepl__dtree *t, uint8_t root[32])
+int krbrepl__dtree_root(krbrepl__dtree *t, size_t leaves, uint8_t root[32])
 {
-    krbrepl__digest *d;
-    size_t i;
+    size_t end;
     int rc = 0;
 
     if (t->ndirty != 0)
         return KRBREPL_ERR_STATE;
-    d = krbrepl__digest_new(t->id);
-    if (d == NULL)
+    if (t->sum == NULL)
+        t->sum = krbrepl__digest_new(t->id);
+    if (t->sum == NULL)
         return KRBREPL_ERR_NOMEM;
-    for (i = 0; rc == 0 && i < t->n && t->at[i]->n != 0; i++)
-        rc = krbrepl__digest_add_leaf(d, t->at[i]->bound, t->at[i]->digest);
+    end = t->n - t->summed > leaves ? t->summed + leaves : t->n;
+    for (; rc == 0 && t->summed < end; t->summed++)
+        if (t->at[t->summed]->n != 0)
+            rc = krbrepl__digest_add_leaf(t->sum, t->at[t->summed]->bound, t->at[t->summed]->digest);
+    if (rc == 0 && t->summed < t->n)
+        return 1;
     if (rc == 0)
-        rc = krbrepl__digest_root(d, root);
-    krbrepl__digest_free(d);
+        rc = krbrepl__digest_root(t->sum, root);
+    drop_sum(t);
     return rc;
 }

@@ -46,7 +46,8 @@ int krbrepl__dtree_rehash(krbrepl__dtree *t, const krbrepl__dtree_source *src, s
 int krbrepl__dtree_recheck(krbrepl__dtree *t, const krbrepl__dtree_source *src, size_t i,
                            krbrepl_bytes *first);
 
-/* The root, as of digest.h. STATE while a leaf is dirty. */
-int krbrepl__dtree_root(krbrepl__dtree *t, uint8_t root[32]);
+/* The root, as of digest.h, from about `leaves` leaves in one call. 1: there is more to do, call again; a
+ * change meanwhile begins it anew; 0: `root` is filled in; STATE while a leaf is dirty. */
+int krbrepl__dtree_root(krbrepl__dtree *t, size_t leaves, uint8_t root[32]);
 
 #endif

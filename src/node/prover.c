@@ -8,6 +8,7 @@
 #include "sha.h"
 
 #define JOURNAL_BYTES 65536u /* of commits in one slice */
+#define ROOT_LEAVES 8192u    /* whose digests are summed up in one slice */
 
 struct krbrepl__prover {
     krbrepl_store *s;
@@ -248,10 +249,12 @@ static int whole(krbrepl__prover *p, const krbrepl__dtree_source *src, krbrepl__
 
     p->ready = 1;
     if (p->running) {
+        rc = krbrepl__dtree_root(p->tree, ROOT_LEAVES, out->root);
+        if (rc != 0)
+            return rc;
         out->pos = p->to.pos;
-        rc = krbrepl__dtree_root(p->tree, out->root);
         scan_end(p);
-        return rc != 0 ? rc : KRBREPL__PROVER_PROVED;
+        return KRBREPL__PROVER_PROVED;
     }
     rc = p->scrub != 0 ? scrub(p, src, out) : 0;
     return rc != 0 ? rc : p->scrub != 0;
