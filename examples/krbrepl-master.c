@@ -81,9 +81,10 @@ static int authorize(void *ctx, const char *principal, const char *address)
     if (allowed)
         return KRBREPL_ALLOW_REPLICA | KRBREPL_ALLOW_MONITOR;
     if (*address == '\0') {
-        daemon_note(KRBREPL_LOG_NOTICE,
-                    "%s may not follow any more and is not connected: nothing is kept for it from now on",
-                    principal);
+        daemon_note(
+            KRBREPL_LOG_NOTICE,
+            "%s may not follow any more and is not connected: nothing is kept for it from now on",
+            principal);
         return 0;
     }
     if (!may_say(m))

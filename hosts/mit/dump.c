@@ -114,9 +114,10 @@ static int check_filled(struct job *j)
 {
     if (j->res.principals != 0)
         return 0;
-    return krbrepl__fail(j->ei, KRBREPL_ERR_NOTFOUND,
-                         "dump: the store holds no principals, and a KDC that loaded such a dump would lose "
-                         "its own; load a realm first, or wait until this replica has its copy");
+    return krbrepl__fail(
+        j->ei, KRBREPL_ERR_NOTFOUND,
+        "dump: the store holds no principals, and a KDC that loaded such a dump would lose "
+        "its own; load a realm first, or wait until this replica has its copy");
 }
 
 static int write_all(struct job *j)

@@ -15,33 +15,33 @@ extern "C" {
 #endif
 
 /* X(name, value, advice, text) */
-#define KRBREPL_ERROR_MAP(X)                                                                       \
-    X(NOMEM, -1, RETRY, "out of memory")                                                           \
-    X(INVALID, -2, BUG, "invalid argument")                                                        \
-    X(ABI, -3, BUG, "structure is newer than this library")                                        \
-    X(STATE, -4, BUG, "call not allowed in this state, or from inside a callback")                 \
-    X(FORKED, -5, BUG, "handle belongs to another process")                                        \
-    X(HOST, -6, OPERATOR, "a callback of the host failed")                                         \
-    X(TIMEOUT, -7, RETRY, "the time allowed has passed")                                           \
-    X(NOTFOUND, -8, NONE, "no such record")                                                        \
-    X(EXISTS, -9, NONE, "it exists already")                                                       \
-    X(IO, -10, OPERATOR, "a file operation failed")                                                \
-    X(LOCKED, -11, RETRY, "another process holds it")                                              \
-    X(CORRUPT, -12, OPERATOR, "stored data does not match its checksum")                           \
-    X(NOSPACE, -13, OPERATOR, "no room left on the device")                                        \
-    X(TOOBIG, -14, BUG, "larger than the limit")                                                   \
-    X(FORMAT, -15, OPERATOR, "written in a format that this library does not read")                \
-    X(INPUT, -16, OPERATOR, "malformed input file")                                                \
-    X(CONFLICT, -17, RETRY, "the database was changed meanwhile")                                  \
-    X(TRIMMED, -20, RESYNC, "the journal no longer reaches back that far")                         \
-    X(DIVERGED, -21, OPERATOR, "the two copies have different histories")                          \
-    X(AHEAD, -22, OPERATOR, "the replica holds commits that the master does not")                  \
-    X(FENCED, -23, OPERATOR, "a master with a higher epoch exists")                                \
-    X(FOREIGN, -24, OPERATOR, "it is another database")                                            \
-    X(NOT_MASTER, -25, OPERATOR, "this store is not the master")                                   \
-    X(NET, -30, RETRY, "peer unreachable, or connection lost")                                     \
-    X(PROTO, -31, OPERATOR, "peer broke the protocol")                                             \
-    X(AUTH, -32, OPERATOR, "mutual authentication failed")                                         \
+#define KRBREPL_ERROR_MAP(X)                                                        \
+    X(NOMEM, -1, RETRY, "out of memory")                                            \
+    X(INVALID, -2, BUG, "invalid argument")                                         \
+    X(ABI, -3, BUG, "structure is newer than this library")                         \
+    X(STATE, -4, BUG, "call not allowed in this state, or from inside a callback")  \
+    X(FORKED, -5, BUG, "handle belongs to another process")                         \
+    X(HOST, -6, OPERATOR, "a callback of the host failed")                          \
+    X(TIMEOUT, -7, RETRY, "the time allowed has passed")                            \
+    X(NOTFOUND, -8, NONE, "no such record")                                         \
+    X(EXISTS, -9, NONE, "it exists already")                                        \
+    X(IO, -10, OPERATOR, "a file operation failed")                                 \
+    X(LOCKED, -11, RETRY, "another process holds it")                               \
+    X(CORRUPT, -12, OPERATOR, "stored data does not match its checksum")            \
+    X(NOSPACE, -13, OPERATOR, "no room left on the device")                         \
+    X(TOOBIG, -14, BUG, "larger than the limit")                                    \
+    X(FORMAT, -15, OPERATOR, "written in a format that this library does not read") \
+    X(INPUT, -16, OPERATOR, "malformed input file")                                 \
+    X(CONFLICT, -17, RETRY, "the database was changed meanwhile")                   \
+    X(TRIMMED, -20, RESYNC, "the journal no longer reaches back that far")          \
+    X(DIVERGED, -21, OPERATOR, "the two copies have different histories")           \
+    X(AHEAD, -22, OPERATOR, "the replica holds commits that the master does not")   \
+    X(FENCED, -23, OPERATOR, "a master with a higher epoch exists")                 \
+    X(FOREIGN, -24, OPERATOR, "it is another database")                             \
+    X(NOT_MASTER, -25, OPERATOR, "this store is not the master")                    \
+    X(NET, -30, RETRY, "peer unreachable, or connection lost")                      \
+    X(PROTO, -31, OPERATOR, "peer broke the protocol")                              \
+    X(AUTH, -32, OPERATOR, "mutual authentication failed")                          \
     X(DENIED, -33, OPERATOR, "peer is not authorized")
 
 enum krbrepl_err {

@@ -56,8 +56,8 @@ typedef struct krbrepl_peer {
     uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
     uint64_t bytes_out;        /* counter: sent to this peer in this session */
     uint64_t bytes_in;         /* counter */
-    uint64_t proved_seq;       /* the last position at which the content was proved equal here and there */
-    int64_t proved_us;         /* and when that was */
+    uint64_t proved_seq; /* the last position at which the content was proved equal here and there */
+    int64_t proved_us;   /* and when that was */
 } krbrepl_peer;
 
 typedef struct krbrepl_status {
@@ -73,20 +73,20 @@ typedef struct krbrepl_status {
     uint64_t journal_first;
     uint64_t journal_last;
     uint64_t journal_bytes;
-    uint64_t peers;         /* gauge: live sessions */
-    uint64_t upstream_seq;  /* replica: the master's last known seq */
-    uint64_t lag_commits;   /* replica, gauge */
-    uint64_t lag_us;        /* replica, gauge; counts on while the master is out of reach */
-    int64_t last_heard_us;  /* replica: when the master was last heard */
-    uint64_t commits_in;    /* counter */
-    uint64_t commits_out;   /* counter */
-    uint64_t bytes_in;      /* counter */
-    uint64_t bytes_out;     /* counter */
-    uint64_t copies_in;     /* counter: full copies received */
-    uint64_t copies_out;    /* counter */
-    uint64_t refused;       /* counter: connections refused, for any reason */
-    uint64_t unauth;        /* gauge: connections that have not authenticated yet */
-    int64_t last_copy_us;   /* replica */
+    uint64_t peers;        /* gauge: live sessions */
+    uint64_t upstream_seq; /* replica: the master's last known seq */
+    uint64_t lag_commits;  /* replica, gauge */
+    uint64_t lag_us;       /* replica, gauge; counts on while the master is out of reach */
+    int64_t last_heard_us; /* replica: when the master was last heard */
+    uint64_t commits_in;   /* counter */
+    uint64_t commits_out;  /* counter */
+    uint64_t bytes_in;     /* counter */
+    uint64_t bytes_out;    /* counter */
+    uint64_t copies_in;    /* counter: full copies received */
+    uint64_t copies_out;   /* counter */
+    uint64_t refused;      /* counter: connections refused, for any reason */
+    uint64_t unauth;       /* gauge: connections that have not authenticated yet */
+    int64_t last_copy_us;  /* replica */
     uint64_t last_copy_reason;
     int64_t started_us;
     int64_t pid;
@@ -118,10 +118,10 @@ KRBREPL_API int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbre
 
 typedef struct krbrepl_wait_options {
     size_t size;
-    uint64_t seq;      /* the commit to wait for; 0: the last one there is now */
-    uint64_t replicas; /* how many replicas must have it; 0: one. On a replica's store: waits for this
+    uint64_t seq;        /* the commit to wait for; 0: the last one there is now */
+    uint64_t replicas;   /* how many replicas must have it; 0: one. On a replica's store: waits for this
                         * replica itself to have it */
-    uint64_t level;    /* enum krbrepl_level; 0: KRBREPL_LEVEL_DURABLE */
+    uint64_t level;      /* enum krbrepl_level; 0: KRBREPL_LEVEL_DURABLE */
     uint64_t timeout_ms; /* 0: do not wait, only look */
 } krbrepl_wait_options;
 

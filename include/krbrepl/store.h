@@ -112,7 +112,7 @@ typedef struct krbrepl_slot {
     uint64_t hold;         /* first seq that it still needs; 0: it holds nothing back */
     uint64_t durable;      /* last seq that it has acknowledged as durable */
     int64_t last_seen_us;
-    int64_t expires_us;    /* when it is forgotten, unless it is seen before; 0: never */
+    int64_t expires_us; /* when it is forgotten, unless it is seen before; 0: never */
     int64_t last_copy_us;
     uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
 } krbrepl_slot;
@@ -173,8 +173,7 @@ typedef struct krbrepl_txn_options {
 
 /* Begins a commit and takes the writer lock of the store, waiting for other writers. `opt` may be
  * NULL. NOT_MASTER, FENCED; STATE when this thread holds a transaction on this store already. */
-KRBREPL_API int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out,
-                                  const krbrepl_txn_options *opt);
+KRBREPL_API int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt);
 
 /* Key and value are copied. After a failure the transaction can only be aborted. */
 KRBREPL_API int krbrepl_txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key,

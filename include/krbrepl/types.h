@@ -16,7 +16,7 @@ extern "C" {
 #define KRBREPL_INIT(p) (memset((p), 0, sizeof *(p)), (void)((p)->size = sizeof *(p)))
 
 /* True when a struct that the library handed out is new enough to hold field `f`. */
-#define KRBREPL_HAS(p, f)                                                                          \
+#define KRBREPL_HAS(p, f) \
     ((size_t)((const char *)&(p)->f - (const char *)(p)) + sizeof(p)->f <= (p)->size)
 
 /* A borrowed view of bytes. Frozen. */

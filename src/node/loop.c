@@ -112,7 +112,8 @@ int krbrepl__node_timeout(const krbrepl_node *n)
     if (!n->running)
         return -1;
     if (!krbrepl__list_empty(&n->run) || krbrepl__poller_pending(n->poller) || n->ended != 0 ||
-        krbrepl__proof_due(n) || atomic_load(&n->wants_wake) != 0 || atomic_load(&n->wants_reauthorize) != 0)
+        krbrepl__proof_due(n) || atomic_load(&n->wants_wake) != 0 ||
+        atomic_load(&n->wants_reauthorize) != 0)
         return 0;
     at = krbrepl__timers_next(&n->timers);
     now = n->sys->mono_ms(n->sys->ctx);

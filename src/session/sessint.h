@@ -64,8 +64,8 @@ typedef struct krbrepl__sess_replica {
     int check_asked;   /* the owner knows of it */
     int has_theirs, has_ours;
     uint8_t theirs[32], ours[32];
-    int resolving;     /* WELCOME announced a copy for a fork */
-    uint64_t fork;     /* the last seq that both have, by that WELCOME; 0: none known */
+    int resolving; /* WELCOME announced a copy for a fork */
+    uint64_t fork; /* the last seq that both have, by that WELCOME; 0: none known */
     krbrepl_bytes
         *group; /* KRBREPL__SESS_GROUP of them; a master, who may have many sessions, has none */
 } krbrepl__sess_replica;
@@ -82,7 +82,7 @@ struct krbrepl__sess {
     uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
     uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
     int pong_due;
-    int went;    /* replica: hello may be said */
+    int went; /* replica: hello may be said */
     krbrepl__sess_info info;
     krbrepl__buf body; /* the message being made */
     krbrepl__sess_master m;

@@ -36,10 +36,10 @@ typedef struct memstore {
     krbrepl__ancestry build_ancestry;
     uint64_t build_cumulative;
     krbrepl__sha *sha;
-    int allow;         /* what authorize answers */
-    int fail;          /* the next call that may fail answers this */
-    uint64_t held;     /* last hold */
-    uint64_t evidence; /* last save_evidence; 0: none */
+    int allow;            /* what authorize answers */
+    int fail;             /* the next call that may fail answers this */
+    uint64_t held;        /* last hold */
+    uint64_t evidence;    /* last save_evidence; 0: none */
     uint64_t forks, fork; /* calls of forked, and the last one's argument */
     uint64_t applies, puts, switches, aborts, adopted;
     size_t largest_group; /* commits in one apply */

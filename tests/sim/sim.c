@@ -196,7 +196,8 @@ static void calm_down(world *w)
 
 /* Of all runs so far. */
 static struct {
-    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers, rollbacks, resolved, proofs;
+    uint64_t commits, copies, forks, crashes, cuts, resets, promotions, failovers, rollbacks, resolved,
+        proofs;
 } total;
 
 static void print_summary(const world *w, int trace)

@@ -63,8 +63,8 @@ typedef struct site {
     int hold_noted[MAX_SITES];
     krbrepl__prover *prover; /* lives as long as the store is open */
     uint64_t want;           /* the position whose root a session asks for; 0: none */
-    krbrepl_pos given_up; /* from here it may go back */
-    int refused;          /* its master refused it for a fork; an operator looks at it */
+    krbrepl_pos given_up;    /* from here it may go back */
+    int refused;             /* its master refused it for a fork; an operator looks at it */
 } site;
 
 typedef struct world {

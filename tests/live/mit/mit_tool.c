@@ -48,8 +48,8 @@ static int load(krbrepl_store *s, const char *file, uint64_t flags)
     opt.note = note;
     rc = told(krbrepl_mit_load(s, file, &opt, &res, &ei));
     if (rc == 0)
-        printf("kind %" PRIu64 " commits %" PRIu64 " added %" PRIu64 " changed %" PRIu64 " deleted %" PRIu64
-               "\n",
+        printf("kind %" PRIu64 " commits %" PRIu64 " added %" PRIu64 " changed %" PRIu64
+               " deleted %" PRIu64 "\n",
                res.kind, res.commits, res.added, res.changed, res.deleted);
     return rc;
 }

@@ -115,7 +115,8 @@ static void commit_of_a_lower_epoch_is_refused(void **state)
 }
 
 /* Ships commit `seq` of m to r after `change` had its way with it. */
-static int ship_changed(krbrepl_store *m, krbrepl_store *r, uint64_t seq, void (*change)(krbrepl__commit *))
+static int ship_changed(krbrepl_store *m, krbrepl_store *r, uint64_t seq,
+                        void (*change)(krbrepl__commit *))
 {
     krbrepl__batch info;
     krbrepl__commit c;
