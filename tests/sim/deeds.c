@@ -167,8 +167,7 @@ void deed_roll_back(world *w)
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
-    krbrepl__store_close(master_store(w));
-    w->site[w->master].store = NULL;
+    site_close(w, w->master);
     site_file(w, w->master, file, "data.mdb");
     site_file(w, w->master, kept, "kept");
     if (!copy_file(kept, file))

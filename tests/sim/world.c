@@ -139,6 +139,14 @@ int site_open(world *w, int i)
     return 0;
 }
 
+void site_close(world *w, int i)
+{
+    krbrepl__prover_free(w->site[i].prover);
+    w->site[i].prover = NULL;
+    krbrepl__store_close(w->site[i].store);
+    w->site[i].store = NULL;
+}
+
 static int site_create(world *w, int i)
 {
     uint8_t id[16];
@@ -179,10 +187,7 @@ void site_crash(world *w, int i)
         for (e = 0; e < 2; e++)
             if (w->links[l].used && (e == 0 ? w->master : w->links[l].site) == i)
                 link_drop_end(w, &w->links[l], e);
-    krbrepl__prover_free(w->site[i].prover);
-    w->site[i].prover = NULL;
-    krbrepl__store_close(w->site[i].store);
-    w->site[i].store = NULL;
+    site_close(w, i);
     w->site[i].up_at = w->now + rng_below(&w->rng, 3000);
     memset(w->site[i].hold_noted, 0, sizeof w->site[i].hold_noted);
     w->crashes++;
@@ -567,10 +572,8 @@ void world_free(world *w)
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
-    for (i = 0; i < w->sites; i++) {
-        krbrepl__prover_free(w->site[i].prover);
-        krbrepl__store_close(w->site[i].store);
-    }
+    for (i = 0; i < w->sites; i++)
+        site_close(w, i);
     free(w->facts);
     if (w->root[0] != '\0')
         remove_tree(w->root);

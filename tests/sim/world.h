@@ -105,6 +105,7 @@ void broken(world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))
 
 /* ---- world.c */
 int site_open(world *w, int i);
+void site_close(world *w, int i);
 void site_crash(world *w, int i);
 void site_file(const world *w, int i, char out[192], const char *name);
 /* Connects site i to the master. */
