@@ -152,9 +152,11 @@ void one_end(one *n, int sig)
 {
     if (n->pid == 0)
         return;
-    kill(n->pid, sig);
+    /* First, for one that is stopped. Afterwards it would be too late: it takes back the SIGSTOP with which a
+     * leak check holds a process that is at its end already, and then both wait for ever. */
     if (sig != SIGKILL)
         kill(n->pid, SIGCONT);
+    kill(n->pid, sig);
     one_wait_end(n);
 }
 
