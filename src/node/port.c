@@ -96,14 +96,15 @@ static int port_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_
     return krbrepl__store_apply(store_of(ctx), commit, n, out);
 }
 
-static int port_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
-                           uint64_t cumulative, uint64_t bytes)
+static int port_copy_begin(void *ctx, const krbrepl__copy_plan *plan)
 {
     krbrepl__node_port *np = ctx;
     int rc = krbrepl__empty_other(np->store);
 
     /* What an earlier copy left may be large, and the host must not wait for its end in one call. */
-    return rc != 0 ? rc : krbrepl__copy_begin(np->store, &np->copy, from, ancestry, cumulative, bytes);
+    return rc != 0 ? rc
+                   : krbrepl__copy_begin(np->store, &np->copy, &plan->from, plan->ancestry,
+                                         plan->cumulative, plan->bytes);
 }
 
 /* A session asks for nothing of a copy that it has not begun; a mistake there must not crash a host. */

@@ -424,12 +424,17 @@ static int apply_live(krbrepl__sess *s, uint64_t max)
 static int begin(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
+    krbrepl__copy_plan plan = {.mode = KRBREPL__COPY_WHOLE,
+                               .from = r->start.pos,
+                               .ancestry = &r->start.ancestry,
+                               .cumulative = r->start.cumulative,
+                               .reason = r->start.reason};
     char who[512];
     int rc = krbrepl__replica_save_given_up(s);
 
     if (rc != 0)
         return rc;
-    rc = s->port->copy_begin(s->port->ctx, &r->start.pos, &r->start.ancestry, r->start.cumulative, 0);
+    rc = s->port->copy_begin(s->port->ctx, &plan);
     if (rc == 1)
         return 1;
     if (rc != 0)

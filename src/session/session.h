@@ -15,8 +15,10 @@
 
 #include "chan.h"
 #include "ckey.h"
+#include "ftree.h"
 #include "logline.h"
 #include "pos.h"
+#include "wanted.h"
 
 typedef struct krbrepl__sess krbrepl__sess;
 
@@ -34,7 +36,35 @@ typedef struct krbrepl__local {
     uint64_t records;
     uint64_t cumulative;
     int gives_up; /* an operator said that commits which the master does not have may go */
+    /* A copy that was cut off, and is there up to the canonical key `after`; len 0: there is none. */
+    krbrepl__ckey after;
+    krbrepl_pos partial; /* the master's position when it began */
 } krbrepl__local;
+
+/* What a master compares a repair with: its digest tree at one position, which other sessions may share. The
+ * lineage of the position is the one that the store is in now. */
+typedef struct krbrepl__snap {
+    const krbrepl__ftree *tree;
+    krbrepl_pos pos;
+    uint64_t cumulative, records; /* at the position */
+    uint8_t salt[KRBREPL__SALT];
+} krbrepl__snap;
+
+enum krbrepl__copy_mode {
+    KRBREPL__COPY_WHOLE = 1,   /* all records, into the other generation */
+    KRBREPL__COPY_RESUMED = 2, /* the same, behind the records that an earlier session brought */
+    KRBREPL__COPY_REPAIR = 3   /* what differs from the own content */
+};
+
+/* What a replica is about to do. */
+typedef struct krbrepl__copy_plan {
+    int mode;         /* enum krbrepl__copy_mode */
+    krbrepl_pos from; /* the master's position when it began */
+    const krbrepl__ancestry *ancestry;
+    uint64_t cumulative; /* at `from`; not looked at by RESUMED */
+    uint64_t bytes;      /* about what is to come; 0: not known */
+    uint64_t reason;     /* enum krbrepl_copy_reason */
+} krbrepl__copy_plan;
 
 typedef struct krbrepl__port_batch {
     uint64_t next;
@@ -58,6 +88,19 @@ typedef struct krbrepl__port {
                         krbrepl__port_batch *info);
     int (*copy_slice)(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,
                       krbrepl_pos *at);
+    /* A copy of everything (`snap` NULL) or a repair is to begin. 0: it may, and has its place until leave;
+     * `*snap` is borrowed as long, and its position is not below `seq`. 1: later; the owner calls
+     * krbrepl__sess_again when it is worth asking once more. Negative: an error. */
+    int (*enter)(void *ctx, uint64_t seq, const krbrepl__snap **snap);
+    void (*leave)(void *ctx);
+    /* The digests (16 bytes each) of the records with from <= canonical key < to (an empty `to`: to the end),
+     * at most `max` of them. `*next` is where to go on; len 0: the range is done. */
+    int (*range)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, size_t max, krbrepl__buf *out,
+                 krbrepl__ckey *next, krbrepl_pos *at);
+    /* The records of that range whose digests are wanted, as copy_slice appends them, until `max` bytes are
+     * reached; `*next` as above. */
+    int (*pick)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted, size_t max,
+                krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at);
     /* The journal from `seq` on is needed by `principal`; 0 releases it. */
     void (*hold)(void *ctx, const char *principal, uint64_t seq);
 
@@ -66,10 +109,17 @@ typedef struct krbrepl__port {
     int (*learn_epoch)(void *ctx, uint64_t epoch);
     int (*apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
     /* 1: an earlier copy is still being cleared away, a piece with each call; call again. */
-    int (*copy_begin)(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
-                      uint64_t cumulative, uint64_t bytes);
+    int (*copy_begin)(void *ctx, const krbrepl__copy_plan *plan);
+    /* The digest tree of the own content, borrowed until the copy is over. 0; 1: later; the owner calls
+     * krbrepl__sess_again; negative: there is none to be had, and everything is asked for. */
+    int (*own_tree)(void *ctx, const krbrepl__ftree **tree);
+    /* Repair: the records of a range of the master's are those that are `wanted`. Own ones are kept, all others
+     * in the range go; what an earlier session brought is used. `wanted` has been told of every digest that is
+     * there. 1: there is more to do, call again; 0: done. Ranges come in order and do not overlap. */
+    int (*copy_range)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted);
     int (*copy_put)(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value);
     int (*copy_apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
+    /* 1: there is more to do, call again. */
     int (*copy_switch)(void *ctx, krbrepl_pos *out);
     void (*copy_abort)(void *ctx);
     /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
@@ -149,6 +199,8 @@ void krbrepl__sess_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms);
 /* Replica: a session that is secured waits for this before it says hello (so that a successor does not
  * apply beside the session that it succeeds). */
 void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms);
+/* What `enter` or `own_tree` said would come later may be there now. */
+void krbrepl__sess_again(krbrepl__sess *s);
 /* Master: the journal has grown, to `seq`. */
 void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq);
 /* Master: without a root, it has begun to compute its digest at `seq`, which is the store's position now;

@@ -12,6 +12,7 @@
 #include "commit.h"
 #include "pos.h"
 #include "sys.h"
+#include "wanted.h"
 
 /* Another handle on the same environment, for another thread. */
 int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *ei);
@@ -64,6 +65,12 @@ int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len);
 /* 1: a record, borrowed until the scan is closed; 0: the end; CORRUPT with the record's table and key. */
 int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_t **rdigest);
 
+/* A record whose content does not match its row is passed on with the digest of what was found, and the first
+ * such is remembered, instead of CORRUPT: what a replica compares with its master must be what is there. */
+void krbrepl__store_scan_as_found(krbrepl__scan *c);
+/* The first record that did not match since the scan was opened: "TABLE KEY"; NULL: none. */
+const char *krbrepl__store_scan_damage(const krbrepl__scan *c);
+
 /* ---- a replica's side ------------------------------------------------------------------------ */
 
 /* First contact: takes over the database id and the role replica. Nothing when it has this id already;
@@ -102,6 +109,38 @@ const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c);
 int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out);
 void krbrepl__copy_abort(krbrepl__copy *c); /* frees; nothing live was changed */
 
+/* An earlier copy that was cut off, for as long as nothing else was built since: its position, and the last
+ * record that is durably there. NOTFOUND. */
+int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl__ckey *after);
+/* Goes on with it. */
+int krbrepl__copy_resume(krbrepl_store *s, krbrepl__copy **out);
+
+/* Repair: the records of this store are made those of the master by changing what differs. What is received is
+ * gathered in `staging`, in short transactions, and stays there when the repair is cut off, so that the next
+ * one does not ask for it again. At the end up to 10,000 records and 16 MiB are written in one transaction
+ * with the position; more are merged with the live records into the generation that is not live, slice by
+ * slice, and switched to. Readers see the old content whole or the new one whole. */
+typedef struct krbrepl__repair krbrepl__repair;
+
+/* As copy_begin. `keep_old`: always by the other generation, and the one before stays readable. */
+int krbrepl__repair_begin(krbrepl_store *s, krbrepl__repair **out, const krbrepl_pos *from,
+                          const krbrepl__ancestry *ancestry, uint64_t cumulative, int keep_old);
+/* The master's records with from <= canonical key < to (an empty `to`: to the end) are those that are wanted:
+ * own ones and those that an earlier repair brought stay, the others in the range go. 1: call again with the
+ * same; 0: done. Ranges come in ascending order and do not overlap. */
+int krbrepl__repair_range(krbrepl__repair *r, krbrepl_bytes from, krbrepl_bytes to,
+                          const krbrepl__wanted *wanted);
+int krbrepl__repair_put(krbrepl__repair *r, krbrepl_bytes full_key, krbrepl_bytes value);
+int krbrepl__repair_apply(krbrepl__repair *r, const krbrepl_bytes *commit, size_t n);
+const krbrepl_pos *krbrepl__repair_pos(const krbrepl__repair *r);
+/* What is to be changed so far, in key order, without the commits of repair_apply: full key, and whether it is
+ * put (1) or deleted (0). */
+int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes full_key, int put),
+                         void *ctx);
+/* Makes the new content live, in one commit. 1: there is more to do, call again; otherwise `r` is freed. */
+int krbrepl__repair_finish(krbrepl__repair *r, krbrepl_pos *out);
+void krbrepl__repair_abort(krbrepl__repair *r); /* frees; what was received stays for the next one */
+
 /* ---- a master's side ------------------------------------------------------------------------- */
 
 /* Appends records behind canonical key `after` (len 0: from the first) as full_key:vec32 value:vec32
@@ -110,6 +149,16 @@ void krbrepl__copy_abort(krbrepl__copy *c); /* frees; nothing live was changed *
  * record's table and key length. */
 int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max, krbrepl__buf *out,
                               int *end, krbrepl_pos *at);
+
+/* The digests (16 bytes each, of the content) of the records with from <= canonical key < to (an empty `to`: to
+ * the end), at most `max`, under one short view whose position is `at`. `*next` is where to go on; len 0:
+ * the range is done. CORRUPT. */
+int krbrepl__store_range(krbrepl_store *s, krbrepl_bytes from, krbrepl_bytes to, size_t max,
+                         krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at);
+/* Appends those that are wanted as copy_slice does, until `max` bytes are reached. */
+int krbrepl__store_pick(krbrepl_store *s, krbrepl_bytes from, krbrepl_bytes to,
+                        const krbrepl__wanted *wanted, size_t max, krbrepl__buf *out,
+                        krbrepl__ckey *next, krbrepl_pos *at);
 
 /* What the master remembers of a replica. The journal is kept from the lowest `hold` on, up to the hard
  * cap. A slot whose `seen_us` is longer ago than the retention says has expired and holds nothing; one

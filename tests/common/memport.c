@@ -510,22 +510,20 @@ static int p_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos
     return rc;
 }
 
-static int p_copy_begin(void *ctx, const krbrepl_pos *from, const krbrepl__ancestry *ancestry,
-                        uint64_t cumulative, uint64_t bytes)
+static int p_copy_begin(void *ctx, const krbrepl__copy_plan *plan)
 {
     memstore *m = ctx;
     int rc = failing(m);
 
-    (void)bytes;
     if (rc == 0 && m->building)
         rc = KRBREPL_ERR_LOCKED;
     if (rc != 0)
         return rc;
     krbrepl__ancestry_free(&m->build_ancestry);
     m->building = 1;
-    m->build_pos = *from;
-    m->build_cumulative = cumulative;
-    return krbrepl__ancestry_copy(&m->build_ancestry, ancestry);
+    m->build_pos = plan->from;
+    m->build_cumulative = plan->cumulative;
+    return krbrepl__ancestry_copy(&m->build_ancestry, plan->ancestry);
 }
 
 static int p_copy_put(void *ctx, krbrepl_bytes full, krbrepl_bytes value)

@@ -171,19 +171,18 @@ static void what_an_earlier_copy_left_is_cleared_away_in_pieces(void **state)
 {
     const uint8_t id[16] = {7};
     const krbrepl__ancestry none = {NULL, 0};
-    krbrepl_pos from;
+    krbrepl__copy_plan plan = {.mode = KRBREPL__COPY_WHOLE, .ancestry = &none};
     int rc, pieces = 0;
     bench b;
 
     (void)state;
-    memset(&from, 0, sizeof from);
-    from.seq = from.epoch = from.lineage[0] = 1;
+    plan.from.seq = plan.from.epoch = plan.from.lineage[0] = 1;
     make(&b, 0);
     assert_int_equal(b.port.adopt(b.port.ctx, id), 0);
-    assert_int_equal(b.port.copy_begin(b.port.ctx, &from, &none, 0, 0), 0);
+    assert_int_equal(b.port.copy_begin(b.port.ctx, &plan), 0);
     put_records(&b, 8000);
     b.port.copy_abort(b.port.ctx);
-    while ((rc = b.port.copy_begin(b.port.ctx, &from, &none, 0, 0)) == 1)
+    while ((rc = b.port.copy_begin(b.port.ctx, &plan)) == 1)
         pieces++;
     assert_int_equal(rc, 0);
     assert_true(pieces >= 4);
