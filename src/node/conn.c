@@ -250,10 +250,10 @@ static void on_log(void *ctx, int level, const char *area, const char *msg, size
 
 static void set_port(krbrepl__conn *c)
 {
-    krbrepl__port_owner owner = {NULL, NULL, c, on_check, on_copied};
+    krbrepl__port_owner owner = {.ctx = c, .check = on_check, .copied = on_copied};
 
     if (c->inbound)
-        owner = (krbrepl__port_owner){on_authorize, on_hold, c, NULL, NULL};
+        owner = (krbrepl__port_owner){.authorize = on_authorize, .hold = on_hold, .ctx = c};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;

@@ -71,6 +71,20 @@ static int port_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl_
     return krbrepl__store_copy_slice(store_of(ctx), after, max, out, end, at);
 }
 
+static int port_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->enter(o->ctx, seq, snap);
+}
+
+static void port_leave(void *ctx)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    o->leave(o->ctx);
+}
+
 static void port_hold(void *ctx, const char *principal, uint64_t seq)
 {
     const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
@@ -168,6 +182,13 @@ static void port_check(void *ctx, uint64_t seq)
     o->check(o->ctx, seq);
 }
 
+static int port_own_tree(void *ctx, const krbrepl__ftree **tree)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->own_tree(o->ctx, tree);
+}
+
 static int port_forked(void *ctx, uint64_t fork)
 {
     int rc = krbrepl__store_note_fork(store_of(ctx), &fork);
@@ -202,4 +223,7 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->save_evidence = port_save_evidence;
     port->check = np->owner.check != NULL ? port_check : NULL;
     port->forked = port_forked;
+    port->enter = np->owner.enter != NULL && np->owner.leave != NULL ? port_enter : NULL;
+    port->leave = port->enter != NULL ? port_leave : NULL;
+    port->own_tree = np->owner.own_tree != NULL ? port_own_tree : NULL;
 }

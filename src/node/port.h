@@ -16,8 +16,14 @@ typedef struct krbrepl__port_owner {
     /* The digest root at `seq`, where the store is now, is asked for (krbrepl__sess_proved). NULL: it is
      * not to be had. */
     void (*check)(void *ctx, uint64_t seq);
-    /* A copy has gone live. NULL: nobody wants to know. */
+    /* A copy or a repair has gone live. NULL: nobody wants to know. */
     void (*copied)(void *ctx);
+    /* Master, as in krbrepl__port: a copy or a repair may begin, and has its place until `leave`. Both NULL: every
+     * copy may, and there is no repair. */
+    int (*enter)(void *ctx, uint64_t seq, const krbrepl__snap **snap);
+    void (*leave)(void *ctx);
+    /* Replica, as in krbrepl__port: the digest tree of the own content. NULL: there are no repairs. */
+    int (*own_tree)(void *ctx, const krbrepl__ftree **tree);
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */

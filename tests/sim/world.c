@@ -199,7 +199,7 @@ void site_crash(world *w, int i)
 static int end_open(world *w, cable *l, int e)
 {
     site *self = &w->site[e == 0 ? w->master : l->site];
-    krbrepl__port_owner owner = {authorize, hold, self, on_check, on_copied};
+    krbrepl__port_owner owner = {.authorize = authorize, .hold = hold, .ctx = self, .check = on_check, .copied = on_copied};
     krbrepl__sess_cfg cfg = {0};
     int rc;
 
