@@ -140,6 +140,17 @@ size_t krbrepl__dtree_memory(const krbrepl__dtree *t)
     return sizeof *t + t->room * (sizeof *t->at + 1) + t->bytes;
 }
 
+void krbrepl__dtree_leaf_at(const krbrepl__dtree *t, size_t i, krbrepl__dtree_leaf *out)
+{
+    const leaf *l = t->at[i];
+
+    out->key.data = l->key;
+    out->key.len = l->len;
+    out->bound = l->bound;
+    out->digest = l->digest;
+    out->records = l->n;
+}
+
 static int key_cmp(const leaf *l, const void *key, size_t len)
 {
     return krbrepl__bytes_cmp(l->key, l->len, key, len);
