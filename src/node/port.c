@@ -71,6 +71,18 @@ static int port_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl_
     return krbrepl__store_copy_slice(store_of(ctx), after, max, out, end, at);
 }
 
+static int port_range(void *ctx, krbrepl_bytes from, krbrepl_bytes to, size_t max, krbrepl__buf *out,
+                      krbrepl__ckey *next, krbrepl_pos *at)
+{
+    return krbrepl__store_range(store_of(ctx), from, to, max, out, next, at);
+}
+
+static int port_pick(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted,
+                     size_t max, krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at)
+{
+    return krbrepl__store_pick(store_of(ctx), from, to, wanted, max, out, next, at);
+}
+
 static int port_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
 {
     const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
@@ -211,6 +223,8 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->authorize = port_authorize;
     port->read_commits = port_read_commits;
     port->copy_slice = port_copy_slice;
+    port->range = port_range;
+    port->pick = port_pick;
     port->hold = port_hold;
     port->adopt = port_adopt;
     port->learn_epoch = port_learn_epoch;

@@ -55,27 +55,35 @@ static const char *dbi_name(const krbrepl_store *s, MDB_dbi dbi)
     return "records";
 }
 
-static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
+int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME])
 {
     const uint8_t *p = ck.data;
     const uint8_t *nul = ck.len != 0 ? memchr(p, 0, ck.len) : NULL;
-    krbrepl_bytes key = ck;
     char text[104];
 
     if (nul == NULL || (size_t)(nul - p) > KRBREPL_MAX_TABLE) {
-        krbrepl__printable(text, ck);
+        krbrepl__printable(out, ck);
+        return -1;
+    }
+    krbrepl__printable(text, (krbrepl_bytes){nul + 1, ck.len - (size_t)(nul - p) - 1});
+    snprintf(out, KRBREPL__ROW_NAME, "%.*s %s", (int)(nul - p), (const char *)p, text);
+    return 0;
+}
+
+static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
+{
+    char text[KRBREPL__ROW_NAME];
+
+    if (krbrepl__row_name(ck, text) != 0)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
                              "%s: the stored key %s is malformed; restore a backup, or copy from the "
                              "master",
                              dbi_name(s, dbi), text);
-    }
-    key.data = nul + 1;
-    key.len = ck.len - (size_t)(nul - p) - 1;
-    krbrepl__printable(text, key);
-    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
-                         "%s: record %.*s %s does not match its checksum; restore a backup, or copy "
-                         "from the master",
-                         dbi_name(s, dbi), (int)(nul - p), (const char *)p, text);
+    return krbrepl__fail(
+        KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+        "%s: record %s does not match its checksum; restore a backup, or copy from the "
+        "master",
+        dbi_name(s, dbi), text);
 }
 
 /* Finds the full key of a row: in the canonical key, or behind the flags. -1 when it is malformed. */
@@ -97,8 +105,8 @@ static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
     return r->err != 0 || row->table_len == 0 ? -1 : 0;
 }
 
-int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
-                      krbrepl__row *out)
+/* 1: it does not match; negative: an error. */
+static int row_read(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out)
 {
     uint8_t digest[KRBREPL__RDIGEST];
     krbrepl__rd r;
@@ -110,7 +118,7 @@ int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MD
     krbrepl__rd_init(&r, data->mv_data, data->mv_size);
     out->rdigest = krbrepl__rd_view(&r, KRBREPL__RDIGEST).data;
     if (row_full(s, &r, out) != 0)
-        return row_damaged(s, dbi, out->ck);
+        return 1;
     out->table = out->full.data;
     out->key.data = (const uint8_t *)out->full.data + out->table_len + 1;
     out->key.len = out->full.len - out->table_len - 1;
@@ -118,9 +126,42 @@ int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MD
     rc = krbrepl__record_digest(s->sha, out->table, out->table_len, out->key, out->value, digest);
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    if (memcmp(digest, out->rdigest, sizeof digest) != 0)
-        return row_damaged(s, dbi, out->ck);
-    return 0;
+    return memcmp(digest, out->rdigest, sizeof digest) != 0;
+}
+
+int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                      krbrepl__row *out)
+{
+    const int rc = row_read(s, ck, data, out);
+
+    return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
+}
+
+/* Not the digest of the content: that may be right, and what lies beside it wrong, and then the record is to
+ * be replaced all the same. */
+static int damaged_digest(krbrepl_store *s, const MDB_val *ck, const MDB_val *data,
+                          uint8_t found[KRBREPL__RDIGEST])
+{
+    static const char label[] = "krbrepl damaged 1";
+    const krbrepl_bytes piece[3] = {
+        {label, sizeof label}, {ck->mv_data, ck->mv_size}, {data->mv_data, data->mv_size}};
+    uint8_t sum[32];
+    int rc = krbrepl__sha_sum(s->sha, piece, 3, sum);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    memcpy(found, sum, KRBREPL__RDIGEST);
+    return 1;
+}
+
+int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
+                       uint8_t found[KRBREPL__RDIGEST])
+{
+    const int rc = row_read(s, ck, data, out);
+
+    if (rc == 0)
+        memcpy(found, out->rdigest, KRBREPL__RDIGEST);
+    return rc == 1 ? damaged_digest(s, ck, data, found) : rc;
 }
 
 /* LMDB wants keys that are not const, and does not write to them. */

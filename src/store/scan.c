@@ -10,6 +10,9 @@ struct krbrepl__scan {
     MDB_cursor *cur;
     krbrepl__ckey from; /* where the next record is sought; used when `sought` */
     int sought;
+    int as_found; /* what does not match is passed on too */
+    uint8_t found[KRBREPL__RDIGEST];
+    char damage[KRBREPL__ROW_NAME]; /* the first that did not match; empty: none */
 };
 
 int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__scan_at *at)
@@ -88,10 +91,23 @@ int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_
         return 0;
     if (e != 0)
         return krbrepl__mdb_fail(c->s->env, KRBREPL__EI(c->s), e, "digest: reading");
-    rc = krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
-    if (rc != 0)
+    rc = c->as_found ? krbrepl__row_found(c->s, &k, &v, &row, c->found)
+                     : krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
+    if (rc < 0)
         return rc;
+    if (rc == 1 && c->damage[0] == '\0')
+        (void)krbrepl__row_name(row.ck, c->damage);
     *ckey = row.ck;
-    *rdigest = row.rdigest;
+    *rdigest = rc == 1 ? c->found : row.rdigest;
     return 1;
+}
+
+void krbrepl__store_scan_as_found(krbrepl__scan *c)
+{
+    c->as_found = 1;
+}
+
+const char *krbrepl__store_scan_damage(const krbrepl__scan *c)
+{
+    return c->damage[0] != '\0' ? c->damage : NULL;
 }
