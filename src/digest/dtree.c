@@ -172,6 +172,15 @@ static size_t lower(const krbrepl__dtree *t, size_t from, const void *key, size_
     return lo;
 }
 
+size_t krbrepl__dtree_find(const krbrepl__dtree *t, const void *ckey, size_t len)
+{
+    size_t i = lower(t, 0, ckey, len);
+
+    if (i < t->n && key_cmp(t->at[i], ckey, len) == 0)
+        return i;
+    return i > 0 ? i - 1 : 0;
+}
+
 /* What was summed up is not that of these leaves any more. */
 static void drop_sum(krbrepl__dtree *t)
 {

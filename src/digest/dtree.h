@@ -35,6 +35,8 @@ void krbrepl__dtree_free(krbrepl__dtree *t);
 void krbrepl__dtree_touch(krbrepl__dtree *t, const void *ckey, size_t len);
 size_t krbrepl__dtree_dirty(const krbrepl__dtree *t);  /* leaves */
 size_t krbrepl__dtree_leaves(const krbrepl__dtree *t); /* in all */
+/* The leaf in whose range a canonical key lies. */
+size_t krbrepl__dtree_find(const krbrepl__dtree *t, const void *ckey, size_t len);
 size_t krbrepl__dtree_memory(const krbrepl__dtree *t); /* bytes, about */
 
 /* What is known of a leaf. Borrowed until the tree changes. */

@@ -42,6 +42,7 @@ int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__sca
     memcpy(at->database_id, c->r.id, sizeof at->database_id);
     at->live = c->r.st.live;
     at->records = c->r.st.records;
+    at->cumulative = c->r.st.cumulative;
     *out = c;
     return 0;
 }
@@ -57,6 +58,11 @@ void krbrepl__store_scan_close(krbrepl__scan *c)
         krbrepl__rtxn_end(c->s, &c->r);
     }
     krbrepl__free(c, sizeof *c);
+}
+
+void krbrepl__store_scan_give(krbrepl__scan *c, krbrepl_store *s)
+{
+    c->s = s;
 }
 
 int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len)

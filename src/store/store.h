@@ -55,13 +55,15 @@ typedef struct krbrepl__scan_at {
     krbrepl_pos pos;
     uint8_t database_id[16];
     unsigned live; /* which generation is read */
-    uint64_t records;
+    uint64_t records, cumulative;
 } krbrepl__scan_at;
 
 int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__scan_at *at);
 void krbrepl__store_scan_close(krbrepl__scan *c); /* NULL is fine; in a forked child it only frees */
 /* Goes before the first record that is not below `from`; len 0: before all. */
 int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len);
+/* From now on another handle on the same store uses it, in another thread perhaps. */
+void krbrepl__store_scan_give(krbrepl__scan *c, krbrepl_store *s);
 /* 1: a record, borrowed until the scan is closed; 0: the end; CORRUPT with the record's table and key. */
 int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_t **rdigest);
 
