@@ -12,7 +12,7 @@
  *   |           |               | counts from chains_first on                                   |
  *   | records.a | canonical key | a row; state.live says whether this table is the database,    |
  *   | records.b | canonical key | or this one                                                   |
- *   | staging   |               | nothing                                                       |
+ *   | staging   | canonical key | what a repair gathers (staging.h)                             |
  *   | replicas  | principal     | a slot                                                        |
  *
  * Locks, in the order in which they are taken: the registry's mutex, an environment's mutex. LMDB's
@@ -110,7 +110,10 @@ int krbrepl__mdb_fail(krbrepl__env *e, krbrepl_errinfo *ei, int rc, const char *
 enum krbrepl__other {
     KRBREPL__OTHER_EMPTY = 0,
     KRBREPL__OTHER_RUBBISH = 1, /* to be emptied by upkeep, or before it is built in */
-    KRBREPL__OTHER_BUILT = 2    /* a copy or load is building in it */
+    KRBREPL__OTHER_BUILT = 2,   /* a load or a repair is building in it */
+    KRBREPL__OTHER_OLD = 3,     /* what was live before, kept for people to look at (old.c) */
+    KRBREPL__OTHER_PARTIAL =
+        4 /* a full copy, which may be gone on with after it was cut off (partial.h) */
 };
 
 /* The one hot value of `meta`, written by every commit, with a checksum. */
@@ -235,6 +238,9 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created);
+/* Appends the row of a record. */
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+                        krbrepl__buf *out);
 /* NOTFOUND without a text. */
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
 /* Canonical keys (vec16) that come into being, and that go, with a commit: for the local environment. */

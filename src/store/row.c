@@ -211,6 +211,22 @@ static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], const k
         memcpy(p, value.data, value.len);
 }
 
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+                        krbrepl__buf *out)
+{
+    const size_t full = k->ck.len == KRBREPL__CKEY_MAX ? 4 + k->table_len + 1 + k->key.len : 0;
+    uint8_t digest[KRBREPL__RDIGEST], *p;
+    int rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + value.len);
+    if (p == NULL)
+        return krbrepl__fail_plain(KRBREPL__EI(s), out->err);
+    row_fill(p, digest, k, value);
+    return 0;
+}
+
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created)
 {
