@@ -9,18 +9,21 @@ static krbrepl_store *master_store(world *w)
 }
 
 /* After a call that was to make a commit. 1: it is made; else it may be there or not, when the disk failed. */
-static int done(world *w, const char *what, int rc)
+static int done_at(world *w, int m, const char *what, int rc)
 {
-    int m = w->master;
-
     if (site_gone(w, m))
         return 0;
     if (rc == 0)
         return 1;
     site_failed(w, m, what, rc);
     if (!w->failed && w->site[m].store != NULL && !w->site[m].sick)
-        oracle_settle_doubt(w);
+        oracle_settle_doubt(w, m);
     return 0;
+}
+
+static int done(world *w, const char *what, int rc)
+{
+    return done_at(w, w->master, what, rc);
 }
 
 static krbrepl_bytes make_key(world *w, char out[64])
@@ -69,24 +72,24 @@ void deed_commit(world *w)
     krbrepl_txn_options opt;
     krbrepl_txn *t = NULL;
     uint64_t n = 1 + rng_below(&w->rng, rng_chance(&w->rng, 1, 10) ? 20 : 3);
-    int rc;
+    int rc, m = w->old >= 0 && rng_chance(&w->rng, 1, 5) ? w->old : w->master;
 
-    if (master_store(w) == NULL)
+    if (w->site[m].store == NULL)
         return;
     KRBREPL_INIT(&opt);
     opt.who = "sim";
     opt.why = "commit";
-    rc = krbrepl__txn_begin(master_store(w), &t, &opt);
+    rc = krbrepl__txn_begin(w->site[m].store, &t, &opt);
     while (rc == 0 && n-- > 0)
         rc = one_change(w, t);
     if (rc == 0)
         rc = krbrepl__txn_commit(t, NULL);
     else
         krbrepl__txn_abort(t);
-    if (!done(w, "commit", rc))
+    if (!done_at(w, m, "commit", rc))
         return;
     w->did[DID_COMMIT]++;
-    oracle_learn(w, w->master);
+    oracle_learn(w, m);
     /* The hint by which a node is woken may be lost; then it looks once a second. */
     if (!rng_chance(&w->rng, 1, 8))
         tell_grown(w);
@@ -197,7 +200,7 @@ void resolve(world *w, int i)
     krbrepl_store *s = w->site[i].store;
     int rc = 0;
 
-    if (i == w->master || w->site[i].foreign_until != 0) {
+    if (i == w->master || i == w->old || w->site[i].foreign_until != 0) {
         w->site[i].refused = 0;
         return;
     }
@@ -244,7 +247,7 @@ void deed_foreign(world *w)
     krbrepl_store *made = NULL;
     char dir[160];
 
-    if (i == w->master || s->store == NULL || s->was_foreign || s->refused || s->rotten)
+    if (i == w->master || i == w->old || s->store == NULL || s->was_foreign || s->refused || s->rotten)
         return;
     site_heal(w, i);
     KRBREPL_INIT(&opt);
@@ -327,34 +330,34 @@ static int pick_heir(world *w)
         if (w->site[i].store == NULL || w->site[i].foreign_until != 0 || w->site[i].sick)
             return -1;
         KRBREPL_INIT(&info);
-        if (i != w->master && !w->site[i].rotten && krbrepl__store_info(w->site[i].store, &info) == 0 &&
-            info.pos.seq != 0 && (heir < 0 || rng_chance(&w->rng, 1, 2)))
+        if (i != w->master && i != w->old && !w->site[i].rotten &&
+            krbrepl__store_info(w->site[i].store, &info) == 0 && info.pos.seq != 0 &&
+            (heir < 0 || rng_chance(&w->rng, 1, 2)))
             heir = i;
     }
     return heir;
 }
 
-/* An operator hands the realm over to a replica, which may be behind: what only the old master and others
- * have beyond it is given up, and kept as evidence there. */
-void deed_failover(world *w)
+static void drop_links_of(world *w, int m)
+{
+    int k;
+
+    for (k = 0; k < MAX_LINKS; k++) {
+        if (!w->links[k].used || w->links[k].master != m)
+            continue;
+        link_drop_end(w, &w->links[k], 0);
+        link_drop_end(w, &w->links[k], 1);
+    }
+}
+
+/* `heir` becomes the master, above every epoch that is known. */
+static void crown(world *w, int heir)
 {
     krbrepl_pos pos;
-    int heir, i, rc;
+    int i, rc;
 
-    heir = master_store(w) != NULL ? pick_heir(w) : -1;
-    if (heir < 0)
-        return;
-    w->kept = 0;
-    site_heal(w, w->master);
-    site_heal(w, heir);
-    for (i = 0; i < MAX_LINKS; i++) {
-        link_drop_end(w, &w->links[i], 0);
-        link_drop_end(w, &w->links[i], 1);
-    }
-    rc = krbrepl__demote(master_store(w), "sim", NULL);
-    if (done(w, "demote", rc))
-        oracle_learn(w, w->master);
     w->master = heir;
+    w->kept = 0;
     for (i = 0; i < w->sites; i++)
         w->site[i].acked = 0;
     do {
@@ -362,6 +365,56 @@ void deed_failover(world *w)
         if (done(w, "promote", rc))
             oracle_learn(w, w->master);
     } while (rc == 0 && !w->failed && pos.epoch <= highest_epoch(w));
+}
+
+static void demote(world *w, int i)
+{
+    site_heal(w, i);
+    drop_links_of(w, i);
+    if (done_at(w, i, "demote", krbrepl__demote(w->site[i].store, "sim", NULL)))
+        oracle_learn(w, i);
+}
+
+/* An operator hands the realm over to a replica, which may be behind: what only the old master and others
+ * have beyond it is given up, and kept as evidence there. */
+void deed_failover(world *w)
+{
+    int heir = master_store(w) != NULL ? pick_heir(w) : -1;
+
+    if (heir < 0)
+        return;
+    site_heal(w, heir);
+    drop_links_of(w, w->master);
+    demote(w, w->master);
+    crown(w, heir);
     w->did[DID_FAILOVER]++;
     note(w, "failover to %d", heir);
+}
+
+void deed_usurp(world *w)
+{
+    int heir = w->old < 0 && master_store(w) != NULL ? pick_heir(w) : -1;
+
+    if (heir < 0)
+        return;
+    site_heal(w, w->master);
+    site_heal(w, heir);
+    drop_links_of(w, w->master);
+    w->old = w->master;
+    w->old_until = w->now + 1000 + rng_below(&w->rng, 15000);
+    crown(w, heir);
+    w->did[DID_USURP]++;
+    note(w, "failover to %d, and %d does not hear of it", heir, w->old);
+}
+
+/* An operator reaches it. */
+void deed_depose(world *w)
+{
+    int i = w->old;
+
+    if (w->site[i].store == NULL)
+        return;
+    demote(w, i);
+    w->old = -1;
+    note(w, "%d is told that it is no master any more", i);
 }

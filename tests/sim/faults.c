@@ -15,6 +15,7 @@ void choose_climate(world *w, climate *c)
     c->reset = draw(w, 10);
     c->promote = draw(w, 10);
     c->failover = rng_chance(&w->rng, 1, 3) ? draw(w, 10) : 0;
+    c->usurp = rng_chance(&w->rng, 1, 3) ? draw(w, 10) : 0;
     c->renew = draw(w, 30);
     c->leap = draw(w, 30);
     c->roll_back = rng_chance(&w->rng, 1, 3) ? draw(w, 15) : 0;
@@ -145,7 +146,7 @@ static void fault_deny(world *w)
 {
     int i = any_site(w);
 
-    if (i < 0 || i == w->master)
+    if (i < 0 || i == w->master || i == w->old)
         return;
     w->site[i].denied_until = w->now + rng_below(&w->rng, 6000);
     w->site[i].was_denied = 1;
@@ -159,7 +160,7 @@ static void renew(world *w)
 {
     int i = (int)rng_below(&w->rng, (uint64_t)w->sites);
 
-    if (i != w->master && link_of(w, i, 0) != NULL && link_of(w, i, 1) == NULL)
+    if (i != w->master && i != w->old && link_of(w, i, 0) != NULL && link_of(w, i, 1) == NULL)
         site_connect(w, i);
 }
 
@@ -179,6 +180,8 @@ void fault(world *w, const climate *c)
         deed_promote(w);
     if (rng_chance(&w->rng, c->failover, 10000))
         deed_failover(w);
+    if (rng_chance(&w->rng, c->usurp, 10000))
+        deed_usurp(w);
     if (rng_chance(&w->rng, c->renew, 10000))
         renew(w);
     if (rng_chance(&w->rng, c->leap, 10000))

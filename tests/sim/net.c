@@ -53,7 +53,7 @@ static int forked(void *ctx, uint64_t fork)
 
 static int end_open(world *w, cable *l, int e)
 {
-    site *self = &w->site[e == 0 ? w->master : l->site];
+    site *self = &w->site[e == 0 ? l->master : l->site];
     krbrepl__port_owner owner = {
         .authorize = authorize, .hold = hold, .ctx = self, .check = on_check, .copied = on_copied};
     krbrepl__sess_cfg cfg = {0};
@@ -73,7 +73,7 @@ static int end_open(world *w, cable *l, int e)
     cfg.port = &l->at[e].port;
     cfg.log = &w->log;
     cfg.name = self->principal;
-    cfg.address = w->site[e == 0 ? l->site : w->master].principal;
+    cfg.address = w->site[e == 0 ? l->site : l->master].principal;
     cfg.handshake_ms = 5000;
     cfg.missing_ms = 1000;
     cfg.gone_ms = 5000;
@@ -87,20 +87,24 @@ static int end_open(world *w, cable *l, int e)
 void site_connect(world *w, int i)
 {
     cable *l = NULL;
-    int k;
+    int k, m = w->master;
 
+    /* It may not have heard yet who is the master now. */
+    if (w->old >= 0 && rng_chance(&w->rng, 1, 4))
+        m = w->old;
     for (k = 0; k < MAX_LINKS && l == NULL; k++)
         if (!w->links[k].used)
             l = &w->links[k];
-    if (l == NULL || w->site[w->master].store == NULL || w->site[i].store == NULL)
+    if (l == NULL || w->site[m].store == NULL || w->site[i].store == NULL)
         return;
     memset(l, 0, sizeof *l);
     l->used = 1;
     l->id = ++w->next_id;
     l->site = i;
+    l->master = m;
     if (end_open(w, l, 0) != 0 || end_open(w, l, 1) != 0)
         return;
-    note(w, "link %llu: site %d connects", (unsigned long long)l->id, i);
+    note(w, "link %llu: site %d connects to %d", (unsigned long long)l->id, i, m);
 }
 
 /* The n-th link of site i whose replica's end is alive. */
@@ -128,9 +132,9 @@ cable *link_of(world *w, int i, int nth)
 
 /* Which ends of a session are no surprise. All faults of the network end in NET or TIMEOUT; whatever
  * speaks of histories or of the protocol is a fault of ours, unless it was put there. */
-static int is_fair(const world *w, const site *s, int err)
+static int is_fair(const world *w, const cable *l, int err)
 {
-    const site *m = &w->site[w->master];
+    const site *m = &w->site[l->master], *s = &w->site[l->site];
 
     switch (err) {
     case 0:
@@ -146,6 +150,8 @@ static int is_fair(const world *w, const site *s, int err)
         return s->was_denied;
     case KRBREPL_ERR_FOREIGN:
         return s->was_foreign;
+    case KRBREPL_ERR_FENCED:
+        return w->did[DID_USURP] != 0;
     default:
         return 0;
     }
@@ -183,9 +189,10 @@ void look_at_end(world *w, cable *l, int e)
     note(w, "link %llu: end %d closed: %s", (unsigned long long)l->id, e, krbrepl_err_name(i->err));
     if (i->err == KRBREPL_ERR_FOREIGN)
         s->turned_away = 1;
+    w->did[DID_FENCE] += i->err == KRBREPL_ERR_FENCED && !i->by_peer;
     if (i->store_err == KRBREPL_ERR_IO)
-        w->site[e == 0 ? w->master : l->site].sick = 1;
-    if (is_fair(w, s, i->err) || is_damage(w, l, e, i))
+        w->site[e == 0 ? l->master : l->site].sick = 1;
+    if (is_fair(w, l, i->err) || is_damage(w, l, e, i))
         return;
     if (w->did[DID_ROLL_BACK] != 0 && is_fork(i->err) && !i->differs) {
         s->refused = 1;
@@ -245,7 +252,7 @@ static int after_call(world *w, cable *l, int e)
 {
     uint64_t id = l->id;
 
-    if (site_gone(w, e == 0 ? w->master : l->site))
+    if (site_gone(w, e == 0 ? l->master : l->site))
         return 1;
     look_at_end(w, l, e);
     if (e == 1 && l->at[1].saved) {
@@ -304,8 +311,8 @@ static void replace_older(world *w, cable *l)
     for (k = 0; k < MAX_LINKS; k++) {
         cable *o = &w->links[k];
 
-        if (o->used && o->site == l->site && o->id < l->id && o->at[0].sess != NULL &&
-            o->at[0].closed_at == 0) {
+        if (o->used && o->site == l->site && o->master == l->master && o->id < l->id &&
+            o->at[0].sess != NULL && o->at[0].closed_at == 0) {
             krbrepl__sess_close(o->at[0].sess, 0, "a newer session replaces this one", w->now);
             look_at_end(w, o, 0);
         }
@@ -376,15 +383,22 @@ void settle(world *w)
     }
 }
 
-void tell_grown(world *w)
+static void tell_grown_of(world *w, int m)
 {
     krbrepl_store_info info;
     int k;
 
     KRBREPL_INIT(&info);
-    if (w->site[w->master].store == NULL || krbrepl__store_info(w->site[w->master].store, &info) != 0)
+    if (w->site[m].store == NULL || krbrepl__store_info(w->site[m].store, &info) != 0)
         return;
     for (k = 0; k < MAX_LINKS; k++)
-        if (w->links[k].used && w->links[k].at[0].sess != NULL)
+        if (w->links[k].used && w->links[k].master == m && w->links[k].at[0].sess != NULL)
             krbrepl__sess_grown(w->links[k].at[0].sess, info.pos.seq);
+}
+
+void tell_grown(world *w)
+{
+    tell_grown_of(w, w->master);
+    if (w->old >= 0)
+        tell_grown_of(w, w->old);
 }

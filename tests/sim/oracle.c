@@ -124,6 +124,11 @@ static void check(world *w, int i, int again)
         s->sick = 1;
         return;
     }
+    if (info.pos.epoch < s->checked.epoch)
+        broken(w, "site %d: went back from epoch %llu to %llu", i, (unsigned long long)s->checked.epoch,
+               (unsigned long long)info.pos.epoch);
+    if (info.pos.epoch != s->checked.epoch)
+        s->acked = 0; /* by a master who is none any more */
     if (info.pos.seq < s->acked)
         broken(w, "site %d: acknowledged %llu as durable, and is at %llu", i,
                (unsigned long long)s->acked, (unsigned long long)info.pos.seq);
@@ -149,14 +154,14 @@ void oracle_recheck(world *w, int i)
     check(w, i, 1);
 }
 
-void oracle_settle_doubt(world *w)
+void oracle_settle_doubt(world *w, int i)
 {
-    site *s = &w->site[w->master];
+    site *s = &w->site[i];
     krbrepl_store_info info;
 
     KRBREPL_INIT(&info);
     if (krbrepl__store_info(s->store, &info) != 0) {
-        if (disk_failures(w->master) == 0)
+        if (disk_failures(i) == 0)
             broken(w, "the master has no position: %s", krbrepl__store_ei(s->store)->text);
         s->sick = 1;
         return;
@@ -166,7 +171,7 @@ void oracle_settle_doubt(world *w)
     /* A commit that nobody was told of is there all the same, and whole. */
     if (s->doubt && info.pos.seq == s->checked.seq + 1) {
         w->did[DID_DOUBT]++;
-        oracle_learn(w, w->master);
+        oracle_learn(w, i);
     } else {
         broken(w, "the master came back at %llu, and was at %llu", (unsigned long long)info.pos.seq,
                (unsigned long long)s->checked.seq);
@@ -206,7 +211,8 @@ int oracle_all_equal(world *w)
     for (i = 0; i < w->sites; i++) {
         KRBREPL_INIT(&b);
         if (w->site[i].store == NULL || w->site[i].rotten || w->site[i].foreign_until != 0 ||
-            krbrepl__store_info(w->site[i].store, &b) != 0 || !krbrepl__pos_equal(&a.pos, &b.pos))
+            w->old >= 0 || krbrepl__store_info(w->site[i].store, &b) != 0 ||
+            !krbrepl__pos_equal(&a.pos, &b.pos))
             return 0;
     }
     return 1;

@@ -52,7 +52,7 @@ static void tell_master(world *w, uint64_t seq, const uint8_t *root)
     for (k = 0; k < MAX_LINKS; k++) {
         cable *l = &w->links[k];
 
-        if (!l->used || l->at[0].sess == NULL)
+        if (!l->used || l->master != w->master || l->at[0].sess == NULL)
             continue;
         krbrepl__sess_check(l->at[0].sess, seq, root);
         look_at_end(w, l, 0);

@@ -66,7 +66,8 @@ void rot_replica(world *w)
     site *s = &w->site[i];
     victim v;
 
-    if (i == w->master || s->store == NULL || s->foreign_until != 0 || s->sick || rot(w, i, &v) != 0)
+    if (i == w->master || i == w->old || s->store == NULL || s->foreign_until != 0 || s->sick ||
+        rot(w, i, &v) != 0)
         return;
     s->rotten = s->was_rotten = 1;
     w->did[DID_ROT]++;

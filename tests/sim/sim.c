@@ -52,6 +52,7 @@ static void calm_down(world *w)
     int k, i;
 
     w->calm = 1;
+    w->old_until = w->now;
     for (i = 0; i < w->sites; i++) {
         site_heal(w, i);
         if (w->site[i].up_at > w->now)
@@ -96,6 +97,8 @@ const char *const deed_name[DID_LAST] = {
     [DID_RESET] = "resets",
     [DID_PROMOTE] = "promotions",
     [DID_FAILOVER] = "failovers",
+    [DID_USURP] = "masters that did not hear of their end",
+    [DID_FENCE] = "sessions refused for a lower epoch",
     [DID_ROLL_BACK] = "files put back",
     [DID_RESOLVE] = "forks resolved",
     [DID_PROVE] = "proofs of equality",

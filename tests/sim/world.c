@@ -78,9 +78,9 @@ static int sys_random(void *ctx, void *out, size_t n)
 
 /* ---- stores --------------------------------------------------------------------------------- */
 
-static void write_slots(world *w)
+static void write_slots(world *w, int m)
 {
-    site *s = &w->site[w->master];
+    site *s = &w->site[m];
     krbrepl__slot slot;
     int i, rc;
 
@@ -93,7 +93,7 @@ static void write_slots(world *w)
         s->hold_noted[i] = 0;
         rc = krbrepl__store_slots_put(s->store, &slot, 1);
         if (rc != 0)
-            site_failed(w, w->master, "writing a slot", rc);
+            site_failed(w, m, "writing a slot", rc);
     }
 }
 
@@ -174,7 +174,7 @@ static void drop_site(world *w, int i)
 
     for (l = 0; l < MAX_LINKS; l++)
         for (e = 0; e < 2; e++)
-            if (w->links[l].used && (e == 0 ? w->master : w->links[l].site) == i)
+            if (w->links[l].used && (e == 0 ? w->links[l].master : w->links[l].site) == i)
                 link_drop_end(w, &w->links[l], e);
     site_close(w, i);
     s->up_at = w->now + rng_below(&w->rng, 3000);
@@ -282,8 +282,8 @@ static void restart(world *w, int i)
     note(w, "site %d is back", i);
     if (s->foreign_until != 0)
         return;
-    if (i == w->master)
-        oracle_settle_doubt(w);
+    if (i == w->master || i == w->old)
+        oracle_settle_doubt(w, i);
     s->doubt = 0;
     oracle_recheck(w, i);
 }
@@ -324,9 +324,11 @@ void tick(world *w)
 {
     int i;
 
+    if (w->old >= 0 && w->old_until <= w->now)
+        deed_depose(w);
     for (i = 0; i < w->sites; i++) {
         recover(w, i);
-        if (i == w->master || w->site[i].store == NULL || w->site[i].retry_at > w->now ||
+        if (i == w->master || i == w->old || w->site[i].store == NULL || w->site[i].retry_at > w->now ||
             link_of(w, i, 0) != NULL)
             continue;
         w->site[i].retry_at = w->now + 100 + rng_below(&w->rng, 900);
@@ -335,7 +337,9 @@ void tick(world *w)
     if (w->now < w->tick_at)
         return;
     w->tick_at = w->now + 1000;
-    write_slots(w);
+    write_slots(w, w->master);
+    if (w->old >= 0)
+        write_slots(w, w->old);
     tell_grown(w);
     upkeep(w);
 }
@@ -386,6 +390,7 @@ int world_init(world *w, uint64_t seed, int trace)
     w->store_rng.state = ~seed;
     w->prove_rng.state = seed ^ 0x70726f7665u;
     w->now = 1000;
+    w->old = -1;
     w->hash = 0xcbf29ce484222325u;
     w->trace = trace;
     w->sys = (krbrepl__sys){sys_mono, sys_wall, sys_random, w};

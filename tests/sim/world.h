@@ -50,7 +50,8 @@ typedef struct end {
 typedef struct cable {
     int used;
     uint64_t id;
-    int site;  /* of the replica */
+    int site; /* of the replica */
+    int master;
     end at[2]; /* 0: master, 1: replica */
 } cable;
 
@@ -105,6 +106,8 @@ enum deed {
     DID_RESET,
     DID_PROMOTE,
     DID_FAILOVER,
+    DID_USURP,
+    DID_FENCE,
     DID_ROLL_BACK,
     DID_RESOLVE,
     DID_PROVE,
@@ -133,6 +136,8 @@ typedef struct world {
     site site[MAX_SITES];
     int sites;
     int master;
+    int old; /* one that was the master, and does not know that it is none any more; -1: there is none */
+    uint64_t old_until;
     cable links[MAX_LINKS];
     uint64_t next_id;
     uint64_t window;
@@ -195,6 +200,9 @@ void deed_commit(world *w);
 void deed_reset(world *w);
 void deed_promote(world *w);
 void deed_failover(world *w);
+/* Another becomes master while the old one cannot be reached, and the old one goes on for a while. */
+void deed_usurp(world *w);
+void deed_depose(world *w);
 /* Keeps a copy of the file of the master's store; puts the last one back, which draws no lineage. */
 void deed_keep(world *w);
 void deed_roll_back(world *w);
@@ -206,8 +214,8 @@ void resolve(world *w, int i);
 
 /* ---- faults.c */
 typedef struct climate {
-    uint64_t cut, half, stall, crash, reset, promote, failover, renew, leap, roll_back, die, power,
-        fill, disk_fail, rot, clock, deny, foreign;
+    uint64_t cut, half, stall, crash, reset, promote, failover, usurp, renew, leap, roll_back, die,
+        power, fill, disk_fail, rot, clock, deny, foreign;
 } climate;
 void choose_climate(world *w, climate *c);
 void fault(world *w, const climate *c);
@@ -242,8 +250,8 @@ void oracle_allow_back(world *w, int i);
 void oracle_check(world *w, int i);
 /* The same, and its content is read even if it did not move. */
 void oracle_recheck(world *w, int i);
-/* The master is where it was, or where the commit that was in doubt has brought it. */
-void oracle_settle_doubt(world *w);
+/* A master is where it was, or where the commit that was in doubt has brought it. */
+void oracle_settle_doubt(world *w, int i);
 /* The root of what a site has: 0, or what reading said. */
 int oracle_read(world *w, int i, krbrepl_pos *pos, uint8_t root[32]);
 /* No more was acknowledged to the master than the replica has. */
