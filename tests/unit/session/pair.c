@@ -62,6 +62,7 @@ void pair_open_one(pair *p, int master)
     cfg.missing_ms = 10000;
     cfg.gone_ms = 60000;
     cfg.asks = master ? 0 : p->asks;
+    cfg.all = !master && p->all;
     cfg.window = master && p->master_window != 0 ? p->master_window : p->window;
     assert_int_equal(krbrepl__sess_new(master ? &p->m : &p->r, &cfg, p->now), 0);
 }

@@ -26,6 +26,7 @@ typedef struct pair {
     int cut;      /* nothing travels */
     const uint8_t *want_id;
     uint64_t asks; /* of the replica */
+    int all;       /* the same: no repair */
     krbrepl__log log;
     int worst_level; /* of the lines logged; the smallest is the worst */
     char worst[1024];
