@@ -2,7 +2,7 @@
  * and the store is as it was; or the call succeeded all the same, and the store is as it should be.
  *
  * The linker puts the __wrap_ functions of this file in the place of those that the library calls. */
-#include "bulk.h"
+#include "mending.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -332,6 +332,54 @@ static int one_copy(bench *b)
     return rc;
 }
 
+static int nothing(void *ctx, const uint8_t rdigest[16])
+{
+    (void)ctx, (void)rdigest;
+    return 0;
+}
+
+static int see_key(void *ctx, krbrepl_bytes full_key, int put)
+{
+    (void)ctx, (void)full_key, (void)put;
+    return 0;
+}
+
+/* All own records go, and two come. */
+static int repair(bench *b, int keep_old)
+{
+    const krbrepl__wanted wanted = {NULL, nothing};
+    mending x = {.at = b->master.pos};
+    int rc = krbrepl__repair_begin(b->r, &x.repair, &b->master.pos, b->ancestry, b->master.cumulative,
+                                   keep_old);
+
+    if (rc == 0)
+        do
+            rc = krbrepl__repair_range(x.repair, text("principal"), text("principbl"), &wanted);
+        while (rc == 1);
+    if (rc == 0)
+        rc = krbrepl__repair_put(x.repair, (krbrepl_bytes){"principal\0a", 11}, text("1"));
+    if (rc == 0)
+        rc = krbrepl__repair_put(x.repair, (krbrepl_bytes){"principal\0b", 11}, text("2"));
+    if (rc == 0)
+        do
+            rc = krbrepl__repair_each(x.repair, see_key, NULL);
+        while (rc == 1);
+    if (rc == 0)
+        return mend_finish(&x);
+    krbrepl__repair_abort(x.repair);
+    return rc;
+}
+
+static int one_repair(bench *b)
+{
+    return repair(b, 0);
+}
+
+static int one_merge(bench *b)
+{
+    return repair(b, 1);
+}
+
 static int one_promotion(bench *b)
 {
     return krbrepl__promote(b->m, "a test", NULL);
@@ -484,7 +532,7 @@ static void group_without_memory_is_not_applied_in_part(void **state)
     krbrepl__store_close(b.r);
 }
 
-static void copy_without_memory_changes_nothing(void **state)
+static void replace_without_memory(void **state, op_fn *op)
 {
     krbrepl__ancestry a = {0};
     unsigned long n;
@@ -498,11 +546,28 @@ static void copy_without_memory_changes_nothing(void **state)
         for (n = 0, more = 1; more; n++) {
             put_one(b.m, "one", "x", "");
             moves = (int)(store_pos(b.m).seq - store_pos(b.r).seq);
-            more = once(&b, b.r, one_copy, moves, forever, n);
+            more = once(&b, b.r, op, moves, forever, n);
+            if (store_pos(b.r).seq == store_pos(b.m).seq)
+                assert_int_equal(store_content(b.r).records, 2);
         }
     krbrepl__ancestry_free(&a);
     krbrepl__store_close(b.m);
     krbrepl__store_close(b.r);
+}
+
+static void copy_without_memory_changes_nothing(void **state)
+{
+    replace_without_memory(state, one_copy);
+}
+
+static void repair_without_memory_changes_nothing(void **state)
+{
+    replace_without_memory(state, one_repair);
+}
+
+static void merge_without_memory_changes_nothing(void **state)
+{
+    replace_without_memory(state, one_merge);
 }
 
 int main(void)
@@ -520,6 +585,8 @@ int main(void)
         T(local_entry_without_memory_touches_no_record),
         T(group_without_memory_is_not_applied_in_part),
         T(copy_without_memory_changes_nothing),
+        T(repair_without_memory_changes_nothing),
+        T(merge_without_memory_changes_nothing),
     };
 
     return cmocka_run_group_tests_name("store/nomem", tests, NULL, NULL);
