@@ -284,6 +284,7 @@ static int open_session(krbrepl__conn *c, const krbrepl__conn_cfg *cfg, krbrepl_
     sc.gone_ms = cfg->gone_ms;
     sc.window = cfg->window;
     sc.asks = cfg->asks;
+    sc.all = cfg->all;
     rc = krbrepl__sess_new(&c->sess, &sc, n->now);
     if (rc != 0) {
         chan->ops->free(chan);

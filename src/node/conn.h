@@ -56,6 +56,7 @@ typedef struct krbrepl__conn_cfg {
     const uint8_t *database_id;
     uint64_t handshake_ms, missing_ms, gone_ms, window;
     uint64_t asks; /* outbound: krbrepl__sess_cfg */
+    int all;       /* the same */
 } krbrepl__conn_cfg;
 
 /* Takes `fd` over in any case. The session's first bytes leave with the next turn. */

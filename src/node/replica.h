@@ -38,6 +38,7 @@ struct krbrepl__replica {
     unsigned fails;       /* in a row */
     int differs;          /* the content was found to differ from the master's: it is copied next */
     uint64_t differed_ms; /* when that was found last; 0: never */
+    int repaired;         /* the last copy for that was a repair, and nothing was proved equal since */
     unsigned unreachable; /* times in a row; not each has a line in the log */
 
     uint64_t upstream_seq;
