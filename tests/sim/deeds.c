@@ -343,7 +343,7 @@ static void drop_links_of(world *w, int m)
     int k;
 
     for (k = 0; k < MAX_LINKS; k++) {
-        if (!w->links[k].used || w->links[k].master != m)
+        if (!w->links[k].used || (w->links[k].master != m && w->links[k].site != m))
             continue;
         link_drop_end(w, &w->links[k], 0);
         link_drop_end(w, &w->links[k], 1);
@@ -356,8 +356,10 @@ static void crown(world *w, int heir)
     krbrepl_pos pos;
     int i, rc;
 
+    drop_links_of(w, heir);
     w->master = heir;
     w->kept = 0;
+    site_renew_prover(w, heir);
     for (i = 0; i < w->sites; i++)
         w->site[i].acked = 0;
     do {
@@ -373,20 +375,24 @@ static void demote(world *w, int i)
     drop_links_of(w, i);
     if (done_at(w, i, "demote", krbrepl__demote(w->site[i].store, "sim", NULL)))
         oracle_learn(w, i);
+    repairs_forget(&w->site[i]);
 }
 
 /* An operator hands the realm over to a replica, which may be behind: what only the old master and others
  * have beyond it is given up, and kept as evidence there. */
 void deed_failover(world *w)
 {
-    int heir = master_store(w) != NULL ? pick_heir(w) : -1;
+    int i, heir = master_store(w) != NULL ? pick_heir(w) : -1;
 
     if (heir < 0)
         return;
     site_heal(w, heir);
     drop_links_of(w, w->master);
     demote(w, w->master);
+    i = w->master;
     crown(w, heir);
+    if (w->site[i].store != NULL)
+        site_renew_prover(w, i);
     w->did[DID_FAILOVER]++;
     note(w, "failover to %d", heir);
 }
@@ -416,5 +422,7 @@ void deed_depose(world *w)
         return;
     demote(w, i);
     w->old = -1;
+    if (w->site[i].store != NULL)
+        site_renew_prover(w, i);
     note(w, "%d is told that it is no master any more", i);
 }

@@ -14,61 +14,42 @@
 
 static int authorize(void *ctx, const char *principal)
 {
-    const site *s = ctx;
+    const world *w = ((end *)ctx)->site->w;
     int i = principal[12] - '0';
 
-    if (strncmp(principal, "krbrepl/site", 12) != 0 || i < 0 || i >= s->w->sites ||
-        s->w->site[i].denied_until != 0)
+    if (strncmp(principal, "krbrepl/site", 12) != 0 || i < 0 || i >= w->sites ||
+        w->site[i].denied_until != 0)
         return 0;
     return KRBREPL_ALLOW_REPLICA;
 }
 
 static void hold(void *ctx, const char *principal, uint64_t seq)
 {
-    site *s = ctx;
+    site *s = ((end *)ctx)->site;
     int i = principal[12] - '0';
 
     s->hold[i] = seq;
     s->hold_noted[i] = 1;
 }
 
-/* The files of evidence are there for good once the store says so. */
-static int save_evidence(void *ctx, uint64_t from)
-{
-    end *x = (end *)((char *)ctx - offsetof(end, np));
-    int rc = x->save_evidence(ctx, from);
-
-    x->saved |= rc == 0;
-    return rc;
-}
-
-static int forked(void *ctx, uint64_t fork)
-{
-    end *x = (end *)((char *)ctx - offsetof(end, np));
-    int rc = x->forked(ctx, fork);
-
-    x->saved |= rc == 0;
-    return rc;
-}
-
 static int end_open(world *w, cable *l, int e)
 {
     site *self = &w->site[e == 0 ? l->master : l->site];
-    krbrepl__port_owner owner = {
-        .authorize = authorize, .hold = hold, .ctx = self, .check = on_check, .copied = on_copied};
+    krbrepl__port_owner owner = {.authorize = authorize, .hold = hold};
     krbrepl__sess_cfg cfg = {0};
     end *x = &l->at[e];
     int rc;
 
     memset(&l->at[e], 0, sizeof l->at[e]);
     krbrepl__buf_init(&l->at[e].in, 0);
+    x->site = self;
+    owner.ctx = x;
+    repairs_init(x, e == 0, &owner);
     krbrepl__port_init(&l->at[e].port, &l->at[e].np, self->store, &owner);
-    x->save_evidence = x->port.save_evidence;
-    x->forked = x->port.forked;
-    x->port.save_evidence = save_evidence;
-    x->port.forked = forked;
+    repairs_watch(x);
     cfg.master = e == 0;
     cfg.asks = e == 0 ? 0 : self->asks;
+    cfg.all = e == 1 && self->all;
     cfg.chan = plainchan_new(self->principal, w->lifetime_s);
     cfg.port = &l->at[e].port;
     cfg.log = &w->log;
@@ -163,6 +144,16 @@ static int is_fork(int err)
     return err == KRBREPL_ERR_AHEAD || err == KRBREPL_ERR_DIVERGED;
 }
 
+/* It was found to differ: the next session asks for a repair, and when that has not helped, for everything. */
+static void asks_anew(site *s, const krbrepl__sess_info *i)
+{
+    s->asks = KRBREPL_COPY_DIFFERS;
+    s->own_stale = 1;
+    s->all |= i->differs && s->repaired;
+    if (s->prover != NULL)
+        krbrepl__prover_reset(s->prover);
+}
+
 /* The content of a replica was found to be wrong: by itself, or by its master who told it. */
 static int is_damage(world *w, const cable *l, int e, const krbrepl__sess_info *i)
 {
@@ -171,7 +162,7 @@ static int is_damage(world *w, const cable *l, int e, const krbrepl__sess_info *
     if (!s->was_rotten || (i->err != KRBREPL_ERR_CORRUPT && i->err != KRBREPL_ERR_DIVERGED))
         return 0;
     if (e == 1)
-        s->asks = KRBREPL_COPY_DIFFERS;
+        asks_anew(s, i);
     return i->err == KRBREPL_ERR_CORRUPT || i->differs || i->by_peer || s->asks != 0;
 }
 
@@ -218,6 +209,8 @@ void link_drop_end(world *w, cable *l, int e)
     }
     krbrepl__sess_free(x->sess);
     x->sess = NULL;
+    krbrepl__ftree_unref(x->own);
+    x->own = NULL;
     y->eof = 1;
     krbrepl__buf_free(&x->in);
     if (y->sess == NULL)
@@ -375,6 +368,7 @@ void settle(world *w)
 
     for (k = 0; k < w->sites; k++)
         site_gone(w, k);
+    repairs_wake(w);
     for (k = 0; k < MAX_LINKS; k++) {
         if (!w->links[k].used)
             continue;

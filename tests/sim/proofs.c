@@ -7,7 +7,7 @@
 
 void on_check(void *ctx, uint64_t seq)
 {
-    site *s = ctx;
+    site *s = ((end *)ctx)->site;
     krbrepl_pos at;
 
     s->want = seq;
@@ -15,23 +15,15 @@ void on_check(void *ctx, uint64_t seq)
         krbrepl__prover_begin(s->prover, &at);
 }
 
-void on_copied(void *ctx)
-{
-    site *s = ctx;
-
-    krbrepl__prover_reset(s->prover);
-    s->rotten = 0;
-    s->asks = 0;
-}
-
 void found_damage(world *w, int i, const char *text)
 {
     site *s = &w->site[i];
     int k;
 
-    krbrepl__prover_reset(s->prover);
     if (s->asks != 0)
-        return;
+        return; /* it is known, and the tree is that of what was found */
+    krbrepl__prover_reset(s->prover);
+    s->own_stale = 1;
     note(w, "site %d: damage is found", i);
     w->did[DID_ROT_FOUND]++;
     s->asks = KRBREPL_COPY_DIFFERS;
@@ -119,6 +111,8 @@ void prove(world *w)
     rc = krbrepl__prover_work(s->prover, 1 + rng_below(&w->prove_rng, 40), &proof);
     if (rc == KRBREPL__PROVER_PROVED) {
         take(w, i, &proof);
+    } else if (rc == KRBREPL__PROVER_FROZEN) {
+        repairs_frozen(w, i, &proof);
     } else if (rc == KRBREPL_ERR_CORRUPT || rc == KRBREPL__PROVER_ALTERED) {
         const char *text = rc < 0 ? krbrepl__store_ei(s->store)->text : proof.text;
 

@@ -110,6 +110,8 @@ static int is_reported(world *w)
         rc = krbrepl__prover_work(p, 64, &proof);
         if (rc == KRBREPL_ERR_CORRUPT || rc == KRBREPL__PROVER_ALTERED)
             return 1;
+        if (rc == KRBREPL__PROVER_FROZEN)
+            repairs_frozen(w, w->master, &proof);
         if (rc < 0 || (rc == KRBREPL__PROVER_IDLE && asked))
             return 0;
     }

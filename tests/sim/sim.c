@@ -87,6 +87,13 @@ static void calm_down(world *w)
 const char *const deed_name[DID_LAST] = {
     [DID_COMMIT] = "commits",
     [DID_COPY] = "copies",
+    [DID_WHOLE] = "full copies begun",
+    [DID_RESUME] = "full copies gone on with",
+    [DID_REPAIR] = "repairs begun",
+    [DID_COPIED] = "full copies that went live",
+    [DID_REPAIRED] = "repairs that went live",
+    [DID_SHARE] = "of them with a tree that another had",
+    [DID_WAIT] = "copies that waited for a place",
     [DID_FORK] = "sessions with a copy after a fork",
     [DID_CRASH] = "crashes",
     [DID_DIE] = "deaths within a write",

@@ -112,15 +112,27 @@ int site_open(world *w, int i)
         return rc;
     }
     krbrepl__store_set_sys(w->site[i].store, &w->sys);
-    if (krbrepl__prover_new(&w->site[i].prover, w->site[i].store) != 0)
-        broken(w, "out of memory");
+    site_renew_prover(w, i);
     w->site[i].want = 0;
     w->site[i].sick = 0;
     return 0;
 }
 
+void site_renew_prover(world *w, int i)
+{
+    site *s = &w->site[i];
+
+    krbrepl__prover_free(s->prover);
+    if (krbrepl__prover_new(&s->prover, s->store) != 0)
+        broken(w, "out of memory");
+    else if (i != w->master && i != w->old)
+        krbrepl__prover_as_found(s->prover);
+    s->want = 0;
+}
+
 void site_close(world *w, int i)
 {
+    repairs_forget(&w->site[i]);
     krbrepl__prover_free(w->site[i].prover);
     w->site[i].prover = NULL;
     krbrepl__store_close(w->site[i].store);
@@ -397,6 +409,7 @@ int world_init(world *w, uint64_t seed, int trace)
     w->log = (krbrepl__log){on_log, w, KRBREPL_LOG_DEBUG};
     w->sites = 2 + (int)rng_below(&w->rng, MAX_SITES - 1);
     w->window = (uint64_t)4096 << rng_below(&w->rng, 9);
+    w->repairs_max = rng_chance(&w->rng, 1, 12) ? 0 : 1 + (int)rng_below(&w->rng, 4);
     w->lifetime_s = rng_chance(&w->rng, 1, 3) ? 10 + rng_below(&w->rng, 20) : 0;
     w->keys = 1 + (int)rng_below(&w->rng, 150);
     if (make_root(w) != 0) {

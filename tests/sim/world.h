@@ -30,6 +30,15 @@ typedef struct fact {
 
 /* ---- network --------------------------------------------------------------------------------- */
 
+/* A master's tree at one position, which several sessions may share. */
+typedef struct shot {
+    krbrepl__snap snap;
+    krbrepl__ftree *tree;
+    int refs;
+} shot;
+
+struct site;
+
 /* One end of a connection. */
 typedef struct end {
     krbrepl__sess *sess; /* NULL: gone */
@@ -41,10 +50,14 @@ typedef struct end {
     uint64_t stalled;   /* nothing is delivered before this time */
     uint64_t closed_at; /* when the session was seen closed; 0: not yet */
     int went;           /* replica: go was called */
-    /* Replica: what stands behind the port, and whether it has kept what a copy gives up. */
-    int (*save_evidence)(void *ctx, uint64_t from);
-    int (*forked)(void *ctx, uint64_t fork);
-    int saved;
+    struct site *site;
+    krbrepl__port real;  /* what stands behind the port */
+    int saved;           /* replica: what a copy gives up was written to evidence */
+    int mode;            /* of its copy */
+    int waiting;         /* to be told when it may ask once more */
+    int entered;         /* master: a copy has its place */
+    shot *shot;          /* master: what it compares with */
+    krbrepl__ftree *own; /* replica: its own tree */
 } end;
 
 typedef struct cable {
@@ -75,6 +88,10 @@ typedef struct site {
     krbrepl__prover *prover; /* lives as long as the store is open */
     uint64_t want;           /* the position whose root a session asks for; 0: none */
     krbrepl_pos given_up;    /* from here it may go back */
+    shot *shot;              /* master: the latest */
+    int own_stale;           /* replica: its tree was built before its content was found to be wrong */
+    int repaired;            /* its last copy was a repair */
+    int all;                 /* which has not helped: it asks for everything */
     int refused;             /* its master refused it for a fork; an operator looks at it */
     uint64_t asks;           /* what its next session asks for */
     /* Faults. */
@@ -96,6 +113,13 @@ typedef struct site {
 enum deed {
     DID_COMMIT,
     DID_COPY,
+    DID_WHOLE,
+    DID_RESUME,
+    DID_REPAIR,
+    DID_COPIED,
+    DID_REPAIRED,
+    DID_SHARE,
+    DID_WAIT,
     DID_FORK,
     DID_CRASH,
     DID_DIE,
@@ -141,6 +165,8 @@ typedef struct world {
     cable links[MAX_LINKS];
     uint64_t next_id;
     uint64_t window;
+    int repairs_max; /* copies and repairs of one master at the same time; 0: there are no repairs */
+    int wake;
     uint64_t lifetime_s;
     int calm; /* no more faults */
     int keys; /* how many different records there are */
@@ -164,6 +190,8 @@ void broken(world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))
 /* ---- world.c */
 int site_open(world *w, int i);
 void site_close(world *w, int i);
+/* Its digest tree is built anew, as that of what it is by now. */
+void site_renew_prover(world *w, int i);
 void site_crash(world *w, int i);
 void site_file(const world *w, int i, char out[192], const char *name);
 /* To be asked after everything that may have written to the store of a site: 1 when its process has died of
@@ -238,7 +266,13 @@ void found_damage(world *w, int i, const char *text);
  * a pass from scratch, and no comparison ever differs. */
 void prove(world *w);
 void on_check(void *ctx, uint64_t seq);
-void on_copied(void *ctx);
+
+/* ---- repairs.c */
+void repairs_init(end *x, int master, krbrepl__port_owner *owner);
+void repairs_watch(end *x);
+void repairs_wake(world *w);
+void repairs_frozen(world *w, int i, krbrepl__proof *p);
+void repairs_forget(site *s);
 
 /* ---- oracle.c */
 /* The root of the content that a master had at a position; NULL: there was none. */
