@@ -34,10 +34,11 @@ static int seek(void *ctx, const void *from, size_t len)
 static int next(void *ctx, krbrepl_bytes *ckey, const uint8_t **rdigest)
 {
     reader *r = ctx;
-    const memrec *rec = &r->m->live.at[r->at];
+    const memrec *rec;
 
     if (r->at == r->m->live.n)
         return 0;
+    rec = &r->m->live.at[r->at];
     mem_rdigest(r->m, rec, r->rdigest);
     ckey->data = rec->ckey.b;
     ckey->len = rec->ckey.len;
@@ -273,7 +274,8 @@ static void keep_wanted(memstore *m, krbrepl_bytes from, krbrepl_bytes to,
             m->removed++;
         }
     }
-    memmove(b->at + k, b->at + i, (b->n - i) * sizeof b->at[0]);
+    if (k != i)
+        memmove(b->at + k, b->at + i, (b->n - i) * sizeof b->at[0]);
     b->n -= i - k;
 }
 
