@@ -51,7 +51,8 @@ static int check_hello(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl_
     if (h->role == KRBREPL_ROLE_MASTER)
         return krbrepl__sess_end(s, KRBREPL_ERR_STATE,
                                  "the peer is a master itself; demote it before it follows this one");
-    if (h->epoch > local->known_epoch || h->pos.epoch > local->known_epoch)
+    if ((h->epoch > local->known_epoch || h->pos.epoch > local->known_epoch) &&
+        !KRBREPL__MUTANT(accept_lower_epoch))
         return krbrepl__sess_end(
             s, KRBREPL_ERR_FENCED,
             "the replica has followed a master of epoch %llu, this one is of epoch "

@@ -170,6 +170,8 @@ static int read_slice(krbrepl__sess *s)
 
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading records");
+    if (KRBREPL__MUTANT(forget_slice) && m->resume && m->records == 0)
+        krbrepl__buf_reset(&m->pend);
     count_slice(s);
     if (end) {
         m->copying = 0;
@@ -185,7 +187,7 @@ static int send_copy_end(krbrepl__sess *s)
     int rc;
 
     krbrepl__master_leave(s);
-    e.pos = m->end;
+    e.pos = KRBREPL__MUTANT(stale_position) ? m->begin : m->end;
     e.records = m->records;
     m->end_due = 0;
     m->pend_type = KRBREPL__FRAME_COMMITS;

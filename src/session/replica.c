@@ -100,7 +100,8 @@ static int check_epoch(krbrepl__sess *s, const krbrepl__welcome *w, const krbrep
 {
     int rc;
 
-    if (w->pos.epoch < local->known_epoch || w->epoch < local->known_epoch)
+    if ((w->pos.epoch < local->known_epoch || w->epoch < local->known_epoch) &&
+        !KRBREPL__MUTANT(accept_lower_epoch))
         return krbrepl__sess_end(
             s, KRBREPL_ERR_FENCED,
             "the master is of epoch %llu, but epoch %llu is known; follow the newer "

@@ -6,6 +6,7 @@
 #include "intake.h"
 #include "link.h"
 #include "msg.h"
+#include "mutant.h"
 #include "session.h"
 #include "walk.h"
 

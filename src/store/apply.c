@@ -63,7 +63,7 @@ int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t c
 
     if (c->seq > KRBREPL__SEQ_MAX || c->seq != pos->seq + 1)
         return malformed(s, c->seq, "is not the one after the last");
-    if (c->epoch < pos->epoch)
+    if (c->epoch < pos->epoch && !KRBREPL__MUTANT(accept_lower_epoch))
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FENCED,
                              "apply: commit %llu is of epoch %llu, this store is at epoch %llu already",
                              (unsigned long long)c->seq, (unsigned long long)c->epoch,
@@ -132,6 +132,16 @@ void krbrepl__follow_role(struct krbrepl__state *st)
         st->role = KRBREPL_ROLE_REPLICA;
 }
 
+/* A mistake for the simulator to find. */
+static int rows_again(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t)
+{
+    krbrepl__commit c;
+    int rc = krbrepl__commit_decode(encoded, &c);
+
+    return rc == 0 ? krbrepl__row_apply(s, w->txn, krbrepl__gen(s, w->st.live), &c, &w->st.records, t)
+                   : rc;
+}
+
 static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *commit, size_t n,
                      krbrepl__touched *t)
 {
@@ -143,6 +153,8 @@ static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *co
                              "apply: this store is a master; demote it before it follows another");
     for (i = 0; rc == 0 && i < n; i++)
         rc = apply_one(s, w, commit[i], t);
+    if (KRBREPL__MUTANT(out_of_order) && rc == 0 && n > 1)
+        rc = rows_again(s, w, commit[0], t);
     krbrepl__follow_role(&w->st);
     if (rc == 0)
         rc = krbrepl__trim(s, w, n < 1000 ? 64 * (unsigned)n : 64000);

@@ -34,7 +34,7 @@ int krbrepl__course_check(const krbrepl__course *c, const krbrepl__wtxn *w)
         return krbrepl__fail(KRBREPL__EI(c->s), KRBREPL_ERR_STATE,
                              "%s: this store is the master; demote it before it follows another",
                              c->what);
-    if (w->st.known_epoch > c->pos.epoch)
+    if (w->st.known_epoch > c->pos.epoch && !KRBREPL__MUTANT(accept_lower_epoch))
         return krbrepl__fail(KRBREPL__EI(c->s), KRBREPL_ERR_FENCED,
                              "%s: the master is at epoch %llu, and epoch %llu is known; follow the "
                              "master of that epoch",

@@ -28,6 +28,7 @@
 
 #include "errinfo.h"
 #include "mem.h"
+#include "mutant.h"
 #include "store.h"
 #include "storecalls.h"
 

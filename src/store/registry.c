@@ -88,7 +88,10 @@ static int mdb_env_at(const char *dir, const krbrepl__env_options *opt, uint64_t
     if (rc == 0)
         rc = mdb_env_set_mapsize(mdb, map_round(map));
     if (rc == 0)
-        rc = mdb_env_open(mdb, dir, MDB_NOTLS | opt->flags, opt->mode);
+        rc = mdb_env_open(mdb, dir,
+                          MDB_NOTLS | opt->flags |
+                              (KRBREPL__MUTANT(ack_before_durable) ? MDB_NOMETASYNC : 0u),
+                          opt->mode);
     if (rc != 0) {
         if (mdb != NULL)
             mdb_env_close(mdb);
