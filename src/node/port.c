@@ -201,12 +201,75 @@ static void over(krbrepl__node_port *np)
         np->owner.over(np->owner.ctx);
 }
 
-static int switch_repair(krbrepl__node_port *np, krbrepl_pos *out)
-{
-    int rc = krbrepl__repair_finish(np->repair, out);
+/* Before a repair goes live: what it changes is kept for a person to look at, then told to the owner. */
+enum { LISTING = 0, TELLING, FINISHING };
 
+#define TOLD_MAX 10000u
+
+/* The content was not what it should have been, and somebody may want to know in what. */
+static int is_listed(uint64_t reason)
+{
+    return reason == KRBREPL_COPY_DIFFERS || reason == KRBREPL_COPY_FAILED ||
+           reason == KRBREPL_COPY_FORK || reason == KRBREPL_COPY_UNVERIFIABLE;
+}
+
+static int tell_one(void *ctx, krbrepl_bytes ckey)
+{
+    const krbrepl__port_owner *o = ctx;
+
+    o->changed(o->ctx, ckey.data, ckey.len);
+    return 0;
+}
+
+static int tell(krbrepl__node_port *np)
+{
+    krbrepl__repair_sum sum;
+
+    if (np->owner.changed == NULL)
+        return 0;
+    krbrepl__repair_sum_get(np->repair, &sum);
+    if (sum.entries <= TOLD_MAX)
+        return krbrepl__repair_touched(np->repair, tell_one, &np->owner);
+    np->owner.changed(np->owner.ctx, NULL, 0);
+    return 0;
+}
+
+static int repair_step(krbrepl__node_port *np, krbrepl_pos *out)
+{
+    int rc = 0;
+
+    if (np->stage == LISTING) {
+        if (is_listed(np->reason))
+            rc = krbrepl__keylist_write(&np->list, np->store, np->repair, np->reason, np->owner.log);
+        np->stage += rc == 0;
+    }
+    if (np->stage == TELLING && rc == 0) {
+        rc = tell(np);
+        np->stage += rc == 0;
+    }
+    if (np->stage != FINISHING || rc != 0)
+        return rc;
+    rc = krbrepl__repair_finish(np->repair, out);
     if (rc != 1)
         np->repair = NULL; /* it was freed */
+    return rc;
+}
+
+static void forget_repair(krbrepl__node_port *np)
+{
+    krbrepl__repair_abort(np->repair);
+    np->repair = NULL;
+    krbrepl__keylist_free(np->list);
+    np->list = NULL;
+    np->stage = LISTING;
+}
+
+static int switch_repair(krbrepl__node_port *np, krbrepl_pos *out)
+{
+    int rc = repair_step(np, out);
+
+    if (rc != 1)
+        forget_repair(np);
     return rc;
 }
 
@@ -231,8 +294,7 @@ static void port_copy_abort(void *ctx)
 {
     krbrepl__node_port *np = ctx;
 
-    krbrepl__repair_abort(np->repair);
-    np->repair = NULL;
+    forget_repair(np);
     krbrepl__copy_abort(np->copy);
     np->copy = NULL;
     over(np);

@@ -2,6 +2,7 @@
 #ifndef KRBREPL__PORT_H
 #define KRBREPL__PORT_H
 
+#include "evidence.h"
 #include "session.h"
 #include "store.h"
 
@@ -27,6 +28,11 @@ typedef struct krbrepl__port_owner {
     /* A copy or a repair is over, after `copied` or without it: nobody looks at the own tree any more. NULL: nobody
      * wants to know. */
     void (*over)(void *ctx);
+    /* A repair that is about to go live makes another one of the record with this canonical key; `copied` follows
+     * when all were told, or `over` alone when it did not come to that. len 0: they are too many to be told, and
+     * whatever was known of the content is not known any more. NULL: nobody wants to know. */
+    void (*changed)(void *ctx, const void *ckey, size_t len);
+    const krbrepl__log *log; /* borrowed; may be NULL */
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */
@@ -35,6 +41,8 @@ typedef struct krbrepl__node_port {
     krbrepl__copy *copy;     /* the copy that is being built, or NULL */
     krbrepl__repair *repair; /* the same of a repair; never both */
     uint64_t reason;         /* of either */
+    krbrepl__keylist *list;  /* what the repair changes, being written down */
+    int stage;               /* of making it live (port.c) */
     krbrepl__port_owner owner;
 } krbrepl__node_port;
 
@@ -42,12 +50,5 @@ typedef struct krbrepl__node_port {
  * at a replica. A session that is freed leaves no copy behind, so there is nothing to release. */
 void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_store *store,
                         const krbrepl__port_owner *owner);
-
-/* ---- evidence.c ------------------------------------------------------------------------------ */
-
-/* Writes the store's own commits from seq `from` on, in the form in which they travel, to a new file in
- * evidence/, synced with its directory before this returns. What is there already is not written again.
- * 0 also when there are none. */
-int krbrepl__evidence_save(krbrepl_store *s, uint64_t from);
 
 #endif

@@ -35,14 +35,15 @@ void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p)
     if ((s->info.err != KRBREPL_ERR_AHEAD && s->info.err != KRBREPL_ERR_DIVERGED) ||
         (p->has & both) != both)
         return;
+    /* What there is too much of for one call is gone on with when the next session comes to the same. */
     rc = s->port->forked(s->port->ctx, common_seq(s, &p->pos, p->fork));
-    if (rc != 0)
+    if (rc < 0)
         krbrepl__logf(s->log, KRBREPL_LOG_ERROR, "session",
                       "the commits that only this replica has could not be written to evidence (%s)",
                       s->port->error_text(s->port->ctx));
 }
 
-/* Saves the commits that the copy gives up. What they are is found out here and not taken from the master's
+/* Saves the commits that the copy gives up; 1: there are more, call again. What they are is found out here and not taken from the master's
  * reason: a copy that was begun for a fork may be begun anew for another one. */
 int krbrepl__replica_save_given_up(krbrepl__sess *s)
 {
@@ -59,11 +60,11 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s)
     if (!explained && r->resolving && (rc = s->port->local(s->port->ctx, &local)) != 0)
         return krbrepl__sess_port_failed(s, rc, "reading the position");
     if (!explained && r->resolving && local.gives_up) {
-        krbrepl__logf(
-            s->log, KRBREPL_LOG_WARN, "session",
-            "the commits that only this replica has are given up, as was resolved; they are kept "
-            "as evidence");
         rc = s->port->forked(s->port->ctx, common_seq(s, &r->start.pos, r->fork));
+        if (rc == 0)
+            krbrepl__logf(s->log, KRBREPL_LOG_WARN, "session",
+                          "the commits that only this replica has are given up, as was resolved; they "
+                          "are kept as evidence");
         goto saved;
     }
     if (!explained && r->start.pos.seq < r->pos.seq)
@@ -72,7 +73,7 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s)
         return 0;
     rc = s->port->save_evidence(s->port->ctx, fork + 1);
 saved:
-    if (rc != 0)
+    if (rc < 0)
         return krbrepl__sess_port_failed(s, rc, "saving the commits that the master does not have");
-    return 0;
+    return rc;
 }

@@ -122,13 +122,14 @@ typedef struct krbrepl__port {
     /* 1: there is more to do, call again. */
     int (*copy_switch)(void *ctx, krbrepl_pos *out);
     void (*copy_abort)(void *ctx); /* also after own_tree alone */
-    /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
+    /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. 1: there are more, call
+     * again. */
     int (*save_evidence)(void *ctx, uint64_t from);
     /* The store is at `seq` now, and the digest root of its content there is asked for: the owner says
      * it by krbrepl__sess_proved, not from within this call. NULL: it cannot. */
     void (*check)(void *ctx, uint64_t seq);
     /* The master does not have the own commits after `fork`, or after a later one that was noted before:
-     * notes that, for an operator to resolve, and writes them to evidence. */
+     * notes that, for an operator to resolve, and writes them to evidence. 1: there are more, call again. */
     int (*forked)(void *ctx, uint64_t fork);
 } krbrepl__port;
 

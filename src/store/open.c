@@ -266,6 +266,11 @@ int krbrepl__store_forked(const krbrepl_store *s)
     return s->pid != getpid();
 }
 
+const krbrepl__sys *krbrepl__store_sys(const krbrepl_store *s)
+{
+    return s->sys;
+}
+
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys)
 {
     s->sys = sys;

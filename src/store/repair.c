@@ -102,6 +102,7 @@ const krbrepl_pos *krbrepl__repair_pos(const krbrepl__repair *r)
 void krbrepl__repair_sum_get(const krbrepl__repair *r, krbrepl__repair_sum *out)
 {
     *out = r->sum;
+    out->entries = r->entries;
 }
 
 void krbrepl__repair_abort(krbrepl__repair *r)

@@ -82,8 +82,23 @@ static krbrepl_bytes full_key_of(krbrepl__repair *r, const krbrepl__rtxn *rt, co
     return (krbrepl_bytes){k->mv_data, k->mv_size};
 }
 
-static int each_piece(krbrepl__repair *r, const krbrepl__rtxn *rt, MDB_cursor *cur,
-                      int (*fn)(void *ctx, krbrepl_bytes full_key, int put), void *ctx)
+typedef struct each {
+    int (*listed)(void *ctx, krbrepl_bytes full_key, int put);
+    int (*touched)(void *ctx, krbrepl_bytes ckey); /* NULL: the other one */
+    void *ctx;
+} each;
+
+static int pass_on(krbrepl__repair *r, const krbrepl__rtxn *rt, const MDB_val *k,
+                   const krbrepl__staged *e, const each *to)
+{
+    if (to->touched != NULL)
+        return to->touched(to->ctx, (krbrepl_bytes){k->mv_data, k->mv_size});
+    if (e->op != KRBREPL__STAGED_PUT && e->op != KRBREPL__STAGED_DELETE)
+        return 0;
+    return to->listed(to->ctx, full_key_of(r, rt, k, e), e->op == KRBREPL__STAGED_PUT);
+}
+
+static int each_piece(krbrepl__repair *r, const krbrepl__rtxn *rt, MDB_cursor *cur, const each *to)
 {
     krbrepl__staged e;
     unsigned n = 0;
@@ -92,8 +107,8 @@ static int each_piece(krbrepl__repair *r, const krbrepl__rtxn *rt, MDB_cursor *c
 
     for (; rc == 0 && at == 0 && n < EACH_MAX; n++, at = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
         remember(&r->at, &k);
-        if (is_ours(r, &v, &e) && (e.op == KRBREPL__STAGED_PUT || e.op == KRBREPL__STAGED_DELETE))
-            rc = fn(ctx, full_key_of(r, rt, &k, &e), e.op == KRBREPL__STAGED_PUT);
+        if (is_ours(r, &v, &e))
+            rc = pass_on(r, rt, &k, &e, to);
     }
     if (rc != 0)
         return rc;
@@ -102,8 +117,7 @@ static int each_piece(krbrepl__repair *r, const krbrepl__rtxn *rt, MDB_cursor *c
     return at == 0;
 }
 
-int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes full_key, int put),
-                         void *ctx)
+static int each_entry(krbrepl__repair *r, const each *to)
 {
     krbrepl__rtxn rt = {0};
     MDB_cursor *cur = NULL;
@@ -114,13 +128,28 @@ int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes 
     if (rc != 0)
         return rc;
     e = mdb_cursor_open(rt.txn, krbrepl__staging(r->s), &cur);
-    rc = e == 0 ? each_piece(r, &rt, cur, fn, ctx) : failed(r, e, "repair: listing");
+    rc = e == 0 ? each_piece(r, &rt, cur, to) : failed(r, e, "repair: listing");
     if (cur != NULL)
         mdb_cursor_close(cur);
     krbrepl__rtxn_end(r->s, &rt);
     if (rc != 1)
         r->at.len = 0;
     return rc;
+}
+
+int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes full_key, int put),
+                         void *ctx)
+{
+    const each to = {fn, NULL, ctx};
+
+    return each_entry(r, &to);
+}
+
+int krbrepl__repair_touched(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes ckey), void *ctx)
+{
+    const each to = {NULL, fn, ctx};
+
+    return each_entry(r, &to);
 }
 
 /* ---- what earlier attempts left ------------------------------------------------------------- */

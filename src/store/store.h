@@ -20,6 +20,7 @@ krbrepl_errinfo *krbrepl__store_ei(krbrepl_store *s);
 int krbrepl__store_forked(const krbrepl_store *s); /* not the process that opened it */
 /* Stands in for the wall clock and the randomness (simulation). Borrowed until close. */
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys);
+const krbrepl__sys *krbrepl__store_sys(const krbrepl_store *s);
 
 /* One node at a time: a flock on node.lock. LOCKED. */
 int krbrepl__store_node_lock(krbrepl_store *s);
@@ -145,7 +146,8 @@ const krbrepl_pos *krbrepl__repair_pos(const krbrepl__repair *r);
 /* What is to be changed, without what the commits of repair_apply change. */
 typedef struct krbrepl__repair_sum {
     uint64_t puts, deletes;
-    uint64_t bytes; /* of the records that are put */
+    uint64_t bytes;   /* of the records that are put */
+    uint64_t entries; /* all there is, with those */
 } krbrepl__repair_sum;
 void krbrepl__repair_sum_get(const krbrepl__repair *r, krbrepl__repair_sum *out);
 /* A bounded piece of it, in key order: full key, and whether it is put (1) or deleted (0). The full key of a long
@@ -153,6 +155,8 @@ void krbrepl__repair_sum_get(const krbrepl__repair *r, krbrepl__repair_sum *out)
  * other than 0 ends it. */
 int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes full_key, int put),
                          void *ctx);
+/* The same with everything: the canonical keys of all records that will be others. */
+int krbrepl__repair_touched(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes ckey), void *ctx);
 /* Makes the new content live, in one commit. 1: there is more to do, call again; otherwise `r` is freed. */
 int krbrepl__repair_finish(krbrepl__repair *r, krbrepl_pos *out);
 void krbrepl__repair_abort(krbrepl__repair *r); /* frees; what was received stays for the next one */
