@@ -1,12 +1,12 @@
 /* A session that a hostile peer feeds. Compiled twice: as a master (KRBREPL_FUZZ_MASTER) and as a replica.
  * The input is the network's bytes, the plain channel's name included; the first byte says in what pieces
- * they come. */
-#include <stdio.h>
+ * they come, and to which store. */
 #include <string.h>
 
 #include "fuzz.h"
 #include "memport.h"
 #include "plainchan.h"
+#include "stores.h"
 
 #ifdef KRBREPL_FUZZ_MASTER
 #define IS_MASTER 1
@@ -15,23 +15,6 @@
 #endif
 /* What a session may hold ready: the limit, one turn of work, and a few answers. */
 #define OUT_MOST (1u << 20)
-
-static void prepare(memstore *m)
-{
-    int i;
-    char key[16];
-
-    mem_init(m);
-    if (!IS_MASTER)
-        return;
-    mem_master(m, 7, 1);
-    for (i = 0; i < 30; i++) {
-        snprintf(key, sizeof key, "user%d", i % 7);
-        mem_commit(m, key, "0123456789", (size_t)(i % 11));
-    }
-    mem_promote(m, 2);
-    mem_trim(m, 10);
-}
 
 static void turn(krbrepl__sess *s, uint64_t now)
 {
@@ -50,14 +33,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     krbrepl__port port;
     uint64_t now = 1000;
     size_t piece, k;
+    int full;
     memstore m;
 
     if (n == 0)
         return 0;
-    piece = 1 + (size_t)p[0] * p[0];
+    full = (p[0] & FUZZ_FULL) != 0;
+    piece = p[0] & ~(FUZZ_FULL | FUZZ_NO_TREE);
+    piece = 1 + piece * piece;
+    if (IS_MASTER)
+        fuzz_master_store(&m, full);
+    else
+        fuzz_replica_store(&m, full);
+    m.no_tree = (p[0] & FUZZ_NO_TREE) != 0;
     p++;
     n--;
-    prepare(&m);
     before = m.local.pos;
     memport_init(&port, &m);
     cfg.master = IS_MASTER;
@@ -83,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     krbrepl__sess_free(s);
     /* Nobody writes into a master. */
     MUST(!IS_MASTER || krbrepl__pos_equal(&before, &m.local.pos));
-    MUST(!m.building);
+    MUST(!m.building && !m.entered && m.own == NULL);
     mem_free(&m);
     return 0;
 }
