@@ -297,6 +297,7 @@ struct dumping {
     struct cli c;
     const char *file;
     char *format;
+    bool old;
     struct mitglue_result r;
     uint64_t records;
 };
@@ -359,7 +360,7 @@ static int run_dump(struct dumping *d, const char *dir)
 
     if (d->format != NULL && !format_of(&d->c, d->format, &format))
         return PROG_USAGE;
-    rc = cli_open(&d->c, dir, KRBREPL_STORE_READONLY);
+    rc = cli_open(&d->c, dir, d->old ? KRBREPL_STORE_OLD : KRBREPL_STORE_READONLY);
     if (rc != PROG_OK)
         return rc;
     progress_start(d->c.quiet);
@@ -379,6 +380,10 @@ int cmd_dump(int argc, char **argv)
          .to = &d.format,
          .arg = "FORMAT",
          .help = "mit (default): for kdb5_util load; native: every table"},
+        {.name = "old",
+         .kind = OPT_FLAG,
+         .to = &d.old,
+         .help = "the content that a copy took the place of without an explanation"},
         CLI_OPTS(&d.c),
     };
     const struct opt_command cmd = {

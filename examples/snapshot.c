@@ -148,19 +148,32 @@ static void print_peer(const krbrepl_peer *p)
         printf("    last error: %s\n", krbrepl_strerror((int)p->last_err));
 }
 
-static void print_copies(const krbrepl_status *st)
+static uint64_t print_reasons(const char *label, const uint64_t *count)
 {
     uint64_t i, all = 0;
 
     for (i = 0; i < KRBREPL_COPY_REASONS; i++)
-        all += st->copies_by_reason[i];
+        all += count[i];
     if (all == 0)
-        return;
-    printf("  copies    %llu since then:", (ull)all);
+        return 0;
+    printf("%s%llu since then:", label, (ull)all);
     for (i = 0; i < KRBREPL_COPY_REASONS; i++)
-        if (st->copies_by_reason[i] != 0)
-            printf(" %llu %s", (ull)st->copies_by_reason[i], krbrepl_copy_reason_name(i));
-    printf("\n");
+        if (count[i] != 0)
+            printf(" %llu %s", (ull)count[i], krbrepl_copy_reason_name(i));
+    return all;
+}
+
+static void print_copies(const krbrepl_status *st)
+{
+    char size[TIMES_ROOM];
+
+    if (print_reasons("  copies    ", st->copies_by_reason) != 0)
+        printf("\n");
+    if (print_reasons("  repairs   ", st->repairs_by_reason) != 0)
+        printf("; %llu records, %s\n", (ull)st->repair_records, times_size(size, st->repair_bytes));
+    if ((st->flags & KRBREPL_STORE_OLD) != 0)
+        printf("  old       the content that was replaced without an explanation is kept: krbrepl dump "
+               "--old\n");
 }
 
 /* What is held for the slowest replica, and how long that can go on. */
@@ -245,14 +258,14 @@ static void json_peer(struct json *j, const krbrepl_peer *p)
 }
 
 /* Each reason that there is, by its name. */
-static void json_copies(struct json *j, const krbrepl_status *st)
+static void json_reasons(struct json *j, const char *name, const uint64_t *count)
 {
     uint64_t i;
 
-    json_open(j, "copies_by_reason", '{');
+    json_open(j, name, '{');
     for (i = 1; i < KRBREPL_COPY_REASONS; i++)
         if (strcmp(krbrepl_copy_reason_name(i), "unknown") != 0)
-            json_u64(j, krbrepl_copy_reason_name(i), st->copies_by_reason[i]);
+            json_u64(j, krbrepl_copy_reason_name(i), count[i]);
     json_close(j, '}');
 }
 
@@ -285,7 +298,10 @@ static void json_counters(struct json *j, const krbrepl_status *st)
     json_u64(j, "bytes_out", st->bytes_out);
     json_u64(j, "copies_in", st->copies_in);
     json_u64(j, "copies_out", st->copies_out);
-    json_copies(j, st);
+    json_reasons(j, "copies_by_reason", st->copies_by_reason);
+    json_reasons(j, "repairs_by_reason", st->repairs_by_reason);
+    json_u64(j, "repair_records", st->repair_records);
+    json_u64(j, "repair_bytes", st->repair_bytes);
     if (st->role == KRBREPL_ROLE_MASTER)
         json_headroom(j, st);
     json_u64(j, "refused", st->refused);
@@ -310,6 +326,7 @@ void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, co
     json_text(j, "state", krbrepl_state_name(st->state));
     json_bool(j, "nosync", (st->flags & KRBREPL_STORE_NOSYNC) != 0);
     json_bool(j, "gives_up", (st->flags & KRBREPL_STORE_GIVES_UP) != 0);
+    json_bool(j, "old", (st->flags & KRBREPL_STORE_OLD) != 0);
     json_hex(j, "database_id", st->database_id, 16);
     cli_json_pos(j, "position", &st->pos);
     json_u64(j, "known_epoch", st->known_epoch);

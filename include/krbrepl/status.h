@@ -20,7 +20,7 @@ enum krbrepl_state {
 };
 KRBREPL_API const char *krbrepl_state_name(uint64_t state);
 
-/* Why a full copy was made. */
+/* Why a full copy or a repair was made. */
 enum krbrepl_copy_reason {
     KRBREPL_COPY_NONE = 0,
     KRBREPL_COPY_EMPTY = 1,        /* the replica held nothing, and the journal begins later */
@@ -65,7 +65,7 @@ typedef struct krbrepl_status {
     uint8_t database_id[16];
     uint64_t role;  /* enum krbrepl_role */
     uint64_t state; /* enum krbrepl_state */
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP, KRBREPL_STORE_OLD */
     int64_t last_err;
     krbrepl_pos pos;
     uint64_t known_epoch;
@@ -82,7 +82,7 @@ typedef struct krbrepl_status {
     uint64_t commits_out;  /* counter */
     uint64_t bytes_in;     /* counter */
     uint64_t bytes_out;    /* counter */
-    uint64_t copies_in;    /* counter: full copies received */
+    uint64_t copies_in;    /* counter: full copies and repairs received */
     uint64_t copies_out;   /* counter */
     uint64_t refused;      /* counter: connections refused, for any reason */
     uint64_t unauth;       /* gauge: connections that have not authenticated yet */
@@ -96,7 +96,7 @@ typedef struct krbrepl_status {
     int64_t proved_us;
     uint64_t proofs;  /* counter: comparisons that came out equal */
     uint64_t differs; /* counter: comparisons that did not, and records altered outside of a commit */
-    /* counters: full copies begun, by enum krbrepl_copy_reason */
+    /* counters: full copies and repairs begun, by enum krbrepl_copy_reason */
     uint64_t copies_by_reason[KRBREPL_COPY_REASONS];
     /* Master: how far the replicas that it remembers hold its journal back (krbrepl_slot_each). */
     uint64_t slots;            /* gauge: replicas that are remembered */
@@ -106,6 +106,10 @@ typedef struct krbrepl_status {
     uint64_t held_bytes;       /* gauge: their length; in proportion where the journal begins earlier */
     uint64_t hard_cap;         /* length of the journal up to which it is held back */
     uint64_t headroom_commits; /* gauge: commits of the present mean length until then */
+    /* Of the copies, those that were repairs, in which only what differs travels, and have gone live. */
+    uint64_t repairs_by_reason[KRBREPL_COPY_REASONS]; /* counters */
+    uint64_t repair_records; /* counter: records put and deleted; on a master: sent */
+    uint64_t repair_bytes;   /* counter: what they took on the wire, in both directions */
 } krbrepl_status;
 
 /* Answer 0 to go on. `peer` is borrowed until it returns. */

@@ -55,6 +55,10 @@ KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_optio
 #define KRBREPL_STORE_NOSYNC 2u   /* commits are not durable: a power cut can ruin the store */
 /* Only in what is told about a store: krbrepl_resolve said that its own commits may be given up. */
 #define KRBREPL_STORE_GIVES_UP 4u
+/* When opening: read-only, and views show the content that a copy took the place of although nothing told how it came
+ * about (KRBREPL_COPY_UNVERIFIABLE), at its own position. It is kept until the next load, full copy or large repair;
+ * NOTFOUND when there is none. In krbrepl_store_info and krbrepl_status: there is one. */
+#define KRBREPL_STORE_OLD 8u
 
 typedef struct krbrepl_store_options {
     size_t size;
@@ -87,7 +91,7 @@ typedef struct krbrepl_store_info {
     uint64_t journal_last;
     uint64_t journal_bytes;
     uint64_t format;
-    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP */
+    uint64_t flags; /* KRBREPL_STORE_NOSYNC, KRBREPL_STORE_GIVES_UP, KRBREPL_STORE_OLD */
     uint64_t retention_entries, retention_bytes, retention_seconds, retention_hard_cap;
     uint64_t retention_slot_seconds;
 } krbrepl_store_info;

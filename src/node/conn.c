@@ -105,6 +105,20 @@ static void hand_out(krbrepl__conn *c)
 
 /* ---- what changed --------------------------------------------------------------------------- */
 
+/* A copy is complete; what a repair was is known only then, for it may have become a full copy. */
+static void count_done(krbrepl__conn *c, const krbrepl__sess_info *i)
+{
+    const krbrepl__repair_sum *sum = &c->store_port.sum;
+    krbrepl__counters *t = &c->n->count;
+
+    c->seen.done = i->copies;
+    if (!i->repair)
+        return;
+    t->repairs_by_reason[i->copy_reason < KRBREPL_COPY_REASONS ? i->copy_reason : 0]++;
+    t->repair_records += c->inbound ? i->copy_records : sum->puts + sum->deletes;
+    t->repair_bytes += i->copy_bytes;
+}
+
 static void count(krbrepl__conn *c, const krbrepl__sess_info *i)
 {
     krbrepl__counters *t = &c->n->count;
@@ -118,7 +132,9 @@ static void count(krbrepl__conn *c, const krbrepl__sess_info *i)
         t->copies_by_reason[i->copy_reason < KRBREPL_COPY_REASONS ? i->copy_reason : 0] +=
             i->copies - c->seen.copies;
     }
-    c->seen = (krbrepl__conn_seen){i->commits, i->bytes_in, i->bytes_out, i->copies};
+    if (i->copy_done && c->seen.done != i->copies)
+        count_done(c, i);
+    c->seen = (krbrepl__conn_seen){i->commits, i->bytes_in, i->bytes_out, i->copies, c->seen.done};
 }
 
 static void begin_end(krbrepl__conn *c)
@@ -250,7 +266,7 @@ static void on_log(void *ctx, int level, const char *area, const char *msg, size
 
 static void set_port(krbrepl__conn *c)
 {
-    krbrepl__port_owner owner = {.ctx = c, .check = on_check, .copied = on_copied};
+    krbrepl__port_owner owner = {.ctx = c, .check = on_check, .copied = on_copied, .log = &c->log};
 
     if (c->inbound)
         owner = (krbrepl__port_owner){.authorize = on_authorize, .hold = on_hold, .ctx = c};

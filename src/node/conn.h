@@ -14,6 +14,7 @@ typedef struct krbrepl__waiter {
 /* What was counted already. */
 typedef struct krbrepl__conn_seen {
     uint64_t commits, bytes_in, bytes_out, copies;
+    uint64_t done; /* of these, the last one that was counted as complete */
 } krbrepl__conn_seen;
 
 struct krbrepl__conn {

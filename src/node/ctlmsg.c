@@ -7,6 +7,7 @@
 /* The fields in the order in which they travel: all are 64 bits wide. Only ever append. */
 #define S(f) offsetof(krbrepl_status, f)
 #define R(reason) S(copies_by_reason) + (reason) * sizeof(uint64_t)
+#define M(reason) S(repairs_by_reason) + (reason) * sizeof(uint64_t)
 static const size_t status_fields[] = {
     S(role),
     S(state),
@@ -61,7 +62,26 @@ static const size_t status_fields[] = {
     S(proved_us),
     S(proofs),
     S(differs),
+    M(0),
+    M(1),
+    M(2),
+    M(3),
+    M(4),
+    M(5),
+    M(6),
+    M(7),
+    M(8),
+    M(9),
+    M(10),
+    M(11),
+    M(12),
+    M(13),
+    M(14),
+    M(15),
+    S(repair_records),
+    S(repair_bytes),
 };
+#undef M
 #undef R
 #undef S
 #define P(f) offsetof(krbrepl_peer, f)

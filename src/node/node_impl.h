@@ -43,6 +43,8 @@ typedef struct krbrepl__counters {
     uint64_t copies_in, copies_out;
     uint64_t refused;
     uint64_t copies_by_reason[KRBREPL_COPY_REASONS];
+    uint64_t repairs_by_reason[KRBREPL_COPY_REASONS];
+    uint64_t repair_records, repair_bytes;
 } krbrepl__counters;
 
 struct krbrepl_node {

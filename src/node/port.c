@@ -249,6 +249,7 @@ static int repair_step(krbrepl__node_port *np, krbrepl_pos *out)
     }
     if (np->stage != FINISHING || rc != 0)
         return rc;
+    krbrepl__repair_sum_get(np->repair, &np->sum);
     rc = krbrepl__repair_finish(np->repair, out);
     if (rc != 1)
         np->repair = NULL; /* it was freed */

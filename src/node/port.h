@@ -43,6 +43,7 @@ typedef struct krbrepl__node_port {
     uint64_t reason;         /* of either */
     krbrepl__keylist *list;  /* what the repair changes, being written down */
     int stage;               /* of making it live (port.c) */
+    krbrepl__repair_sum sum; /* of the last one */
     krbrepl__port_owner owner;
 } krbrepl__node_port;
 

@@ -226,6 +226,9 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
     s->proofs = n->proof.proofs;
     s->differs = n->proof.differs;
     memcpy(s->copies_by_reason, n->count.copies_by_reason, sizeof s->copies_by_reason);
+    memcpy(s->repairs_by_reason, n->count.repairs_by_reason, sizeof s->repairs_by_reason);
+    s->repair_records = n->count.repair_records;
+    s->repair_bytes = n->count.repair_bytes;
     s->started_us = n->started_us;
     if (!n->running)
         return 0;

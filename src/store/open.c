@@ -12,6 +12,8 @@
 
 #include <krbrepl/version.h>
 
+#include "old.h"
+
 const char *const krbrepl__dbi_name[KRBREPL__NDBI] = {
     "meta", "journal", "chains", "records.a", "records.b", "staging", "replicas",
 };
@@ -163,12 +165,23 @@ void krbrepl__mode_like_data(int dirfd, const char *name)
 
 static int options_check(const krbrepl_store_options *opt, krbrepl_errinfo *ei)
 {
-    const uint64_t known = KRBREPL_STORE_READONLY | KRBREPL_STORE_NOSYNC;
+    const uint64_t known = KRBREPL_STORE_READONLY | KRBREPL_STORE_NOSYNC | KRBREPL_STORE_OLD;
 
     if ((opt->flags & ~known) == 0 && opt->max_readers <= 1u << 20)
         return 0;
     return krbrepl__fail(ei, KRBREPL_ERR_INVALID,
                          "store: unknown flag, or more than 1,048,576 readers");
+}
+
+/* Whoever asks for the old content is told at once that there is none. */
+static int old_there(krbrepl_store *s, const krbrepl__rtxn *r)
+{
+    krbrepl__old old;
+    int rc = (s->flags & KRBREPL_STORE_OLD) != 0 ? krbrepl__old_get(s, r->txn, &r->st, &old) : 0;
+
+    return rc == KRBREPL_ERR_NOTFOUND
+               ? krbrepl__fail(KRBREPL__EI(s), rc, "store: no old content is kept in it")
+               : rc;
 }
 
 static int handle_attach(krbrepl_store *s, krbrepl_errinfo *ei)
@@ -192,9 +205,11 @@ static int handle_attach(krbrepl_store *s, krbrepl_errinfo *ei)
         return rc;
     krbrepl__mode_like_data(s->dirfd, "lock.mdb");
     rc = krbrepl__rtxn_begin(s, &r);
-    if (rc == 0)
+    if (rc == 0) {
+        rc = old_there(s, &r);
         krbrepl__rtxn_end(s, &r);
-    else if (ei != NULL)
+    }
+    if (rc != 0 && ei != NULL)
         *ei = s->ei;
     return rc;
 }
@@ -211,6 +226,8 @@ int krbrepl__store_open(krbrepl_store **out, const char *dir, const krbrepl_stor
     if (rc != 0)
         return rc;
     s->flags = opt->flags;
+    if ((s->flags & KRBREPL_STORE_OLD) != 0)
+        s->flags |= KRBREPL_STORE_READONLY;
     s->map_size = opt->map_size;
     s->max_readers = opt->max_readers;
     rc = handle_attach(s, ei);
@@ -290,10 +307,12 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
 {
     krbrepl_retention keep;
     krbrepl__rtxn r;
-    int gives_up = 0, rc = krbrepl__rtxn_begin(s, &r);
+    krbrepl__old old;
+    int gives_up = 0, has_old = 0, rc = krbrepl__rtxn_begin(s, &r);
 
     if (rc != 0)
         return rc;
+    has_old = krbrepl__old_get(s, r.txn, &r.st, &old) == 0;
     rc = krbrepl__meta_retention(s, r.txn, &keep);
     if (rc == 0)
         gives_up = krbrepl__gives_up(s, r.txn, &r.st.pos);
@@ -314,6 +333,8 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
     out->flags = s->flags & KRBREPL_STORE_NOSYNC;
     if (gives_up)
         out->flags |= KRBREPL_STORE_GIVES_UP;
+    if (has_old)
+        out->flags |= KRBREPL_STORE_OLD;
     out->retention_entries = keep.entries;
     out->retention_bytes = keep.bytes;
     out->retention_seconds = keep.seconds;

@@ -3,9 +3,28 @@
 
 #include <string.h>
 
+#include "old.h"
+
 krbrepl_store *krbrepl__view_store(const krbrepl_view *v)
 {
     return v->s;
+}
+
+/* The view is one of what was live before. */
+static int turn_to_old(krbrepl_view *v)
+{
+    krbrepl__old old;
+    int rc = krbrepl__old_get(v->s, v->r.txn, &v->r.st, &old);
+
+    if (rc != 0)
+        return rc == KRBREPL_ERR_NOTFOUND
+                   ? krbrepl__fail(KRBREPL__EI(v->s), rc,
+                                   "view: no old content is kept; open the store without that flag")
+                   : rc;
+    v->r.st.live = !v->r.st.live;
+    v->r.st.pos = old.pos;
+    v->r.st.records = old.records;
+    return 0;
 }
 
 int krbrepl__view_open(krbrepl_store *s, krbrepl_view **out)
@@ -18,10 +37,14 @@ int krbrepl__view_open(krbrepl_store *s, krbrepl_view **out)
         return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
     v->s = s;
     rc = krbrepl__rtxn_begin(s, &v->r);
-    if (rc == 0)
+    if (rc == 0 && (s->flags & KRBREPL_STORE_OLD) != 0)
+        rc = turn_to_old(v);
+    if (rc == 0) {
         *out = v;
-    else
+    } else {
+        krbrepl__rtxn_end(s, &v->r);
         krbrepl__free(v, sizeof *v);
+    }
     return rc;
 }
 
