@@ -8,9 +8,11 @@
 
 #include "commit.h"
 #include "frame.h"
+#include "ftree.h"
 #include "msg.h"
 #include "pos.h"
 #include "sha.h"
+#include "walkmsg.h"
 
 typedef struct vector {
     char name[32];
@@ -124,7 +126,10 @@ static void put_message(krbrepl__buf *b, unsigned type, const void *msg)
     krbrepl__buf_free(&body);
 }
 
-static void put_hello_that(krbrepl__buf *b, uint64_t asks)
+#define FULL_KEY "principal\0a@EXAMPLE.ORG" /* short enough to be canonical too */
+#define FULL_KEY_LEN 23u
+
+static void put_hello_that(krbrepl__buf *b, uint64_t asks, int partial)
 {
     krbrepl__hello h;
 
@@ -132,6 +137,13 @@ static void put_hello_that(krbrepl__buf *b, uint64_t asks)
     h.asks = asks;
     if (asks != 0)
         h.has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
+    if (partial) {
+        h.features = KRBREPL__FEATURE_CHECK | KRBREPL__FEATURE_REPAIR;
+        h.has |= KRBREPL__HAS(KRBREPL__TAG_PARTIAL);
+        position(2, &h.partial.pos);
+        h.partial.after.len = FULL_KEY_LEN;
+        memcpy(h.partial.after.b, FULL_KEY, FULL_KEY_LEN);
+    }
     h.version = KRBREPL__PROTOCOL;
     memset(h.database_id, 0xd0, 16);
     snprintf(h.name, sizeof h.name, "kdc2");
@@ -147,12 +159,17 @@ static void put_hello_that(krbrepl__buf *b, uint64_t asks)
 
 static void put_hello(krbrepl__buf *b)
 {
-    put_hello_that(b, 0);
+    put_hello_that(b, 0, 0);
 }
 
 static void put_hello_asks(krbrepl__buf *b)
 {
-    put_hello_that(b, KRBREPL_COPY_FAILED);
+    put_hello_that(b, KRBREPL_COPY_FAILED, 0);
+}
+
+static void put_hello_partial(krbrepl__buf *b)
+{
+    put_hello_that(b, 0, 1);
 }
 
 static void put_welcome(krbrepl__buf *b)
@@ -195,27 +212,153 @@ static void put_commits(krbrepl__buf *b)
     krbrepl__buf_free(&commit);
 }
 
-static void put_copy(krbrepl__buf *b)
+static void start_of_copy(krbrepl__copy_start *c)
 {
-    krbrepl__copy_start c;
-    krbrepl__copy_end e;
+    memset(c, 0, sizeof *c);
+    position(2, &c->pos);
+    c->reason = KRBREPL_COPY_BEHIND;
+    c->cumulative = 2;
+    c->records = 1;
+}
+
+static void put_slice(krbrepl__buf *b)
+{
     krbrepl__buf body;
 
-    memset(&c, 0, sizeof c);
-    memset(&e, 0, sizeof e);
-    position(2, &c.pos);
-    c.reason = KRBREPL_COPY_BEHIND;
-    c.cumulative = 2;
-    c.records = 1;
-    put_message(b, KRBREPL__FRAME_COPY_BEGIN, &c);
     krbrepl__buf_init(&body, 0);
-    krbrepl__buf_vec32(&body, "principal\0a@EXAMPLE.ORG", 23);
+    krbrepl__buf_vec32(&body, FULL_KEY, FULL_KEY_LEN);
     krbrepl__buf_vec32(&body, "secret", 6);
     put_frame(b, KRBREPL__FRAME_COPY_SLICE, &body);
     krbrepl__buf_free(&body);
-    e.pos = c.pos;
+}
+
+static void put_end(krbrepl__buf *b)
+{
+    krbrepl__copy_end e;
+
+    memset(&e, 0, sizeof e);
+    position(2, &e.pos);
     e.records = 1;
     put_message(b, KRBREPL__FRAME_COPY_END, &e);
+}
+
+static void put_copy(krbrepl__buf *b)
+{
+    krbrepl__copy_start c;
+
+    start_of_copy(&c);
+    put_message(b, KRBREPL__FRAME_COPY_BEGIN, &c);
+    put_slice(b);
+    put_end(b);
+}
+
+static void put_copy_resumed(krbrepl__buf *b)
+{
+    krbrepl__copy_start c;
+
+    start_of_copy(&c);
+    c.has = KRBREPL__HAS(KRBREPL__TAG_AFTER);
+    c.after.len = FULL_KEY_LEN;
+    memcpy(c.after.b, FULL_KEY, FULL_KEY_LEN);
+    put_message(b, KRBREPL__FRAME_COPY_BEGIN, &c);
+}
+
+/* ---- a repair -------------------------------------------------------------------------------- */
+
+#define WALK 1u
+
+static void put_salted(krbrepl__buf *b, int byte, size_t len)
+{
+    krbrepl__sha *h = krbrepl__sha_new();
+    uint8_t salt[16], digest[32], out[KRBREPL__SALTED];
+
+    assert_non_null(h);
+    memset(salt, 0x5a, sizeof salt);
+    memset(digest, byte, sizeof digest);
+    assert_int_equal(krbrepl__salted(h, salt, digest, len, out), 0);
+    krbrepl__buf_bytes(b, out, sizeof out);
+    krbrepl__sha_free(h);
+}
+
+static void put_salted_node(krbrepl__buf *b)
+{
+    put_salted(b, 0xd7, 32);
+}
+
+static void put_salted_record(krbrepl__buf *b)
+{
+    put_salted(b, 0xe3, 16);
+}
+
+static void put_walk(krbrepl__buf *b, unsigned type, krbrepl__buf *body)
+{
+    put_frame(b, type, body);
+    krbrepl__buf_reset(body);
+}
+
+static void begin_tree(krbrepl__buf *body, unsigned kind)
+{
+    krbrepl__buf_u8(body, kind);
+    krbrepl__buf_u8(body, 1);
+}
+
+static void put_leaves(krbrepl__buf *b, krbrepl__buf *body)
+{
+    static const char digests[] = "rec 2100rec 2101";
+    krbrepl__tree_part p = {.leaf = 21,
+                            .from = {"principal\0Z", 11},
+                            .to = {"principal\0b@EXAMPLE.ORG", 23},
+                            .digests = {digests, 16}};
+
+    krbrepl__ask_begin(body, KRBREPL__ASK_LEAVES, WALK, 0);
+    krbrepl__buf_u32(body, 21);
+    put_walk(b, KRBREPL__FRAME_ASK, body);
+    begin_tree(body, KRBREPL__TREE_LEAVES);
+    krbrepl__tree_put_part(body, &p);
+    put_walk(b, KRBREPL__FRAME_TREE, body);
+}
+
+static void put_nodes(krbrepl__buf *b, krbrepl__buf *body)
+{
+    krbrepl__tree_node n = {20, {"leaf  20leaf  21", 16}};
+
+    begin_tree(body, KRBREPL__TREE_START);
+    krbrepl__buf_u8(body, 1);
+    krbrepl__buf_bytes(body, "node 1 0node 1 1node 1 2", 24);
+    put_walk(b, KRBREPL__FRAME_TREE, body);
+    krbrepl__ask_begin(body, KRBREPL__ASK_NODES, WALK, 1);
+    krbrepl__buf_u32(body, 1);
+    put_walk(b, KRBREPL__FRAME_ASK, body);
+    begin_tree(body, KRBREPL__TREE_NODES);
+    krbrepl__tree_put_node(body, &n);
+    put_walk(b, KRBREPL__FRAME_TREE, body);
+}
+
+static void put_repair(krbrepl__buf *b)
+{
+    krbrepl__copy_start c;
+    krbrepl__buf body;
+
+    krbrepl__buf_init(&body, 0);
+    start_of_copy(&c);
+    c.reason = KRBREPL_COPY_DIFFERS;
+    c.records = 5000;
+    c.has = KRBREPL__HAS(KRBREPL__TAG_LEVELS) | KRBREPL__HAS(KRBREPL__TAG_SALT);
+    c.levels = 3;
+    memset(c.salt, 0x5a, sizeof c.salt);
+    put_message(b, KRBREPL__FRAME_COPY_BEGIN, &c);
+    put_nodes(b, &body);
+    put_leaves(b, &body);
+    krbrepl__ask_begin(&body, KRBREPL__ASK_RECORDS, WALK, 0);
+    krbrepl__ask_put_records(&body, 21, (const uint8_t *)"rec 2100", 1);
+    put_walk(b, KRBREPL__FRAME_ASK, &body);
+    put_slice(b);
+    begin_tree(&body, KRBREPL__TREE_RECORDS);
+    put_walk(b, KRBREPL__FRAME_TREE, &body);
+    krbrepl__ask_begin(&body, KRBREPL__ASK_DONE, WALK, 0);
+    put_walk(b, KRBREPL__FRAME_ASK, &body);
+    put_end(b);
+    krbrepl__buf_free(&body);
 }
 
 static void put_ack(krbrepl__buf *b)
@@ -250,6 +393,8 @@ static void put_check(krbrepl__buf *b)
     put_message(b, KRBREPL__FRAME_CHECK, &c);
     c.has = KRBREPL__HAS(KRBREPL__TAG_ROOT);
     memset(c.root, 0xd7, sizeof c.root);
+    put_message(b, KRBREPL__FRAME_CHECK, &c);
+    memset(&c, 0, sizeof c);
     put_message(b, KRBREPL__FRAME_CHECK, &c);
 }
 
@@ -325,6 +470,11 @@ static const struct {
     {"refuse-fork", put_refuse_fork},
     {"commits", put_commits},
     {"copy", put_copy},
+    {"hello-partial", put_hello_partial},
+    {"copy-resumed", put_copy_resumed},
+    {"salted-node", put_salted_node},
+    {"salted-record", put_salted_record},
+    {"repair", put_repair},
     {"ack", put_ack},
     {"ping-pong", put_ping},
     {"check", put_check},
@@ -406,6 +556,56 @@ static void every_vector_of_the_document_is_what_this_code_writes(void **state)
     krbrepl__buf_free(&b);
 }
 
+static void ask_again(krbrepl_bytes bytes, krbrepl__buf *out)
+{
+    krbrepl_bytes digests;
+    krbrepl__ask a;
+    uint32_t i;
+
+    assert_int_equal(krbrepl__ask_open(bytes, &a), 0);
+    krbrepl__ask_begin(out, a.kind, a.walk, a.level);
+    if (a.kind == KRBREPL__ASK_RECORDS)
+        while (krbrepl__ask_records(&a, &i, &digests) == 1)
+            krbrepl__ask_put_records(out, i, digests.data, digests.len / KRBREPL__WALK_DIGEST);
+    else
+        while (krbrepl__ask_index(&a, &i) == 1)
+            krbrepl__buf_u32(out, i);
+    assert_int_equal(a.rd.left, 0);
+}
+
+static void tree_again(krbrepl_bytes bytes, krbrepl__buf *out)
+{
+    krbrepl__tree_node node;
+    krbrepl__tree_part part;
+    krbrepl__tree t;
+
+    assert_int_equal(krbrepl__tree_open(bytes, &t), 0);
+    begin_tree(out, t.kind);
+    if (t.kind == KRBREPL__TREE_START) {
+        krbrepl__buf_u8(out, t.level);
+        krbrepl__buf_bytes(out, t.rd.p, t.rd.left);
+    } else if (t.kind == KRBREPL__TREE_NODES) {
+        while (krbrepl__tree_node_next(&t, &node) == 1)
+            krbrepl__tree_put_node(out, &node);
+    } else {
+        while (krbrepl__tree_part_next(&t, &part) == 1)
+            krbrepl__tree_put_part(out, &part);
+    }
+}
+
+static void walk_again(const krbrepl__frame *f, krbrepl__buf *out)
+{
+    krbrepl__buf body;
+
+    krbrepl__buf_init(&body, 0);
+    if (f->type == KRBREPL__FRAME_ASK)
+        ask_again(f->body, &body);
+    else
+        tree_again(f->body, &body);
+    put_frame(out, f->type, &body);
+    krbrepl__buf_free(&body);
+}
+
 /* Every frame of a vector is taken apart and made again. */
 static void check_frames(krbrepl__buf *b)
 {
@@ -428,6 +628,8 @@ static void check_frames(krbrepl__buf *b)
         krbrepl__buf_reset(&again);
         if (f.type == KRBREPL__FRAME_COMMITS || f.type == KRBREPL__FRAME_COPY_SLICE) {
             krbrepl__frame_put(&again, f.type, f.flags, f.body.data, f.body.len);
+        } else if (f.type == KRBREPL__FRAME_ASK || f.type == KRBREPL__FRAME_TREE) {
+            walk_again(&f, &again);
         } else {
             assert_int_equal(krbrepl__msg_get(f.body, f.type, &m, &tag), 0);
             put_message(&again, f.type, &m);
@@ -458,7 +660,8 @@ static void every_vector_is_read_back_to_the_same_values(void **state)
             assert_int_equal(krbrepl__commit_decode((krbrepl_bytes){b.data, b.len}, &c), 0);
             krbrepl__commit_put(&again, &c);
             assert_same(known[i].name, &b, &again);
-        } else if (strncmp(known[i].name, "chain-", 6) != 0) {
+        } else if (strncmp(known[i].name, "chain-", 6) != 0 &&
+                   strncmp(known[i].name, "salted-", 7) != 0) {
             check_frames(&b);
         }
     }
