@@ -216,7 +216,12 @@ int krbrepl__empty_other(krbrepl_store *s);
  * directory. A hint, never the truth. */
 #define KRBREPL__WAKE_SOCKET "wake.sock"
 #define KRBREPL__NODE_SOCKET "node.sock"
-/* Sends the hint; quietly nothing when no node runs. Done by every commit. */
+/* The first byte of a hint. */
+#define KRBREPL__HINT_GREW 'w' /* there is a commit */
+#define KRBREPL__HINT_DAMAGE \
+    'd' /* somebody read a record that does not match its checksum; its canonical key follows */
+/* Send it; quietly nothing when no node runs. Done by every commit, and by every read that fails so. */
 void krbrepl__store_wake_node(krbrepl_store *s);
+void krbrepl__store_found_damage(krbrepl_store *s, krbrepl_bytes ckey);
 
 #endif

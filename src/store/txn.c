@@ -178,6 +178,8 @@ int krbrepl__txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbre
         rc = krbrepl__row_get(t->s, t->w.txn, krbrepl__gen(t->s, t->w.st.live), &k, &row);
     if (rc == KRBREPL_ERR_NOTFOUND)
         krbrepl__fail_plain(KRBREPL__EI(t->s), rc);
+    if (rc == KRBREPL_ERR_CORRUPT)
+        krbrepl__store_found_damage(t->s, (krbrepl_bytes){k.ck.b, k.ck.len});
     if (rc == 0)
         *value = row.value;
     return rc;

@@ -74,6 +74,8 @@ int krbrepl__view_get(krbrepl_view *v, const char *table, krbrepl_bytes key, krb
         rc = krbrepl__row_get(v->s, v->r.txn, krbrepl__gen(v->s, v->r.st.live), &k, &row);
     if (rc == KRBREPL_ERR_NOTFOUND)
         krbrepl__fail_plain(KRBREPL__EI(v->s), rc);
+    if (rc == KRBREPL_ERR_CORRUPT)
+        krbrepl__store_found_damage(v->s, (krbrepl_bytes){k.ck.b, k.ck.len});
     if (rc == 0)
         *value = row.value;
     return rc;
@@ -185,6 +187,8 @@ int krbrepl__view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *
         rc = reverse ? last(cur, &r, &k, &data) : first(cur, &r, &k, &data);
     while (rc == 0 && rc2 == 0 && inside(&r, &k)) {
         rc2 = krbrepl__row_open(s, dbi, &k, &data, &row);
+        if (rc2 == KRBREPL_ERR_CORRUPT)
+            krbrepl__store_found_damage(s, row.ck);
         if (rc2 == 0)
             rc2 = fn(ctx, row.table, row.key, row.value);
         if (rc2 == 0)

@@ -34,7 +34,7 @@ static int wake_socket(void)
     return fd;
 }
 
-void krbrepl__store_wake_node(krbrepl_store *s)
+static void hint(krbrepl_store *s, const void *p, size_t n)
 {
     struct sockaddr_un sa;
 
@@ -42,6 +42,26 @@ void krbrepl__store_wake_node(krbrepl_store *s)
         s->wake = wake_socket();
     if (s->wake < 0 || wake_address(s, &sa) != 0)
         return;
-    /* No node, or a full queue, is fine: the node looks at the journal every second anyway. */
-    (void)sendto(s->wake, "w", 1, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&sa, sizeof sa);
+    /* No node, or a full queue, is fine: the node looks at the journal every second, and at every record once a
+     * day, anyway. */
+    (void)sendto(s->wake, p, n, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&sa, sizeof sa);
+}
+
+void krbrepl__store_wake_node(krbrepl_store *s)
+{
+    const uint8_t grew = KRBREPL__HINT_GREW;
+
+    hint(s, &grew, 1);
+}
+
+void krbrepl__store_found_damage(krbrepl_store *s, krbrepl_bytes ckey)
+{
+    uint8_t b[1 + KRBREPL__CKEY_MAX] = {KRBREPL__HINT_DAMAGE};
+
+    /* What is kept of an old content is nobody's content. */
+    if (ckey.len > KRBREPL__CKEY_MAX || (s->flags & KRBREPL_STORE_OLD) != 0)
+        return;
+    if (ckey.len != 0)
+        memcpy(b + 1, ckey.data, ckey.len);
+    hint(s, b, 1 + ckey.len);
 }

@@ -1,5 +1,9 @@
 #include "st.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 /* Every value that the store hands out is checked against a checksum first. */
 
 static const char key_a[] = "principal\0alice";
@@ -11,6 +15,61 @@ static krbrepl_store *with_alice(const st *t)
     st_put(s, "alice", "secret");
     st_put(s, "bob", "other");
     return s;
+}
+
+/* A node's ear in the store's directory. */
+static int listen_for_hints(const st *t)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    assert_true(fd >= 0);
+    assert_true(snprintf(sa.sun_path, sizeof sa.sun_path, "%s/" KRBREPL__WAKE_SOCKET, t->dir) <
+                (int)sizeof sa.sun_path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
+}
+
+static void assert_hint(int fd, const char *expected, size_t len)
+{
+    char got[600];
+
+    assert_int_equal(recv(fd, got, sizeof got, MSG_DONTWAIT), (ssize_t)len);
+    assert_memory_equal(got, expected, len);
+}
+
+static int go_on(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
+{
+    (void)ctx, (void)table, (void)key, (void)value;
+    return 0;
+}
+
+static void whoever_reads_a_damaged_record_tells_the_node(void **state)
+{
+    static const char hint[] = "dprincipal\0alice";
+    const st *t = *state;
+    krbrepl_store *s = with_alice(t);
+    krbrepl_bytes got;
+    krbrepl_view *v;
+    char byte;
+    int fd;
+
+    krbrepl_store_close(s);
+    fd = listen_for_hints(t);
+    st_flip(t->dir, "records.a", key_a, sizeof key_a - 1, 17);
+    s = st_open(t->dir);
+    assert_int_equal(krbrepl_view_open(s, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", BYTES("bob"), &got), 0);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(krbrepl_view_get(v, "principal", BYTES("alice"), &got), KRBREPL_ERR_CORRUPT);
+    assert_hint(fd, hint, sizeof hint - 1);
+    assert_int_equal(krbrepl_view_each(v, NULL, NULL, NULL, 0, go_on, NULL), KRBREPL_ERR_CORRUPT);
+    assert_hint(fd, hint, sizeof hint - 1);
+    krbrepl_view_close(v);
+    st_put(s, "carol", "1");
+    assert_hint(fd, "w", 1);
+    krbrepl_store_close(s);
+    close(fd);
 }
 
 static int count(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
@@ -186,6 +245,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, st_setup, st_teardown)
     const struct CMUnitTest tests[] = {
         T(damaged_record_is_reported_with_its_place_and_never_served),
+        T(whoever_reads_a_damaged_record_tells_the_node),
         T(unprintable_key_of_a_damaged_record_is_escaped),
         T(damaged_record_with_a_long_key_is_reported),
         T(damaged_commit_is_reported_with_its_seq_and_never_served),
