@@ -295,7 +295,7 @@ static int judge(pair *p, int own, int staged)
 
     if (rc == 0 && staged)
         rc = revive(p);
-    if (rc == 0 && own && !(KRBREPL__MUTANT(skip_delete) && p->r->sum.deletes == 0))
+    if (rc == 0 && own && !(KRBREPL__MUTANT(skip_delete) && p->n == 1))
         rc = gather(p->r, KRBREPL__STAGED_DELETE, (krbrepl_bytes){ck.mv_data, ck.mv_size},
                     (krbrepl_bytes){NULL, 0});
     return rc == 1 ? 0 : rc;

@@ -38,7 +38,7 @@ static krbrepl_bytes make_key(world *w, char out[64])
 /* Mostly small; now and then as large as several windows. */
 static krbrepl_bytes make_value(world *w, uint8_t *room, size_t max)
 {
-    size_t n = rng_below(&w->rng, 200), i;
+    size_t n = rng_below(&w->rng, w->fat), i;
     krbrepl_bytes b = {room, 0};
 
     if (rng_chance(&w->rng, 1, 40))
@@ -97,7 +97,7 @@ void deed_commit(world *w)
 
 void deed_reset(world *w)
 {
-    static uint8_t room[2008];
+    static uint8_t room[4008];
     krbrepl_load_options opt;
     krbrepl_load_result res;
     krbrepl_load *l = NULL;
@@ -117,7 +117,7 @@ void deed_reset(world *w)
         char key[64];
         krbrepl_bytes k = make_key(w, key);
 
-        rc = krbrepl__load_put(l, "principal", k, make_value(w, room, 2000));
+        rc = krbrepl__load_put(l, "principal", k, make_value(w, room, 4000));
         if (rc == KRBREPL_ERR_EXISTS)
             rc = 0;
     }
@@ -360,6 +360,7 @@ static void crown(world *w, int heir)
     w->master = heir;
     w->kept = 0;
     site_renew_prover(w, heir);
+    oracle_crowned(w, heir);
     for (i = 0; i < w->sites; i++)
         w->site[i].acked = 0;
     do {

@@ -74,10 +74,23 @@ void oracle_learn(world *w, int i)
         w->facts = grown;
         w->facts_room = room;
     }
+    f.too_late = i == w->old;
     w->facts[w->nfacts++] = f;
     w->site[i].checked = f.pos;
     note(w, "master %d is at %llu %02x%02x", i, (unsigned long long)f.pos.seq, f.pos.chain[0],
          f.pos.chain[1]);
+}
+
+void oracle_crowned(world *w, int heir)
+{
+    uint8_t chain[32];
+    size_t k;
+
+    for (k = 0; k < w->nfacts; k++)
+        if (w->facts[k].too_late &&
+            krbrepl__store_chain_at(w->site[heir].store, w->facts[k].pos.seq, chain) == 0 &&
+            memcmp(chain, w->facts[k].pos.chain, sizeof chain) == 0)
+            w->facts[k].too_late = 0;
 }
 
 void oracle_allow_back(world *w, int i)
@@ -98,6 +111,11 @@ static void check_content(world *w, int i, const krbrepl_store_info *info)
                (unsigned long long)info->pos.seq);
         return;
     }
+    if (known->too_late && i != w->old && s->known_epoch > known->pos.epoch &&
+        !krbrepl__pos_equal(&s->checked, &known->pos))
+        broken(w, "site %d: knew of epoch %llu, and has followed a master of epoch %llu to %llu", i,
+               (unsigned long long)s->known_epoch, (unsigned long long)known->pos.epoch,
+               (unsigned long long)known->pos.seq);
     rc = read_fact(w, i, &have);
     if (rc != 0)
         return;
@@ -114,6 +132,7 @@ static void check(world *w, int i, int again)
 {
     site *s = &w->site[i];
     krbrepl_store_info info;
+    int moved;
 
     if (s->store == NULL || w->failed || s->foreign_until != 0)
         return;
@@ -132,13 +151,17 @@ static void check(world *w, int i, int again)
     if (info.pos.seq < s->acked)
         broken(w, "site %d: acknowledged %llu as durable, and is at %llu", i,
                (unsigned long long)s->acked, (unsigned long long)info.pos.seq);
-    if (info.pos.seq == 0 || (!again && krbrepl__pos_equal(&info.pos, &s->checked)))
+    moved = !krbrepl__pos_equal(&info.pos, &s->checked);
+    if (info.pos.seq == 0 || (!again && !moved)) {
+        s->known_epoch = info.known_epoch;
         return;
+    }
     if (memcmp(info.pos.lineage, s->checked.lineage, 16) == 0 && info.pos.seq < s->checked.seq &&
         !krbrepl__pos_equal(&s->checked, &s->given_up))
         broken(w, "site %d: went back from %llu to %llu in one lineage", i,
                (unsigned long long)s->checked.seq, (unsigned long long)info.pos.seq);
     check_content(w, i, &info);
+    s->known_epoch = info.known_epoch;
     s->checked = info.pos;
     note(w, "site %d is at %llu %02x%02x", i, (unsigned long long)info.pos.seq, info.pos.chain[0],
          info.pos.chain[1]);

@@ -120,9 +120,16 @@ static const int deed_of_mode[] = {DID_COPY, DID_WHOLE, DID_RESUME, DID_REPAIR};
 static int copy_begin(void *ctx, const krbrepl__copy_plan *plan)
 {
     end *x = (end *)((char *)ctx - offsetof(end, np));
-    int rc = x->real.copy_begin(ctx, plan);
+    world *w = x->site->w;
+    krbrepl__copy_plan changed = *plan;
+    int rc;
 
+    /* Then the store goes by the other generation, as it does when much differs. */
+    if (x->large)
+        changed.reason = KRBREPL_COPY_UNVERIFIABLE;
+    rc = x->real.copy_begin(ctx, &changed);
     if (rc == 0) {
+        w->did[DID_LARGE] += plan->mode == KRBREPL__COPY_REPAIR && x->large;
         x->mode = plan->mode;
         x->site->w->did[deed_of_mode[plan->mode]]++;
         note(x->site->w, "site %d: copy mode %d from %llu", x->site->index, plan->mode,
@@ -176,6 +183,7 @@ void repairs_init(end *x, int master, krbrepl__port_owner *owner)
 
 void repairs_watch(end *x)
 {
+    x->large = rng_chance(&x->site->w->rng, 1, 4);
     x->real = x->port;
     x->port.save_evidence = save_evidence;
     x->port.forked = forked;

@@ -104,7 +104,7 @@ static int is_reported(world *w)
 
     for (n = 0; n < 10000; n++) {
         if (krbrepl__prover_ready(p) && !asked) {
-            krbrepl__prover_scrub(p, krbrepl__prover_leaves(p));
+            krbrepl__prover_scrub(p, 2 * krbrepl__prover_leaves(p) + 64);
             asked = 1;
         }
         rc = krbrepl__prover_work(p, 64, &proof);

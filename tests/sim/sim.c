@@ -3,6 +3,9 @@
  *   sim --seed N [--trace]     one seed
  *   sim --seeds FROM TO        a range; says which ones failed
  *   sim --twice N              one seed twice: the same trace both times
+ *   sim --forever FROM FILE    from there on until it is stopped; failing seeds are appended to the file
+ *   sim --fails N              this seed is to fail: in a program with a mistake in it (mutant.h)
+ *   sim --hunt FROM TO         looks for such a seed
  *
  * Everything that happens is chosen by a seeded generator, so a failure is replayed by its seed. After
  * every step: a replica is at a position that its master was at, with the content of that position, and
@@ -10,11 +13,15 @@
 #include "world.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define STEPS 5000
 #define CALM_MS 120000u
+#define SEED_SECONDS 120u /* when it runs on its own */
 
 /* One byte, a few, a packet, or all. */
 static size_t any_size(world *w)
@@ -92,7 +99,8 @@ const char *const deed_name[DID_LAST] = {
     [DID_REPAIR] = "repairs begun",
     [DID_COPIED] = "full copies that went live",
     [DID_REPAIRED] = "repairs that went live",
-    [DID_SHARE] = "of them with a tree that another had",
+    [DID_LARGE] = "of those begun by the other generation",
+    [DID_SHARE] = "repairs with a tree that another had",
     [DID_WAIT] = "copies that waited for a place",
     [DID_FORK] = "sessions with a copy after a fork",
     [DID_CRASH] = "crashes",
@@ -177,6 +185,9 @@ static int leaves_nothing(uint64_t seed, int before, int64_t blocks)
     return bad;
 }
 
+/* For whoever crashes. */
+static volatile uint64_t now_running;
+
 static int run(uint64_t seed, int trace, uint64_t *hash)
 {
     static world w;
@@ -184,6 +195,7 @@ static int run(uint64_t seed, int trace, uint64_t *hash)
     int n, open = count_open();
     int64_t blocks = blocks_in_use();
 
+    now_running = seed;
     if (world_init(&w, seed, trace) == 0) {
         choose_climate(&w, &c);
         for (n = 0; n < STEPS && !w.failed; n++) {
@@ -225,17 +237,115 @@ static int twice(uint64_t seed)
     return bad || a != b;
 }
 
+/* ---- in a process of its own ----------------------------------------------------------------- */
+
+/* 0: the seed did well; what else there is, a crash too, is a failure. */
+static int run_apart(uint64_t seed)
+{
+    uint64_t hash;
+    int status = 0;
+    pid_t child;
+
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        alarm(SEED_SECONDS);
+        _exit(run(seed, 0, &hash) ? 1 : 0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return 1;
+    if (WIFSIGNALED(status))
+        printf("seed %llu: ended by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+    return status != 0;
+}
+
+/* Of a program with a mistake in it: the seed that shows it does so. */
+static int fails(uint64_t seed)
+{
+    if (run_apart(seed))
+        return 0;
+    printf("seed %llu does not find the mistake any more; --hunt looks for one that does\n",
+           (unsigned long long)seed);
+    return 1;
+}
+
+static int hunt(uint64_t from, uint64_t to)
+{
+    uint64_t seed;
+
+    for (seed = from; seed <= to; seed++) {
+        if (!run_apart(seed))
+            continue;
+        printf("found with seed %llu\n", (unsigned long long)seed);
+        return 0;
+    }
+    printf("not found with the seeds %llu to %llu\n", (unsigned long long)from, (unsigned long long)to);
+    return 1;
+}
+
+/* Until somebody stops it. */
+static int forever(uint64_t seed, const char *path)
+{
+    FILE *f = fopen(path, "a");
+
+    if (f == NULL) {
+        perror(path);
+        return 2;
+    }
+    for (;; seed++) {
+        if (run_apart(seed)) {
+            fprintf(f, "%llu\n", (unsigned long long)seed);
+            fflush(f);
+        }
+        if (seed % 1000 == 0)
+            printf("%llu seeds were tried\n", (unsigned long long)seed);
+    }
+}
+
+/* ---- the program ---------------------------------------------------------------------------- */
+
+/* A crash is to be replayed like any other failure. */
+static void on_crash(int sig)
+{
+    char text[] = "seed ....................: crashed\n", *p = text + 25;
+    uint64_t n = now_running;
+
+    do
+        *--p = (char)('0' + n % 10);
+    while ((n /= 10) != 0);
+    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0)
+        _exit(2);
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static uint64_t number(const char *s)
+{
+    return strtoull(s, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
+    const char *what = argc > 1 ? argv[1] : "";
     uint64_t hash;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc >= 3 && strcmp(argv[1], "--seed") == 0)
-        return run(strtoull(argv[2], NULL, 10), argc > 3 && strcmp(argv[3], "--trace") == 0, &hash);
-    if (argc == 4 && strcmp(argv[1], "--seeds") == 0)
-        return range(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
-    if (argc == 3 && strcmp(argv[1], "--twice") == 0)
-        return twice(strtoull(argv[2], NULL, 10));
-    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --twice N\n");
+    signal(SIGSEGV, on_crash);
+    signal(SIGBUS, on_crash);
+    signal(SIGABRT, on_crash);
+    if (argc >= 3 && strcmp(what, "--seed") == 0)
+        return run(number(argv[2]), argc > 3 && strcmp(argv[3], "--trace") == 0, &hash);
+    if (argc == 4 && strcmp(what, "--seeds") == 0)
+        return range(number(argv[2]), number(argv[3]));
+    if (argc == 3 && strcmp(what, "--twice") == 0)
+        return twice(number(argv[2]));
+    if (argc == 3 && strcmp(what, "--fails") == 0)
+        return fails(number(argv[2]));
+    if (argc == 4 && strcmp(what, "--hunt") == 0)
+        return hunt(number(argv[2]), number(argv[3]));
+    if (argc == 4 && strcmp(what, "--forever") == 0)
+        return forever(number(argv[2]), argv[3]);
+    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --twice N | --fails N | "
+                    "--hunt FROM TO | --forever FROM FILE\n");
     return 2;
 }

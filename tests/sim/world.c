@@ -411,6 +411,7 @@ int world_init(world *w, uint64_t seed, int trace)
     w->window = (uint64_t)4096 << rng_below(&w->rng, 9);
     w->repairs_max = rng_chance(&w->rng, 1, 12) ? 0 : 1 + (int)rng_below(&w->rng, 4);
     w->lifetime_s = rng_chance(&w->rng, 1, 3) ? 10 + rng_below(&w->rng, 20) : 0;
+    w->fat = rng_chance(&w->rng, 1, 5) ? 4000 : 200;
     w->keys = 1 + (int)rng_below(&w->rng, 150);
     if (make_root(w) != 0) {
         broken(w, "no temporary directory");

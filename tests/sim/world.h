@@ -26,6 +26,7 @@ typedef struct fact {
     krbrepl_pos pos;
     uint8_t root[32];
     uint64_t records;
+    int too_late; /* made by a master when there was another one already */
 } fact;
 
 /* ---- network --------------------------------------------------------------------------------- */
@@ -54,6 +55,7 @@ typedef struct end {
     krbrepl__port real;  /* what stands behind the port */
     int saved;           /* replica: what a copy gives up was written to evidence */
     int mode;            /* of its copy */
+    int large;           /* its repairs are done as those of much are */
     int waiting;         /* to be told when it may ask once more */
     int entered;         /* master: a copy has its place */
     shot *shot;          /* master: what it compares with */
@@ -82,6 +84,7 @@ typedef struct site {
     uint64_t up_at;           /* when it comes back */
     uint64_t retry_at;        /* when it connects next */
     uint64_t acked;           /* the highest durable acknowledgment that the present master has seen */
+    uint64_t known_epoch;     /* as of then */
     krbrepl_pos checked;      /* last position whose content was compared */
     uint64_t hold[MAX_SITES]; /* noted by its sessions as master, not written yet */
     int hold_noted[MAX_SITES];
@@ -118,6 +121,7 @@ enum deed {
     DID_REPAIR,
     DID_COPIED,
     DID_REPAIRED,
+    DID_LARGE,
     DID_SHARE,
     DID_WAIT,
     DID_FORK,
@@ -168,8 +172,9 @@ typedef struct world {
     int repairs_max; /* copies and repairs of one master at the same time; 0: there are no repairs */
     int wake;
     uint64_t lifetime_s;
-    int calm; /* no more faults */
-    int keys; /* how many different records there are */
+    int calm;   /* no more faults */
+    size_t fat; /* how long a value is at most, mostly */
+    int keys;   /* how many different records there are */
     fact *facts;
     size_t nfacts, facts_room;
     uint64_t hash; /* of the trace */
@@ -278,6 +283,8 @@ void repairs_forget(site *s);
 /* The root of the content that a master had at a position; NULL: there was none. */
 const uint8_t *oracle_root(const world *w, const krbrepl_pos *pos);
 void oracle_learn(world *w, int i);
+/* What the new master has of those who did not know of their end is the history now. */
+void oracle_crowned(world *w, int heir);
 /* The site may go back from where it is: an operator said so. */
 void oracle_allow_back(world *w, int i);
 /* The site is at a position that was, with the content that was there. */
