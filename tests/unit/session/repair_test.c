@@ -352,24 +352,43 @@ static void long_keys_and_large_values_travel_whole(void **state)
 
 /* ---- a master that does not stand still ------------------------------------------------------- */
 
-/* Runs a repair of a few differences; `change` is called at the master after each piece that moves. */
+#define CHANGES 400
+
+/* Runs a repair of a few differences; `change` is called at the master after each piece that moves. What goes
+ * live must be what the master had at that position, neither older nor newer in any record. */
 static void repair_while(pair *p, void (*change)(pair *p, int i))
 {
-    int i;
+    static struct {
+        uint64_t seq;
+        uint8_t root[32];
+    } was[CHANGES + 1];
+    uint8_t root[32];
+    int i, n = 0, k;
 
     begin(p);
-    for (i = 0; i < 20000 && info(p->r)->phase != KRBREPL__SESS_STREAMING; i++) {
+    was[n].seq = p->ms.local.pos.seq;
+    mem_root(&p->ms, was[n++].root);
+    for (i = 0; i < 20000 && p->rs.switches == 0; i++) {
         steps(p, 1, 300);
-        if (i < 400)
+        if (n <= CHANGES && p->rs.switches == 0) {
             change(p, i);
+            was[n].seq = p->ms.local.pos.seq;
+            mem_root(&p->ms, was[n++].root);
+        }
         grown(p);
     }
+    assert_int_equal(p->rs.switches, 1);
+    mem_root(&p->rs, root);
+    for (k = 0; k < n && was[k].seq != p->rs.local.pos.seq; k++)
+        continue;
+    assert_true(k > 0 && k < n); /* the master has moved on while it was read */
+    assert_memory_equal(root, was[k].root, 32);
     pair_run(p);
 }
 
 static void change_some(pair *p, int i)
 {
-    put_one(&p->ms, (unsigned)(i * 7919 % 30000), "newer");
+    put_one(&p->ms, (unsigned)(i * 7919 % 15000), "newer");
 }
 
 static void records_that_change_during_the_walk_arrive_by_their_commits(void **state)
@@ -378,8 +397,8 @@ static void records_that_change_during_the_walk_arrive_by_their_commits(void **s
     pair p;
 
     (void)state;
-    twins(&p, 3000);
-    for (i = 0; i < 200; i++)
+    twins(&p, 1500);
+    for (i = 0; i < 100; i++)
         mem_alter(&p.rs, i * 15, "forged");
     repair_while(&p, change_some);
     assert_equal(&p);
@@ -394,7 +413,7 @@ static void delete_some(pair *p, int i)
     int k;
 
     for (k = 0; k < 20; k++) {
-        key_of(key, (unsigned)((i * 20 + k) * 10 % 30000));
+        key_of(key, (unsigned)((i * 20 + k) * 10 % 15000));
         mem_commit(&p->ms, key, NULL, SIZE_MAX);
     }
 }
@@ -405,8 +424,8 @@ static void ranges_that_are_deleted_during_the_walk_go(void **state)
     pair p;
 
     (void)state;
-    twins(&p, 3000);
-    for (i = 0; i < 200; i++)
+    twins(&p, 1500);
+    for (i = 0; i < 100; i++)
         mem_alter(&p.rs, i * 15, "forged");
     repair_while(&p, delete_some);
     assert_equal(&p);
