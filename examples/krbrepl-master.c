@@ -17,6 +17,7 @@
 struct master {
     struct daemon d;
     char *listen, *acl_file;
+    uint64_t repairs;
     pthread_mutex_t lock; /* guards `acl`: SIGHUP replaces it while the node asks */
     struct acl *acl;
     time_t said_at; /* of the refusals in the log; the node's thread */
@@ -177,6 +178,7 @@ static bool start(struct master *m)
     opt.keytab = m->d.keytab;
     opt.missing_ms = m->d.missing_ms;
     opt.gone_ms = m->d.gone_ms;
+    opt.repairs_max = m->repairs;
     rc = krbrepl_master_start(m->d.node, &opt);
     free(service);
     if (rc == 0)
@@ -211,6 +213,12 @@ int main(int argc, char **argv)
          .arg = "FILE",
          .conf = true,
          .help = "principals that may follow, one a line"},
+        {.name = "repairs",
+         .kind = OPT_NUMBER,
+         .to = &m.repairs,
+         .arg = "N",
+         .conf = true,
+         .help = "copies and repairs at a time, the other replicas wait (4)"},
         {.name = NULL},
     };
     const struct opt_command cmd = {.name = "krbrepl-master",

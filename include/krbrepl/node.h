@@ -72,6 +72,7 @@ typedef struct krbrepl_master_options {
     uint64_t missing_ms;      /* silence after which a peer is asked for a sign of life; 10,000 */
     uint64_t gone_ms;         /* silence after which a peer is gone; 60,000 */
     uint64_t window;          /* bytes sent ahead of what a replica has processed; 4 MiB */
+    uint64_t repairs_max;     /* copies and repairs at a time, the other replicas wait; 4 */
 } krbrepl_master_options;
 
 typedef struct krbrepl_replica_options {

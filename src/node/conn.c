@@ -144,6 +144,7 @@ static void begin_end(krbrepl__conn *c)
     krbrepl__item_drop(&c->run);
     krbrepl__pool_abandon(c->n->pool, c->task);
     c->task = NULL;
+    krbrepl__repairs_over(c);
     if (c->inbound)
         krbrepl__master_conn_over(c);
     else
@@ -252,6 +253,31 @@ static void on_copied(void *ctx)
     krbrepl__proof_copied(((krbrepl__conn *)ctx)->n);
 }
 
+static int on_own_tree(void *ctx, const krbrepl__ftree **tree)
+{
+    return krbrepl__repairs_own_tree(ctx, tree);
+}
+
+static void on_changed(void *ctx, const void *ckey, size_t len)
+{
+    krbrepl__repairs_changed(((krbrepl__conn *)ctx)->n, ckey, len);
+}
+
+static void on_copy_over(void *ctx)
+{
+    krbrepl__repairs_own_done(ctx);
+}
+
+static int on_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
+{
+    return krbrepl__repairs_enter(ctx, seq, snap);
+}
+
+static void on_leave(void *ctx)
+{
+    krbrepl__repairs_leave(ctx);
+}
+
 /* Whoever has not authenticated must not be able to fill the log. */
 static void on_log(void *ctx, int level, const char *area, const char *msg, size_t len)
 {
@@ -266,10 +292,17 @@ static void on_log(void *ctx, int level, const char *area, const char *msg, size
 
 static void set_port(krbrepl__conn *c)
 {
-    krbrepl__port_owner owner = {.ctx = c, .check = on_check, .copied = on_copied, .log = &c->log};
+    krbrepl__port_owner owner = {.ctx = c,
+                                 .check = on_check,
+                                 .copied = on_copied,
+                                 .own_tree = on_own_tree,
+                                 .over = on_copy_over,
+                                 .changed = on_changed,
+                                 .log = &c->log};
 
     if (c->inbound)
-        owner = (krbrepl__port_owner){.authorize = on_authorize, .hold = on_hold, .ctx = c};
+        owner = (krbrepl__port_owner){
+            .authorize = on_authorize, .hold = on_hold, .ctx = c, .enter = on_enter, .leave = on_leave};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;

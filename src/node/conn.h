@@ -44,11 +44,14 @@ struct krbrepl__conn {
     uint64_t opened_ms;
     int64_t connected_us, copy_us;
     krbrepl__conn_seen seen;
-    uint64_t seen_proofs;
-    int64_t proved_us; /* the last of them */
-    int asked_copy;    /* replica: because its content differs */
-    int checked;       /* master: it was told of a check at least once */
-    size_t slot;       /* master: index of its slot plus one; 0: none yet */
+    uint64_t seen_proofs, seen_asks;
+    int64_t proved_us;       /* the last of them */
+    int asked_copy;          /* replica: because its content differs */
+    int checked;             /* master: it was told of a check at least once */
+    int waits;               /* for a tree or for its turn: the session is told when to ask again */
+    int entered;             /* master: its copy is one of those that are under way */
+    krbrepl__shared *shared; /* master: the tree that its repair compares, or NULL */
+    size_t slot;             /* master: index of its slot plus one; 0: none yet */
 };
 
 typedef struct krbrepl__conn_cfg {

@@ -39,14 +39,12 @@ static void do_work(krbrepl_node *n)
 {
     uint64_t end = krbrepl__node_now(n) + KRBREPL__TURN_MS;
     krbrepl__conn *c;
-    int busy = !krbrepl__list_empty(&n->run);
 
     while ((c = krbrepl__list_first(&n->run)) != NULL) {
         krbrepl__conn_work(c);
         if (krbrepl__node_now(n) >= end)
             break;
     }
-    krbrepl__proof_turn(n, busy);
 }
 
 static void do_wishes(krbrepl_node *n)
@@ -112,8 +110,7 @@ int krbrepl__node_timeout(const krbrepl_node *n)
     if (!n->running)
         return -1;
     if (!krbrepl__list_empty(&n->run) || krbrepl__poller_pending(n->poller) || n->ended != 0 ||
-        krbrepl__proof_due(n) || atomic_load(&n->wants_wake) != 0 ||
-        atomic_load(&n->wants_reauthorize) != 0)
+        atomic_load(&n->wants_wake) != 0 || atomic_load(&n->wants_reauthorize) != 0)
         return 0;
     at = krbrepl__timers_next(&n->timers);
     now = n->sys->mono_ms(n->sys->ctx);

@@ -26,6 +26,7 @@ static void set_defaults(krbrepl_master_options *o)
     o->missing_ms = krbrepl__node_ms(o->missing_ms, 10000);
     o->gone_ms = krbrepl__node_ms(o->gone_ms, 60000);
     fill_zero(&o->window, 4u << 20);
+    fill_zero(&o->repairs_max, 4);
 }
 
 static int make(krbrepl_node *n, const krbrepl_master_options *opt)

@@ -161,16 +161,22 @@ static void on_wake(void *ctx, unsigned ready)
     atomic_store(&n->wants_wake, 1);
 }
 
-/* The datagrams say nothing but that it is worth looking. */
+/* The datagrams say that it is worth looking, no more, or which record somebody has found altered. */
 static void on_hint(void *ctx, unsigned ready)
 {
     krbrepl_node *n = ctx;
-    char drop[16];
+    char hint[1 + KRBREPL__CKEY_MAX];
+    ssize_t got;
     int i;
 
     (void)ready;
-    for (i = 0; i < 1024 && recv(n->wake_sock, drop, sizeof drop, MSG_DONTWAIT) >= 0; i++)
-        ;
+    for (i = 0; i < 1024; i++) {
+        got = recv(n->wake_sock, hint, sizeof hint, MSG_DONTWAIT);
+        if (got < 0)
+            break;
+        if (got > 1 && hint[0] == KRBREPL__HINT_DAMAGE)
+            krbrepl__proof_suspect(n, hint + 1, (size_t)got - 1);
+    }
     krbrepl__node_look(n);
 }
 
@@ -366,8 +372,8 @@ int krbrepl__node_begin(krbrepl_node *n, int master_side)
         rc = open_hint_socket(n);
     if (rc == 0)
         rc = krbrepl__control_open(n);
-    if (rc == 0 && krbrepl__proof_start(n) != 0)
-        rc = krbrepl__fail_plain(&n->ei, KRBREPL_ERR_NOMEM);
+    if (rc == 0)
+        rc = krbrepl__proof_start(n);
     if (rc != 0) {
         krbrepl__node_end(n);
         return rc;

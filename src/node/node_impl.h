@@ -16,6 +16,7 @@
 #include "poller.h"
 #include "pool.h"
 #include "proof.h"
+#include "repairs.h"
 #include "secchan.h"
 #include "session.h"
 #include "sock.h"
@@ -91,6 +92,7 @@ struct krbrepl_node {
     char last_error[248];
     krbrepl__counters count;
     krbrepl__proofs proof;
+    krbrepl__repairs repairs;
 
     krbrepl__item conns; /* all connections */
     krbrepl__item run;   /* those with work to do */

@@ -119,6 +119,11 @@ int krbrepl__prover_running(const krbrepl__prover *p)
     return p->running == PROOF;
 }
 
+int krbrepl__prover_at_leisure(const krbrepl__prover *p)
+{
+    return p->ready && p->running == NOTHING && !p->freeze && p->nsuspects == 0;
+}
+
 size_t krbrepl__prover_leaves(const krbrepl__prover *p)
 {
     return p->tree != NULL ? krbrepl__dtree_leaves(p->tree) : 0;

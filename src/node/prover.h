@@ -36,6 +36,8 @@ int krbrepl__prover_begin(krbrepl__prover *p, krbrepl_pos *at);
 /* The same with a walk that was opened by another handle on the store, and is taken over in any case. */
 int krbrepl__prover_begin_with(krbrepl__prover *p, krbrepl__scan *scan, const krbrepl__scan_at *at);
 int krbrepl__prover_running(const krbrepl__prover *p);
+/* Nobody waits for what it does next, which is a scrub if anything. */
+int krbrepl__prover_at_leisure(const krbrepl__prover *p);
 /* Asks for the whole tree at a position at which the store is from now on; work answers with FROZEN when the tree
  * is built and nothing else is under way, or with a failure. */
 void krbrepl__prover_freeze(krbrepl__prover *p);
@@ -57,7 +59,7 @@ enum krbrepl__prover_news {
     KRBREPL__PROVER_IDLE = 0
 };
 
-#define KRBREPL__NEWS_TEXT 240u
+#define KRBREPL__NEWS_TEXT 256u
 
 typedef struct krbrepl__proof {
     krbrepl_pos pos;

@@ -72,6 +72,7 @@ static int start_master(krbrepl_node *n, int argc, char **argv)
     o.handshake_ms = option(argc, argv, "handshake_ms");
     o.missing_ms = option(argc, argv, "missing_ms");
     o.gone_ms = option(argc, argv, "gone_ms");
+    o.repairs_max = option(argc, argv, "repairs_max");
     return krbrepl_master_start(n, &o);
 }
 

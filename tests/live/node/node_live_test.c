@@ -588,7 +588,73 @@ static void a_damaged_record_of_a_replica_is_named_and_healed(void **state)
     assert_int_equal(st.last_copy_reason, KRBREPL_COPY_DIFFERS);
     assert_int_equal(st.differs, 1);
     assert_true(log_has(&t->a, 0, "record principal record-7 does not match its checksum"));
+    assert_true(log_has(&t->a, 0, "puts principal record-7"));
+    assert_int_equal(lists_of(&t->a), 1);
     assert_equal_stores(&t->m, &t->a);
+}
+
+/* As any program would; that tells the node. */
+static void read_damaged(const one *n, const char *key)
+{
+    krbrepl_bytes k = {key, strlen(key)}, value;
+    krbrepl_store *s = NULL;
+    krbrepl_view *v = NULL;
+
+    assert_int_equal(krbrepl_store_open(&s, n->dir, NULL, NULL), 0);
+    assert_int_equal(krbrepl_view_open(s, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", k, &value), KRBREPL_ERR_CORRUPT);
+    krbrepl_view_close(v);
+    krbrepl_store_close(s);
+}
+
+static void a_record_that_rots_while_the_replica_runs_is_repaired_when_somebody_reads_it(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    uint64_t seq;
+    int turns = 0;
+
+    one_start(&t->m);
+    one_start(&t->a);
+    seq = put_many(&t->m, "record", 40);
+    await_proved(&t->a, seq, &st);
+    damage(&t->a, "record-7");
+    read_damaged(&t->a, "record-7");
+    while (status_of(&t->a, &st) != 0 || st.copies_in != 1 || st.proved_seq != seq)
+        assert_true(patience(&turns));
+    assert_int_equal(st.last_copy_reason, KRBREPL_COPY_DIFFERS);
+    assert_true(log_has(&t->a, 0, "record principal record-7 does not match its checksum"));
+    await_log(&t->a, 0, "repair is live");
+    assert_int_equal(lists_of(&t->a), 1);
+    assert_equal_stores(&t->m, &t->a);
+}
+
+/* More replicas than may be repaired at a time: all are, one after the other. */
+static void replicas_that_differ_together_are_repaired_in_their_turn(void **state)
+{
+    trio *t = *state;
+    krbrepl_status st;
+    one *both[] = {&t->a, &t->b};
+    uint64_t seq;
+    int i;
+
+    snprintf(t->m.extra, sizeof t->m.extra, "repairs_max=1");
+    start_all(t);
+    seq = put_many(&t->m, "record", 300);
+    for (i = 0; i < 2; i++) {
+        await_proved(both[i], seq, &st);
+        one_end(both[i], SIGTERM);
+        alter(both[i], "record-7", "forged");
+        alter(both[i], "record-70", "forged too");
+    }
+    for (i = 0; i < 2; i++)
+        one_start(both[i]);
+    for (i = 0; i < 2; i++) {
+        await_proved(both[i], seq, &st);
+        assert_int_equal(st.copies_by_reason[KRBREPL_COPY_DIFFERS], 1);
+        assert_true(log_has(both[i], 0, "2 records received"));
+        assert_equal_stores(&t->m, both[i]);
+    }
 }
 
 /* ---- forks that nothing explains ------------------------------------------------------------ */
@@ -753,6 +819,8 @@ int main(int argc, char **argv)
         LIVE(stores_that_run_prove_themselves_equal_and_a_difference_is_healed),
         LIVE(a_record_altered_while_the_replica_was_down_is_found_and_healed),
         LIVE(a_damaged_record_of_a_replica_is_named_and_healed),
+        LIVE(a_record_that_rots_while_the_replica_runs_is_repaired_when_somebody_reads_it),
+        LIVE(replicas_that_differ_together_are_repaired_in_their_turn),
     };
     int failed;
 

@@ -219,7 +219,8 @@ void resolve(const one *n, uint64_t which)
     krbrepl_store_close(s);
 }
 
-int evidence_of(const one *n)
+/* Files of evidence/ that are lists of what a repair changed, or are not. */
+static int count_evidence(const one *n, int lists)
 {
     char path[320];
     struct dirent *d;
@@ -229,10 +230,20 @@ int evidence_of(const one *n)
     snprintf(path, sizeof path, "%s/evidence", n->dir);
     dir = opendir(path);
     while (dir != NULL && (d = readdir(dir)) != NULL)
-        files += d->d_name[0] != '.';
+        files += d->d_name[0] != '.' && (strncmp(d->d_name, "repair-", 7) == 0) == lists;
     if (dir != NULL)
         closedir(dir);
     return files;
+}
+
+int evidence_of(const one *n)
+{
+    return count_evidence(n, 0);
+}
+
+int lists_of(const one *n)
+{
+    return count_evidence(n, 1);
 }
 
 static void copy_file(const char *from, const char *to)

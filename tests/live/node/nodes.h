@@ -45,8 +45,9 @@ uint64_t last_seq(const one *n);
 void promote(const one *n);
 void demote(const one *n);
 void resolve(const one *n, uint64_t which);
-/* How many files a store has in evidence/. */
+/* How many files a store has in evidence/ with commits that were given up, and with what repairs changed. */
 int evidence_of(const one *n);
+int lists_of(const one *n);
 /* Keeps a copy of the file of a store that is not in use, and puts it back: what nobody should do. */
 void save_file(const one *n);
 void put_file_back(const one *n);
