@@ -24,17 +24,23 @@ void pair_check(int ret, const char *what, const krbrepl_store *s)
 
 static int authorize(void *ctx, const char *principal, const char *address)
 {
-    (void)ctx;
+    const pair_side *side = ctx;
+
     (void)principal;
     (void)address;
-    return KRBREPL_ALLOW_REPLICA;
+    return atomic_load(&side->p->closed) ? 0 : KRBREPL_ALLOW_REPLICA;
 }
 
 static void note(void *ctx, int level, const char *area, const char *msg, size_t len)
 {
-    (void)ctx;
-    (void)level;
-    fprintf(stderr, "%s: %.*s\n", area, (int)len, msg);
+    const pair_side *side = ctx;
+    char line[1024];
+
+    snprintf(line, sizeof line, "%.*s", (int)len, msg);
+    if (getenv("BENCH_LOG") != NULL || (level == KRBREPL_LOG_ERROR && side->p->hears == NULL))
+        fprintf(stderr, "%s: %s\n", area, line);
+    if (side->follows && side->p->hears != NULL)
+        side->p->hears(side->p, line);
 }
 
 static krbrepl_store *new_store(const char *dir, const char *name, uint64_t flags)
@@ -51,19 +57,24 @@ static krbrepl_store *new_store(const char *dir, const char *name, uint64_t flag
     return s;
 }
 
-static krbrepl_node *new_node(krbrepl_store *s)
+static krbrepl_node *new_node(pair *p, krbrepl_store *s, int follows)
 {
+    pair_side *side = &p->sides[follows];
     krbrepl_events events;
     krbrepl_config config;
     krbrepl_node *n = NULL;
 
+    *side = (pair_side){p, follows};
     KRBREPL_INIT(&events);
     events.authorize = authorize;
     events.log = note;
     KRBREPL_INIT(&config);
     config.store = s;
     config.events = &events;
-    config.log_level = getenv("BENCH_LOG") != NULL ? KRBREPL_LOG_DEBUG : KRBREPL_LOG_ERROR;
+    config.events_ctx = side;
+    config.log_level = p->hears != NULL ? KRBREPL_LOG_NOTICE : KRBREPL_LOG_ERROR;
+    if (getenv("BENCH_LOG") != NULL)
+        config.log_level = KRBREPL_LOG_DEBUG;
     pair_check(krbrepl_node_new(&n, &config, NULL), "node", NULL);
     return n;
 }
@@ -88,7 +99,7 @@ void pair_serve(pair *p)
 {
     krbrepl_master_options o;
 
-    p->serving = new_node(p->master);
+    p->serving = new_node(p, p->master, 0);
     KRBREPL_INIT(&o);
     o.listen = "127.0.0.1:0";
     o.service = p->service;
@@ -100,13 +111,19 @@ void pair_serve(pair *p)
 
 void pair_follow(pair *p)
 {
+    p->replica = new_store(p->dir, "replica", 0);
+    pair_join(p);
+}
+
+void pair_join(pair *p)
+{
     krbrepl_replica_options o;
     char master[64];
 
     snprintf(master, sizeof master, "127.0.0.1:%u", p->port);
-    p->replica = new_store(p->dir, "replica", 0);
-    p->following = new_node(p->replica);
+    p->following = new_node(p, p->replica, 1);
     KRBREPL_INIT(&o);
+    o.retry_max_ms = 200;
     o.master = master;
     o.service = p->service;
     o.principal = p->client;
@@ -115,10 +132,16 @@ void pair_follow(pair *p)
     node_check(krbrepl_node_spawn(p->following), p->following);
 }
 
-void pair_stop(pair *p)
+void pair_part(pair *p)
 {
     krbrepl_node_free(p->following);
     krbrepl_node_free(p->serving);
+    p->following = p->serving = NULL;
+}
+
+void pair_stop(pair *p)
+{
+    pair_part(p);
     krbrepl_store_close(p->replica);
     krbrepl_store_close(p->master);
 }

@@ -3,7 +3,17 @@
 #ifndef KRBREPL_BENCH_PAIR_H
 #define KRBREPL_BENCH_PAIR_H
 
+#include <stdatomic.h>
+
 #include <krbrepl/krbrepl.h>
+
+struct pair;
+
+/* One node of the two, as its callbacks know it. */
+typedef struct pair_side {
+    struct pair *p;
+    int follows;
+} pair_side;
 
 typedef struct pair {
     const char *dir;    /* where the stores are made */
@@ -12,12 +22,18 @@ typedef struct pair {
     krbrepl_store *master, *replica;
     krbrepl_node *serving, *following;
     unsigned port;
+    atomic_int closed; /* the master lets nobody in */
+    /* NULL, or what hears the replica's log from notices on, in the thread of its node. */
+    void (*hears)(struct pair *p, const char *line);
+    pair_side sides[2];
 } pair;
 
 /* All of these end the program when something fails. */
 void pair_master(pair *p); /* makes the master's store, does not serve yet */
 void pair_serve(pair *p);  /* on a free port of loopback */
 void pair_follow(pair *p); /* makes the replica's store and follows */
+void pair_join(pair *p);   /* follows with the store that is there */
+void pair_part(pair *p);   /* ends both nodes; the stores stay open */
 void pair_stop(pair *p);
 void pair_check(int ret, const char *what, const krbrepl_store *s);
 
