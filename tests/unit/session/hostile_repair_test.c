@@ -702,8 +702,10 @@ static void an_answer_with_any_field_wrong_ends_the_session(void **state)
 
     (void)state;
     twins(&p, 6000);
-    for (i = 305; i < 6000; i += 700) /* none in the first leaf */
+    for (i = 305; i < 6000; i += 700) { /* none in the first leaf */
         mem_alter(&p.rs, i, "forged");
+        mem_alter(&p.rs, i + 1, "forged");
+    }
     mem_copy(&before, &p.rs);
     for (i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
         pair_drop(&p);
@@ -748,6 +750,60 @@ static void nothing_of_a_tree_is_taken_that_was_not_asked_for(void **state)
         }
         pair_free(&p);
     }
+}
+
+/* Runs a repair until the replica asks for leaves; that ask is not carried any further. */
+static uint32_t until_leaves_are_asked(pair *p)
+{
+    krbrepl__frame f;
+    krbrepl__ask a;
+    uint32_t leaf = 0;
+    int i;
+
+    pair_open(p);
+    krbrepl__sess_go(p->r, p->now);
+    pair_move(p, 0, 1u + krbrepl__sess_out(p->r)->data[0]);
+    for (i = 0; i < 1000; i++) {
+        while (hear(p->r, &f) == 1) {
+            if (f.type == KRBREPL__FRAME_ASK && krbrepl__ask_open(f.body, &a) == 0 &&
+                a.kind == KRBREPL__ASK_LEAVES && krbrepl__ask_index(&a, &leaf) == 1) {
+                drop(p->r, &f);
+                return leaf;
+            }
+            say_raw(p, p->m, f.type, f.flags, f.body.data, f.body.len);
+            drop(p->r, &f);
+        }
+        krbrepl__sess_work(p->m, p->now);
+        pair_move(p, 1, SIZE_MAX);
+        krbrepl__sess_work(p->r, p->now);
+    }
+    fail_msg("no leaf was asked for");
+    return 0;
+}
+
+static void a_leaf_without_end_is_not_listened_to(void **state)
+{
+    krbrepl__buf b;
+    uint32_t leaf;
+    unsigned n;
+    pair p;
+
+    (void)state;
+    twins(&p, 6000);
+    mem_alter(&p.rs, 3000, "forged");
+    leaf = until_leaves_are_asked(&p);
+    krbrepl__buf_init(&b, 0);
+    for (n = 0; n < 100 && info(p.r)->phase != KRBREPL__SESS_CLOSED; n++) {
+        krbrepl__buf_reset(&b);
+        krbrepl__buf_u8(&b, KRBREPL__TREE_LEAVES);
+        krbrepl__buf_u8(&b, 0);
+        part(&b, leaf, n, n + 1, 128);
+        say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
+    }
+    assert_ended(p.r, KRBREPL_ERR_PROTO);
+    assert_int_equal(n, KRBREPL__WALK_LEAF / 128 + 1);
+    krbrepl__buf_free(&b);
+    pair_free(&p);
 }
 
 static void records_of_a_repair_that_were_not_asked_for_end_the_session(void **state)
@@ -890,6 +946,7 @@ int main(void)
         cmocka_unit_test(a_replica_that_reads_nothing_costs_no_memory),
         cmocka_unit_test(an_answer_with_any_field_wrong_ends_the_session),
         cmocka_unit_test(nothing_of_a_tree_is_taken_that_was_not_asked_for),
+        cmocka_unit_test(a_leaf_without_end_is_not_listened_to),
         cmocka_unit_test(records_of_a_repair_that_were_not_asked_for_end_the_session),
         cmocka_unit_test(the_end_of_a_repair_before_it_was_asked_for_ends_the_session),
         cmocka_unit_test(a_tree_without_end_is_not_walked),
