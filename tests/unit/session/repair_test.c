@@ -322,6 +322,26 @@ static void trees_of_different_heights_are_compared(void **state)
     }
 }
 
+/* The replica's whole tree is one leaf, and the master begins above it. For one number of records that leaf is the
+ * master's first, and then it is not looked at any further. */
+static void an_own_top_below_the_beginning_is_compared_too(void **state)
+{
+    unsigned few, met = 0;
+    pair p;
+
+    (void)state;
+    for (few = 1; few <= 64 && met == 0; few++) {
+        twins(&p, 5000);
+        while (p.rs.live.n > few)
+            lose(&p, p.rs.live.n - 1);
+        pair_meet(&p);
+        assert_repaired(&p, 5000 - few);
+        met = p.rs.kept == 0;
+        pair_free(&p);
+    }
+    assert_true(met);
+}
+
 static void long_keys_and_large_values_travel_whole(void **state)
 {
     char key[3000], *value = test_malloc(1000000);
@@ -884,6 +904,7 @@ int main(void)
         cmocka_unit_test(a_replica_without_records_asks_for_all),
         cmocka_unit_test(a_master_without_records_empties_the_replica),
         cmocka_unit_test(trees_of_different_heights_are_compared),
+        cmocka_unit_test(an_own_top_below_the_beginning_is_compared_too),
         cmocka_unit_test(long_keys_and_large_values_travel_whole),
         cmocka_unit_test(records_that_change_during_the_walk_arrive_by_their_commits),
         cmocka_unit_test(ranges_that_are_deleted_during_the_walk_go),
