@@ -135,6 +135,29 @@ typedef struct krbrepl_wait_options {
 KRBREPL_API int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have,
                              krbrepl_errinfo *ei);
 
+typedef struct krbrepl_prove_options {
+    size_t size;
+    uint64_t timeout_ms; /* 0: an hour */
+    /* May be NULL. Called now and then while it goes on; `total` 0: not known yet. */
+    void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    void *progress_ctx;
+} krbrepl_prove_options;
+
+typedef struct krbrepl_proved {
+    size_t size;
+    uint64_t seq;      /* where the store was at the end */
+    uint64_t records;  /* how many it has */
+    uint64_t compared; /* peers whose content was proved equal: the master, or the replicas that are connected */
+    uint64_t differed; /* 1: something differed; a replica has repaired it by now, and evidence/ lists it */
+} krbrepl_proved;
+
+/* Has the node that runs on the store in `dir` read every record again, from the disk, and compare its content with
+ * that of its master, or of its replicas, without stopping anything. A replica that differs is repaired, and compared
+ * again. Any process, any thread. 0: all is equal now; CORRUPT: a master's own records are damaged; TIMEOUT: not
+ * done in time, for which a replica without a connection to its master is one reason; NOTFOUND: no node runs. */
+KRBREPL_API int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
+                              krbrepl_errinfo *ei);
+
 #ifdef __cplusplus
 }
 #endif

@@ -184,3 +184,19 @@ int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *hav
                              krbrepl_strerror(rc != 0 ? rc : KRBREPL_ERR_INVALID));
     return krbrepl__control_wait(dir, &w, have, ei);
 }
+
+int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
+                  krbrepl_errinfo *ei)
+{
+    krbrepl_prove_options o;
+    krbrepl_proved p;
+    int rc = krbrepl__widen(&o, sizeof o, opt);
+
+    if (rc != 0 || dir == NULL)
+        return krbrepl__fail(ei, rc != 0 ? rc : KRBREPL_ERR_INVALID, "prove: options: %s",
+                             krbrepl_strerror(rc != 0 ? rc : KRBREPL_ERR_INVALID));
+    rc = krbrepl__control_prove(dir, &o, &p, ei);
+    if (out != NULL && krbrepl__narrow(out, &p, sizeof p) != 0)
+        return KRBREPL_ERR_ABI;
+    return rc;
+}

@@ -11,6 +11,7 @@
 #include "mem.h"
 #include "replica.h"
 #include "usock.h"
+#include "verify.h"
 
 #define CLIENTS 64
 #define IDLE_MS 10000u /* to ask, and to take the answer */
@@ -26,6 +27,9 @@ typedef struct client {
     int waiting;
     int answered;
     krbrepl_wait_options wait;
+    int proving;
+    uint64_t told_ms; /* when it was told last how far that is */
+    krbrepl__verify verify;
 } client;
 
 struct krbrepl__control {
@@ -156,6 +160,56 @@ static int begin_wait(client *c, krbrepl_bytes body)
     return 0;
 }
 
+/* ---- proving -------------------------------------------------------------------------------- */
+
+#define TELL_MS 100u
+
+static void proved(client *c, int err)
+{
+    krbrepl__ctl_put_proved(&c->out, err, &c->verify.out);
+    c->proving = 0;
+    answer(c);
+}
+
+/* A master's own damage is not repaired by anybody. */
+static int verdict(const client *c)
+{
+    return c->n->master != NULL && c->verify.out.differed ? KRBREPL_ERR_CORRUPT : 0;
+}
+
+static void check_proof(client *c)
+{
+    krbrepl_node *n = c->n;
+    uint64_t done;
+
+    if (krbrepl__verify_look(n, &c->verify, &done)) {
+        proved(c, verdict(c));
+        return;
+    }
+    if (n->now - c->told_ms < TELL_MS || c->out.len != 0)
+        return;
+    c->told_ms = n->now;
+    krbrepl__ctl_put_going(&c->out, done, c->verify.total);
+    client_send(c);
+}
+
+static int begin_proof(client *c, krbrepl_bytes body)
+{
+    krbrepl_node *n = c->n;
+    uint64_t timeout_ms;
+
+    if (krbrepl__ctl_get_prove(body, &timeout_ms) != 0)
+        return KRBREPL_ERR_INVALID;
+    if (n->proof.worker == NULL)
+        return KRBREPL_ERR_STATE;
+    krbrepl__node_look(n);
+    krbrepl__verify_begin(n, &c->verify);
+    c->proving = 1;
+    krbrepl__timer_set(&n->timers, &c->timer, n->now + (timeout_ms < DAY_MS ? timeout_ms : DAY_MS));
+    check_proof(c);
+    return 0;
+}
+
 void krbrepl__control_settle(krbrepl_node *n)
 {
     size_t i;
@@ -166,6 +220,9 @@ void krbrepl__control_settle(krbrepl_node *n)
         n->control->paused_until = 0;
         krbrepl__poller_want(n->poller, &n->control->watch, KRBREPL__READ);
     }
+    for (i = 0; i < CLIENTS; i++)
+        if (n->control->c[i].used && n->control->c[i].proving)
+            check_proof(&n->control->c[i]);
     if (!n->acks_moved)
         return;
     n->acks_moved = 0;
@@ -213,6 +270,8 @@ static void carry_out(client *c, unsigned type, krbrepl_bytes body)
         rc = give_status(c);
     else if (type == KRBREPL__CTL_ASK_WAIT)
         rc = begin_wait(c, body);
+    else if (type == KRBREPL__CTL_ASK_PROVE)
+        rc = begin_proof(c, body);
     else
         rc = KRBREPL_ERR_INVALID;
     if (rc != 0)
@@ -234,7 +293,7 @@ static void client_read(client *c)
         return;
     }
     /* One request; whatever comes behind it is not looked at. */
-    if (c->waiting || c->answered)
+    if (c->waiting || c->proving || c->answered)
         return;
     krbrepl__buf_bytes(&c->in, got, n);
     rc = krbrepl__ctl_next(&c->in, KRBREPL__CTL_REQUEST_MAX, &type, &body, &whole);
@@ -260,6 +319,8 @@ static void on_client_timer(void *ctx)
 
     if (c->waiting)
         check_wait(c, 1);
+    else if (c->proving)
+        proved(c, KRBREPL_ERR_TIMEOUT);
     else
         client_close(c);
 }

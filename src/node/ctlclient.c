@@ -317,3 +317,61 @@ int krbrepl__control_wait(const char *dir, const krbrepl_wait_options *opt, uint
     call_close(&c);
     return rc;
 }
+
+/* ---- proving -------------------------------------------------------------------------------- */
+
+/* Passes on how far it is, until the answer comes. */
+static int hear_proof(call *c, const krbrepl_prove_options *opt, krbrepl_proved *out)
+{
+    uint64_t done, total;
+    krbrepl_bytes body;
+    unsigned type;
+    size_t whole;
+    int rc, err = 0;
+
+    for (;;) {
+        rc = next_message(c, &type, &body, &whole);
+        if (rc != 0)
+            return rc;
+        if (type == KRBREPL__CTL_ERROR)
+            return told_error(c, body);
+        if (type == KRBREPL__CTL_PROVED)
+            return krbrepl__ctl_get_proved(body, &err, out) == 0 ? err : malformed(c);
+        if (type == KRBREPL__CTL_GOING && krbrepl__ctl_get_going(body, &done, &total) == 0 &&
+            opt->progress != NULL)
+            opt->progress(opt->progress_ctx, "leaves", done, total);
+        krbrepl__buf_consume(&c->in, whole);
+    }
+}
+
+int krbrepl__control_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
+                           krbrepl_errinfo *ei)
+{
+    const uint64_t most = opt->timeout_ms != 0 ? opt->timeout_ms : 3600000;
+    krbrepl__buf req;
+    call c;
+    int rc = call_open(&c, dir, most, ei);
+
+    KRBREPL_INIT(out);
+    krbrepl__buf_init(&req, 0);
+    krbrepl__ctl_put_prove(&req, most);
+    c.deadline += PATIENCE_MS;
+    if (rc == 0)
+        rc = reach(&c, 0);
+    if (rc == 0)
+        rc = ask(&c, &req);
+    if (rc == 0)
+        rc = hear_proof(&c, opt, out);
+    if (rc == KRBREPL_ERR_TIMEOUT)
+        krbrepl__fail(ei, rc,
+                      "prove: the time is over; see `krbrepl status %s` whether this node is connected",
+                      dir);
+    if (rc == KRBREPL_ERR_CORRUPT)
+        krbrepl__fail(
+            ei, rc,
+            "prove: records of this master were altered without a commit; restore a backup, or "
+            "promote a replica that is right");
+    call_close(&c);
+    krbrepl__buf_free(&req);
+    return rc;
+}

@@ -260,6 +260,66 @@ int krbrepl__ctl_get_waited(krbrepl_bytes body, int *err, uint64_t *have)
     return r.err;
 }
 
+void krbrepl__ctl_put_prove(krbrepl__buf *b, uint64_t timeout_ms)
+{
+    size_t at = krbrepl__ctl_begin(b, KRBREPL__CTL_ASK_PROVE);
+
+    krbrepl__buf_u64(b, timeout_ms);
+    krbrepl__ctl_end(b, at);
+}
+
+int krbrepl__ctl_get_prove(krbrepl_bytes body, uint64_t *timeout_ms)
+{
+    krbrepl__rd r;
+
+    krbrepl__rd_init(&r, body.data, body.len);
+    *timeout_ms = krbrepl__rd_u64(&r);
+    return r.err;
+}
+
+void krbrepl__ctl_put_going(krbrepl__buf *b, uint64_t done, uint64_t total)
+{
+    size_t at = krbrepl__ctl_begin(b, KRBREPL__CTL_GOING);
+
+    krbrepl__buf_u64(b, done);
+    krbrepl__buf_u64(b, total);
+    krbrepl__ctl_end(b, at);
+}
+
+int krbrepl__ctl_get_going(krbrepl_bytes body, uint64_t *done, uint64_t *total)
+{
+    krbrepl__rd r;
+
+    krbrepl__rd_init(&r, body.data, body.len);
+    *done = krbrepl__rd_u64(&r);
+    *total = krbrepl__rd_u64(&r);
+    return r.err;
+}
+
+static const size_t proved_fields[] = {offsetof(krbrepl_proved, seq), offsetof(krbrepl_proved, records),
+                                       offsetof(krbrepl_proved, compared),
+                                       offsetof(krbrepl_proved, differed)};
+
+void krbrepl__ctl_put_proved(krbrepl__buf *b, int err, const krbrepl_proved *p)
+{
+    size_t at = krbrepl__ctl_begin(b, KRBREPL__CTL_PROVED);
+
+    krbrepl__buf_u32(b, (uint32_t)-err);
+    put_fields(b, p, proved_fields, COUNT(proved_fields));
+    krbrepl__ctl_end(b, at);
+}
+
+int krbrepl__ctl_get_proved(krbrepl_bytes body, int *err, krbrepl_proved *p)
+{
+    krbrepl__rd r;
+
+    KRBREPL_INIT(p);
+    krbrepl__rd_init(&r, body.data, body.len);
+    *err = code_of(krbrepl__rd_u32(&r));
+    get_fields(&r, p, proved_fields, COUNT(proved_fields));
+    return r.err;
+}
+
 void krbrepl__ctl_put_error(krbrepl__buf *b, int err, const char *text)
 {
     size_t at = krbrepl__ctl_begin(b, KRBREPL__CTL_ERROR);

@@ -5,11 +5,14 @@
  *   from the client
  *     STATUS  1                                                            asks for everything
  *     WAIT    2   seq:u64 replicas:u64 level:u64 timeout_ms:u64            as krbrepl_wait
+ *     PROVE   3   timeout_ms:u64                                           as krbrepl_prove
  *   from the node
  *     STATUS 65   fields  database_id[16]  position  last_error:vec16      then
  *     PEER   66   fields  principal:vec16  address:vec16  name:vec16       for each, then
  *     END    67
  *     WAITED 68   code:u32  have:u64      code: 0, or a KRBREPL_ERR_... without its sign
+ *     GOING  70   fields: done, total                                      now and then, before
+ *     PROVED 71   code:u32  fields of krbrepl_proved
  *     ERROR  69   code:u32  text:vec16    the request was not carried out
  *   fields   := count:u16, count x u64; in the order of ctlmsg.c, newer ones at the end
  *
@@ -31,11 +34,14 @@
 enum krbrepl__ctl_type {
     KRBREPL__CTL_ASK_STATUS = 1,
     KRBREPL__CTL_ASK_WAIT = 2,
+    KRBREPL__CTL_ASK_PROVE = 3,
     KRBREPL__CTL_STATUS = 65,
     KRBREPL__CTL_PEER = 66,
     KRBREPL__CTL_END = 67,
     KRBREPL__CTL_WAITED = 68,
-    KRBREPL__CTL_ERROR = 69
+    KRBREPL__CTL_ERROR = 69,
+    KRBREPL__CTL_GOING = 70,
+    KRBREPL__CTL_PROVED = 71
 };
 
 /* A message is begun, its body appended to `b`, and ended with what begin answered. */
@@ -60,6 +66,12 @@ void krbrepl__ctl_put_wait(krbrepl__buf *b, const krbrepl_wait_options *w);
 int krbrepl__ctl_get_wait(krbrepl_bytes body, krbrepl_wait_options *w);
 void krbrepl__ctl_put_waited(krbrepl__buf *b, int err, uint64_t have);
 int krbrepl__ctl_get_waited(krbrepl_bytes body, int *err, uint64_t *have);
+void krbrepl__ctl_put_prove(krbrepl__buf *b, uint64_t timeout_ms);
+int krbrepl__ctl_get_prove(krbrepl_bytes body, uint64_t *timeout_ms);
+void krbrepl__ctl_put_going(krbrepl__buf *b, uint64_t done, uint64_t total);
+int krbrepl__ctl_get_going(krbrepl_bytes body, uint64_t *done, uint64_t *total);
+void krbrepl__ctl_put_proved(krbrepl__buf *b, int err, const krbrepl_proved *p);
+int krbrepl__ctl_get_proved(krbrepl_bytes body, int *err, krbrepl_proved *p);
 void krbrepl__ctl_put_error(krbrepl__buf *b, int err, const char *text);
 int krbrepl__ctl_get_error(krbrepl_bytes body, int *err, char text[200]);
 

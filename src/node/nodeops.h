@@ -38,6 +38,8 @@ int krbrepl__node_reauthorize(krbrepl_node *n);
 /* The other side of the control socket. */
 int krbrepl__control_status(const char *dir, uint64_t timeout_ms, krbrepl_status *out,
                             krbrepl_peer_fn *each, void *ctx, krbrepl_errinfo *ei);
+int krbrepl__control_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
+                           krbrepl_errinfo *ei);
 int krbrepl__control_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have,
                           krbrepl_errinfo *ei);
 

@@ -140,6 +140,11 @@ void krbrepl__prover_scrub(krbrepl__prover *p, size_t leaves)
         p->scrub = leaves;
 }
 
+size_t krbrepl__prover_scrubs(const krbrepl__prover *p)
+{
+    return p->scrub;
+}
+
 int krbrepl__prover_begin(krbrepl__prover *p, krbrepl_pos *at)
 {
     int rc;

@@ -108,6 +108,8 @@ static void obey(krbrepl__worker *w)
 static void take_orders(krbrepl__worker *w)
 {
     w->now = w->want;
+    if (w->state.scrub < w->now.scrub)
+        w->state.scrub = w->now.scrub;
     memset(&w->want, 0, sizeof w->want);
     krbrepl__buf_init(&w->want.keys, 0);
     w->resting = 0;
@@ -157,6 +159,7 @@ static void publish(krbrepl__worker *w, int rc, krbrepl__proof *proof)
     w->state.proving = krbrepl__prover_running(w->prover);
     w->state.leaves = krbrepl__prover_leaves(w->prover);
     w->state.memory = krbrepl__prover_memory(w->prover);
+    w->state.scrub = krbrepl__prover_scrubs(w->prover);
     if (is_stale(w, rc)) {
         w->want.freeze |= rc == KRBREPL__PROVER_FROZEN;
         krbrepl__ftree_unref(proof->tree);
@@ -341,6 +344,8 @@ void krbrepl__worker_look(krbrepl__worker *w, krbrepl__worker_state *out)
 {
     pthread_mutex_lock(&w->lock);
     *out = w->state;
+    if (out->scrub < w->want.scrub)
+        out->scrub = w->want.scrub;
     out->ready = out->ready && !w->want.reset;
     out->proving = (out->proving && !w->want.reset) || w->want.scan != NULL;
     pthread_mutex_unlock(&w->lock);

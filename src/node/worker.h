@@ -24,6 +24,7 @@ typedef struct krbrepl__worker_state {
     int ready;   /* the tree is built */
     int proving; /* a proof is asked for or under way */
     size_t leaves, memory;
+    size_t scrub; /* leaves that are still to be read again */
 } krbrepl__worker_state;
 void krbrepl__worker_look(krbrepl__worker *w, krbrepl__worker_state *out);
 

@@ -1,0 +1,23 @@
+/* verify.h: a node reads all its records again and compares itself with the other end, because somebody asks.
+ *
+ * First every leaf of the digest tree is read and compared with what is remembered of it; then a replica is compared
+ * with its master, and a master with each replica that is connected. What differs is repaired meanwhile as ever. */
+#ifndef KRBREPL__VERIFY_H
+#define KRBREPL__VERIFY_H
+
+#include "node_impl.h"
+
+typedef struct krbrepl__verify {
+    int stage;       /* 0: the tree is not there yet; 1: reading; 2: comparing */
+    uint64_t total;  /* leaves */
+    uint64_t seq;    /* what is compared is at this position, or later */
+    uint64_t proofs; /* as counted when it began */
+    uint64_t differs;
+    krbrepl_proved out;
+} krbrepl__verify;
+
+void krbrepl__verify_begin(krbrepl_node *n, krbrepl__verify *v);
+/* Looks how far it is. 1: it is done, `out` is filled in; 0: not yet. */
+int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done);
+
+#endif
