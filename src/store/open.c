@@ -34,8 +34,12 @@ int krbrepl__handle_new(krbrepl_store **out, const char *dir, krbrepl_errinfo *e
     if (s->sha == NULL) {
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     } else if (real == NULL) {
-        rc = errno == ENOENT ? KRBREPL_ERR_NOTFOUND : KRBREPL_ERR_IO;
-        rc = krbrepl__fail_sys(ei, rc, errno, "store directory %.160s", dir);
+        if (errno == ENOENT)
+            rc = krbrepl__fail(ei, KRBREPL_ERR_NOTFOUND,
+                               "store: there is no directory %.120s; make a store with 'krbrepl init'",
+                               dir);
+        else
+            rc = krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "store directory %.160s", dir);
     } else {
         s->dir = krbrepl__strdup(real);
         s->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
