@@ -25,12 +25,4 @@ static inline int krbrepl__door_invalid(krbrepl_store *s)
     return krbrepl__fail_plain(krbrepl__store_ei(s), KRBREPL_ERR_INVALID);
 }
 
-/* A caller's errinfo may be shorter than today's: the detail is made in one of our own. */
-static inline int krbrepl__door_ei(int rc, const krbrepl_errinfo *mine, krbrepl_errinfo *theirs)
-{
-    if (rc != 0 && theirs != NULL)
-        (void)krbrepl__errinfo_out(mine, theirs);
-    return rc;
-}
-
 #endif

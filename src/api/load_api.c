@@ -117,7 +117,7 @@ int krbrepl_restore(const char *file, const char *dir, const char *who, krbrepl_
         rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
     else
         rc = krbrepl__restore(file, dir, who, &mine);
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }
 
 int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei)
@@ -130,5 +130,5 @@ int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei)
         rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
     else
         rc = krbrepl__upgrade(dir, &mine);
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }

@@ -36,7 +36,7 @@ int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_erri
     if (out != NULL)
         *out = NULL;
     krbrepl__errinfo_clear(&mine);
-    return krbrepl__door_ei(new_node(out, cfg, &mine), &mine, ei);
+    return krbrepl__errinfo_give(new_node(out, cfg, &mine), &mine, ei);
 }
 
 int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt)
@@ -185,7 +185,7 @@ int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbrepl_status *o
         rc = krbrepl__control_status(dir, timeout_ms, &s, each, ctx, &mine);
     if (rc == 0 && (rc = krbrepl__narrow(out, &s, sizeof s)) != 0)
         krbrepl__fail(&mine, rc, "status: the struct to be filled does not say its size");
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }
 
 int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have, krbrepl_errinfo *ei)
@@ -199,5 +199,5 @@ int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *hav
         krbrepl__fail(&mine, rc, "wait: options: %s", krbrepl_strerror(rc));
     else
         rc = krbrepl__control_wait(dir, &w, have, &mine);
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }

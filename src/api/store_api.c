@@ -35,7 +35,7 @@ int krbrepl_store_create(const char *dir, const krbrepl_create_options *opt, krb
     }
     if (rc == 0)
         rc = krbrepl__store_create(dir, &o, &mine);
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }
 
 int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store_options *opt,
@@ -53,7 +53,7 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
         rc = widen(&o, sizeof o, opt, &mine);
     if (rc == 0)
         rc = krbrepl__store_open(out, dir, &o, &mine);
-    return krbrepl__door_ei(rc, &mine, ei);
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }
 
 void krbrepl_store_close(krbrepl_store *s)
