@@ -5,7 +5,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <syslog.h>
+
 #include <com_err.h>
+
+/* How long the daemon is given to say whom it follows. */
+#define STATUS_MS 500u
+
+/* The log of krb5kdc, kadmind, kadmin.local and kdb5_util (the section [logging]), in libkadm5srv. No header of
+ * krb5 declares it, and a program that has loaded this module without that library has no such log. */
+extern int krb5_klog_syslog(int priority, const char *fmt, ...)
+    __attribute__((weak, format(printf, 2, 3)));
 
 /* Codes that kadmin clients of every release know how to print, for that is all that reaches them. */
 static krb5_error_code code_of(int rc)
@@ -66,6 +76,49 @@ void krbrepl__kdb_warn(const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    /* krb5kdc and kadmind send this to their log, the other programs to standard error. */
-    com_err("krbrepl", 0, "%s", line);
+    /* com_err is the last resort only: kadmin.local takes it for a failure of the command. */
+    if (krb5_klog_syslog != NULL)
+        (void)krb5_klog_syslog(LOG_WARNING, "krbrepl: %s", line);
+    else
+        com_err("krbrepl", 0, "%s", line);
+}
+
+/* ---- refusals --------------------------------------------------------------------------------- */
+
+static int name_peer(void *ctx, const krbrepl_peer *peer)
+{
+    snprintf(ctx, 256, "%.120s (%.100s)", peer->principal, peer->address);
+    return 1;
+}
+
+/* The master that a replica follows, as far as the daemon on this store knows it. */
+static void master_name(const char *dir, char out[256])
+{
+    krbrepl_status st;
+
+    KRBREPL_INIT(&st);
+    out[0] = '\0';
+    (void)krbrepl_status_fetch(dir, STATUS_MS, &st, name_peer, out, NULL);
+    if (out[0] == '\0')
+        snprintf(out, 256, "not known, because no krbrepl-replica is connected here");
+}
+
+krb5_error_code krbrepl__kdb_refused(krb5_context ctx, krbrepl__kdb *h, int rc)
+{
+    krb5_error_code err = krbrepl__kdb_fail(ctx, h, rc, "writing");
+    krbrepl_store_info info;
+    char master[256], text[600];
+
+    if (rc != KRBREPL_ERR_NOT_MASTER && rc != KRBREPL_ERR_FENCED)
+        return err;
+    KRBREPL_INIT(&info);
+    if (krbrepl_store_info_get(h->store, &info) != 0)
+        return err;
+    master_name(h->conf.dir, master);
+    snprintf(text, sizeof text, "the database in %.200s is a %s and takes no changes; its master is %s",
+             h->conf.dir, krbrepl_role_name(info.role), master);
+    krb5_set_error_message(ctx, err, "krbrepl: %s", text);
+    /* Clients over the network see the bare code: the reason is in the log of kadmind. */
+    krbrepl__kdb_warn("%s", text);
+    return err;
 }

@@ -88,7 +88,9 @@ krb5_error_code krbrepl__kdb_fail(krb5_context ctx, krbrepl__kdb *h, int rc, con
 /* The same with a detail that is on no handle. */
 krb5_error_code krbrepl__kdb_fail_ei(krb5_context ctx, int rc, const krbrepl_errinfo *ei,
                                      const char *what);
-/* One line to where this program writes its log (the log of kadmind and krb5kdc; standard error). */
+/* A write or load that the role of the store forbids: says who the master is, and logs it. */
+krb5_error_code krbrepl__kdb_refused(krb5_context ctx, krbrepl__kdb *h, int rc);
+/* One line to where this program writes its log, as [logging] says. */
 void krbrepl__kdb_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- records ---------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ static krb5_error_code load_begin(krb5_context ctx, krbrepl__kdb *h)
     krbrepl__kdb_self(why, sizeof why, h->conf.merge_nra ? "load -i" : "load");
     opt.why = why;
     rc = krbrepl_load_begin(h->store, &h->load, &opt);
-    return rc != 0 ? krbrepl__kdb_fail(ctx, h, rc, "beginning a load") : 0;
+    return rc != 0 ? krbrepl__kdb_refused(ctx, h, rc) : 0;
 }
 
 static int is_any(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)

@@ -19,7 +19,6 @@
 #define CHANGE_OVERHEAD 64u
 #define COMMIT_HEAD 8192u
 #define WHY_ROOM 1024u
-#define STATUS_MS 500u
 
 /* ---- who and why ------------------------------------------------------------------------------ */
 
@@ -44,50 +43,6 @@ void krbrepl__kdb_self(char *out, size_t room, const char *what)
     snprintf(out, room, "%s: %s", program, what);
 }
 
-/* ---- refusals --------------------------------------------------------------------------------- */
-
-static int name_peer(void *ctx, const krbrepl_peer *peer)
-{
-    snprintf(ctx, 256, "%.120s (%.100s)", peer->principal, peer->address);
-    return 1;
-}
-
-/* The master that a replica follows, as far as the daemon on this store knows it. */
-static void master_name(const char *dir, char out[256])
-{
-    krbrepl_status st;
-
-    KRBREPL_INIT(&st);
-    out[0] = '\0';
-    (void)krbrepl_status_fetch(dir, STATUS_MS, &st, name_peer, out, NULL);
-    if (out[0] == '\0')
-        snprintf(out, 256, "not known: no krbrepl-replica is connected here");
-}
-
-/* A role that takes no changes: says who does. Remote clients see the code only, so it is logged too. */
-static krb5_error_code refused(krb5_context ctx, krbrepl__kdb *h, int rc)
-{
-    krb5_error_code err = krbrepl__kdb_fail(ctx, h, rc, "writing");
-    krbrepl_store_info info;
-    char master[256];
-
-    if (rc != KRBREPL_ERR_NOT_MASTER && rc != KRBREPL_ERR_FENCED)
-        return err;
-    KRBREPL_INIT(&info);
-    if (krbrepl_store_info_get(h->store, &info) != 0)
-        return err;
-    master_name(h->conf.dir, master);
-    krb5_set_error_message(
-        ctx, err,
-        "krbrepl: the database in %.200s is a %s and takes no changes; make them on its "
-        "master: %s",
-        h->conf.dir, krbrepl_role_name(info.role), master);
-    krbrepl__kdb_warn(
-        "the database in %.200s is a %s and takes no changes; make them on its master: %s", h->conf.dir,
-        krbrepl_role_name(info.role), master);
-    return err;
-}
-
 /* ---- begin ------------------------------------------------------------------------------------ */
 
 static krb5_error_code txn_open(krb5_context ctx, krbrepl__kdb *h, const char *who, const char *why,
@@ -102,7 +57,7 @@ static krb5_error_code txn_open(krb5_context ctx, krbrepl__kdb *h, const char *w
     opt.who = who;
     opt.why = text;
     rc = krbrepl_txn_begin(h->store, out, &opt);
-    return rc != 0 ? refused(ctx, h, rc) : 0;
+    return rc != 0 ? krbrepl__kdb_refused(ctx, h, rc) : 0;
 }
 
 static krb5_error_code group_open(krb5_context ctx, krbrepl__kdb *h, krbrepl__kdb_write *w)

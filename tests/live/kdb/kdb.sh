@@ -116,7 +116,8 @@ kdb_kdc_start() # NAME [OPTION]...
     shift
     setpriv --pdeathsig KILL true 2>/dev/null && guard=(setpriv --pdeathsig KILL)
     : >"$(kdb_kdc_log "$name")"
-    kdb_at "$name" exec "${guard[@]}" krb5kdc -n -r "$REALM" "$@" </dev/null >>"$REALM_DIR/krb5kdc.$name.log" 2>&1 &
+    # Its own pid, and not that of a shell around it, is what signals have to reach.
+    (kdb_env "$name" && exec "${guard[@]}" krb5kdc -n -r "$REALM" "$@") </dev/null >>"$REALM_DIR/krb5kdc.$name.log" 2>&1 &
     KDB_KDC[$name]=$!
     road_until "krb5kdc of $name starting" kdb_kdc_up "$name" && kill -0 "${KDB_KDC[$name]}" 2>/dev/null
 }

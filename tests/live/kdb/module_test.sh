@@ -396,9 +396,13 @@ a_replica_takes_no_administrative_change() {
     must kdb_replica replica-1
     must kdb_at replica-1 login alice right
     kdb_at replica-1 admin addprinc -pw x bob >"$work/out" 2>&1
-    grep -q "is a replica and takes no changes; make them on its master: krbrepl/localhost@$REALM" "$work/out" ||
+    grep -q "is a replica and takes no changes; its master is krbrepl/localhost@$REALM" "$work/out" ||
         fail "$(cat "$work/out")"
-    must_not kdb_at replica-1 util load -update "$REALM_DIR/stash" >"$work/out" 2>&1
+    quietly util dump "$work/dump"
+    must_not kdb_at replica-1 util load "$work/dump" >"$work/out" 2>&1
+    grep -q "its master is" "$work/out" || fail "$(cat "$work/out")"
+    must_not kdb_at replica-1 util load -update "$work/dump" >"$work/out" 2>&1
+    grep -q "its master is" "$work/out" || fail "$(cat "$work/out")"
     must_not kdb_at replica-1 login alice wrong
     must_not kdb_at replica-1 login alice wrong
     must_not kdb_at replica-1 login alice right
