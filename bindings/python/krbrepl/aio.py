@@ -12,9 +12,8 @@ import functools
 
 from ._structs import Path
 from .node import Node
-from .status import Answer, Waited
+from .status import Answer, Waited, Waiting
 from .status import fetch_status as _fetch_status
-from .status import wait as _wait
 from .values import Level
 
 
@@ -78,7 +77,11 @@ async def fetch_status(dir: Path, *, timeout: float = 5.0) -> Answer | None:
 
 async def wait(dir: Path, seq: int = 0, *, replicas: int = 1, level: Level = Level.DURABLE,
                timeout: float = 0.0) -> Waited:
-    """krbrepl.wait in a thread. The node that is asked may be one of this very loop."""
+    """krbrepl.wait, slice by slice in a thread, so that it can be cancelled. The node that is asked may be one of this
+    very loop."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(
-        None, functools.partial(_wait, dir, seq, replicas=replicas, level=level, timeout=timeout))
+    waiting = Waiting(dir, seq, replicas, level, timeout)
+    while True:
+        answer = await loop.run_in_executor(None, waiting.look)
+        if answer is not None:
+            return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from ._calls import Walk
 from ._krbrepl import ffi, lib
@@ -41,23 +42,47 @@ class Waited:
     have: int  #: how many replicas had the commit at the end
 
 
+class Waiting:
+    """One wait, in slices. look() waits for one and answers when it was the last."""
+
+    def __init__(self, dir: Path, seq: int, replicas: int, level: Level, timeout: float) -> None:
+        self._dir = path(dir)
+        self._have = ffi.new("uint64_t *")
+        self._opt = Given("krbrepl_wait_options", seq=seq, replicas=replicas, level=int(level))
+        self._end = time.monotonic() + timeout
+
+    def _fix(self, timeout_ms: int, info: Any) -> int:
+        """The last commit is that of the beginning; the next slice would take a later one."""
+        if self._opt.c.seq != 0:
+            return 0
+        status = out("krbrepl_status")
+        code = lib.krbrepl_status_fetch(self._dir, max(timeout_ms, 1000), status, ffi.NULL, ffi.NULL, info)
+        self._opt.c.seq = max(status.pos.seq, status.upstream_seq)
+        return int(code)
+
+    def look(self) -> Waited | None:
+        left = self._end - time.monotonic()
+        info = new_errinfo()
+        slice_ms = max(0, int(min(left, _SLICE) * 1000))
+        code = self._fix(slice_ms, info)
+        if code == 0:
+            self._opt.c.timeout_ms = slice_ms
+            code = lib.krbrepl_wait(self._dir, self._opt.c, self._have, info)
+        if code == 0:
+            return Waited(True, self._have[0])
+        not_yet = code in (lib.KRBREPL_ERR_TIMEOUT, lib.KRBREPL_ERR_NOTFOUND)
+        if not_yet and left > _SLICE:
+            return None
+        if code == lib.KRBREPL_ERR_TIMEOUT:
+            return Waited(False, self._have[0])
+        raise_for(code, info)
+
+
 def wait(dir: Path, seq: int = 0, *, replicas: int = 1, level: Level = Level.DURABLE, timeout: float = 0.0) -> Waited:
     """Waits until enough replicas have a commit (0: the last there is now), by asking the node that runs on the store
     in `dir`. Raises NotFound when none runs within the timeout."""
-    have = ffi.new("uint64_t *")
-    opt = Given("krbrepl_wait_options", seq=seq, replicas=replicas, level=int(level))
-    end = time.monotonic() + timeout
+    waiting = Waiting(dir, seq, replicas, level, timeout)
     while True:
-        left = end - time.monotonic()
-        info = new_errinfo()
-        opt.c.timeout_ms = max(0, int(min(left, _SLICE) * 1000))
-        code = lib.krbrepl_wait(path(dir), opt.c, have, info)
-        if code == 0:
-            return Waited(True, have[0])
-        if code not in (lib.KRBREPL_ERR_TIMEOUT, lib.KRBREPL_ERR_NOTFOUND):
-            raise_for(code, info)
-        if left <= _SLICE:
-            break
-    if code == lib.KRBREPL_ERR_NOTFOUND:
-        raise_for(code, info)
-    return Waited(False, have[0])
+        answer = waiting.look()
+        if answer is not None:
+            return answer

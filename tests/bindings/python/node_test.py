@@ -14,6 +14,7 @@ import threading
 import warnings
 
 import krbrepl
+from krbrepl.status import Waiting
 from runner import check, equal, in_child, main, raises, scratch, until
 
 _REALM = os.environ["REALM"]
@@ -132,6 +133,11 @@ def a_wait_that_is_not_fulfilled_says_so():
         p.start_master()
         p.master.spawn()
         pos = p.commit(b"a", b"1")
+        waiting = Waiting(p.master_store.dir, 0, 1, krbrepl.Level.DURABLE, 60)
+        equal(waiting.look(), None)
+        p.commit(b"b", b"2")
+        equal(waiting.look(), None)
+        equal(waiting._opt.c.seq, pos.seq)
         equal(krbrepl.wait(p.master_store.dir, pos.seq, timeout=0.6), krbrepl.Waited(False, 0))
 
 
