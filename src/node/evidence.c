@@ -132,6 +132,8 @@ int krbrepl__evidence_save(krbrepl_store *s, uint64_t from)
         return fail(s, "cannot open the directory");
     if (faccessat(dir, name, F_OK, 0) != 0)
         rc = write_file(s, dir, name, &i, from);
+    else if (fsync(dir) != 0) /* whoever named it may have failed at that, or crashed before */
+        rc = fail(s, "cannot sync the directory");
     close(dir);
     return rc;
 }
