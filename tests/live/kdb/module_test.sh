@@ -419,4 +419,50 @@ a_database_that_is_replicated_is_not_destroyed() {
     [ -e "$REALM_DIR/master/data.mdb" ] || fail "the database is gone"
 }
 
+# ---- configuration ----------------------------------------------------------------------------------
+
+# SECTION NAME: what check-config makes of a setting.
+verdict() {
+    python3 -c '
+import json, sys
+for s in json.load(open(sys.argv[1]))["settings"]:
+    if s["section"] == sys.argv[2] and s["name"] == sys.argv[3]:
+        print(s["verdict"])' "$work/check" "$1" "$2"
+}
+
+settings_of_the_module_and_of_iprop_are_checked() {
+    KDB_OPTIONS='sync_replicas = 2
+        mapsize = 1024
+        max_readers = 500
+        nosync = false
+        ldap_servers = ldapi:///'
+    must kdb_begin "$work/realm"
+    quietly krbrepl check-config
+    grep -q "is the store $REALM_DIR/master: master" "$work/out" || fail "$(cat "$work/out")"
+    must krbrepl check-config --json >"$work/check"
+    [ "$(verdict '[dbmodules] krbrepl' database_name)" = used ] || fail "database_name"
+    [ "$(verdict '[dbmodules] krbrepl' sync_replicas)" = used ] || fail "sync_replicas"
+    [ "$(verdict '[dbmodules] krbrepl' ldap_servers)" = unused ] || fail "ldap_servers"
+    local name all=$KRB5_KDC_PROFILE
+    sed "s#^    $REALM = {#&\n        iprop_enable = true\n        iprop_port = 2121\n        iprop_listen = 127.0.0.1:2121\n        iprop_master_ulogsize = 5000\n        iprop_ulogsize = 5000\n        iprop_replica_poll = 5s\n        iprop_slave_poll = 5s\n        iprop_resync_timeout = 300\n        iprop_logfile = /ulog\n        sunw_dbprop_enable = true\n        sunw_dbprop_master_ulogsize = 200000\n        sunw_dbprop_slave_poll = 9s#" \
+        "$all" >"$work/iprop.conf"
+    must krbrepl check-config --json --kdc-conf "$work/iprop.conf" >"$work/check"
+    for name in iprop_enable iprop_listen iprop_replica_poll iprop_slave_poll iprop_resync_timeout iprop_logfile \
+        sunw_dbprop_enable sunw_dbprop_slave_poll; do
+        [ "$(verdict "[realms] $REALM" $name)" = unused ] || fail "$name is not explained"
+    done
+    for name in iprop_port iprop_master_ulogsize iprop_ulogsize sunw_dbprop_master_ulogsize; do
+        [ "$(verdict "[realms] $REALM" $name)" = mapped ] || fail "$name is not mapped"
+    done
+    krbrepl check-config --kdc-conf "$work/iprop.conf" >"$work/out"
+    grep -q "krbrepl retention --keep-entries 200000 $REALM_DIR/master" "$work/out" || fail "$(cat "$work/out")"
+    # The module runs with all of them.
+    KRB5_KDC_PROFILE=$work/iprop.conf quietly admin getprinc "krbtgt/$REALM"
+    sed 's/sync_replicas = 2/sync_replicas = two/' "$all" >"$work/wrong.conf"
+    krbrepl check-config --kdc-conf "$work/wrong.conf" >"$work/out"
+    [ $? = 3 ] || fail "a wrong setting is not wrong"
+    KRB5_KDC_PROFILE=$work/wrong.conf must_not admin listprincs >"$work/out" 2>&1
+    grep -q 'sync_replicas is not a number' "$work/out" || fail "$(cat "$work/out")"
+}
+
 "$3"

@@ -14,7 +14,8 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
            "äöü€😀".encode(), b" ", b"-", b"--json", b"'", b"\xc3\x28", b"k" * 600, b"k" * 65535]
 
 COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
-            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade"]
+            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
+            "check-config"]
 
 
 def path(name):
@@ -59,7 +60,7 @@ def every_subcommand_explains_itself():
         equal(text, krbrepl(name, "--help").text)
         check(text.startswith(f"usage: krbrepl {name} [options]"), name)
         check("--json" in text, name)
-    equal(len(re.findall(r"^  \w+ ", usage, re.M)), len(COMMANDS))
+    equal(len(re.findall(r"^  [\w-]+ ", usage, re.M)), len(COMMANDS))
     check("krbrepl" in krbrepl("--version").text)
 
 
