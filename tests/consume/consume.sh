@@ -44,6 +44,23 @@ programs_run() {
     [ ! -e "$prefix/bin/krbrepl" ] || env -u LD_LIBRARY_PATH "$prefix/bin/krbrepl" --version
 }
 
+# What an author would copy is compiled as he would, with nothing but the installed tree.
+examples_compile() {
+    local example flags
+    for example in "$source"/examples/embed/*.c; do
+        flags=$(pkg --cflags --libs krbrepl)
+        if grep -q '<verto.h>' "$example"; then
+            pkg --exists libverto || continue
+            flags="$flags $(pkg --cflags --libs libverto)"
+        elif grep -q '<sqlite3.h>' "$example"; then
+            pkg --exists sqlite3 || continue
+            flags="$flags $(pkg --cflags --libs sqlite3)"
+        fi
+        # shellcheck disable=SC2086 # flags are words
+        "$cc" -Wall -Wextra -Werror "$example" $flags -o "$work/$(basename "$example" .c)"
+    done
+}
+
 pkgconfig_shared() {
     install_tree
     # shellcheck disable=SC2046 # flags are words
@@ -66,6 +83,7 @@ pkgconfig_shared() {
         "$work/mit"
     fi
     programs_run
+    examples_compile
 }
 
 # The static library leaves nothing to guess: Requires.private and Libs.private name all it needs.
@@ -125,6 +143,8 @@ destdir() {
         return 1
     fi
     test -e "$root/$libdir/libkrbrepl.so"
+    test -s "$root/share/man/man3/krbrepl_txn_begin.3"
+    test -s "$root/share/doc/krbrepl/reference/index.md"
     LC_ALL=C readelf -d "$root/$libdir/libkrbrepl.so" | grep -F 'SONAME' | grep -F 'libkrbrepl.so.'
 }
 
