@@ -73,6 +73,18 @@ class _Owned:
         return self.thread is None or self.thread == threading.get_ident()
 
 
+# Stores that could not be closed when they were forgotten, with what C still points to.
+_stranded: list[_Use] = []
+
+
+def _free_node(c: Any) -> bool:
+    """False from inside of a callback of the node, which goes on then."""
+    if lib.krbrepl_node_stop(c) not in (0, lib.KRBREPL_ERR_FORKED):
+        return False
+    lib.krbrepl_node_free(c)
+    return True
+
+
 class _Use:
     """An open C store. Each call enters it, which refuses what C must not see. It is shared by the DirStore and by
     what was opened on it, and closes when the last of them is gone."""
@@ -91,8 +103,8 @@ class _Use:
             return
         warnings.warn(f"the store in {self.dir} was not closed", ResourceWarning)
         # With a transaction of another thread it stays open: nobody can end that any more.
-        if os.getpid() != self.pid or all(what.may_end() for what in self.owned.values()):
-            self.close()
+        if os.getpid() == self.pid and not all(what.may_end() for what in self.owned.values()) or not self.close():
+            _stranded.append(self)
 
     def __enter__(self) -> Any:
         if os.getpid() != self.pid:
@@ -124,8 +136,8 @@ class _Use:
 
     def end(self, key: int) -> None:
         what = self.owned.pop(key, None)
-        if what is not None:
-            what.end(what.c)
+        if what is not None and what.end(what.c) is False:
+            self.owned[key] = what
 
     def let_go(self, key: int) -> None:
         """For finalizers, which run in any thread: what may not be freed now is freed by a later call."""
@@ -147,12 +159,14 @@ class _Use:
             elif key in self.owned:
                 self.orphans.append(key)
 
-    def close(self) -> None:
+    def close(self) -> bool:
         for key in list(self.owned):
             self.end(key)
+        if self.owned:
+            return False
         c, self.c = self.c, None
-        if c is not None:
-            lib.krbrepl_store_close(c)
+        lib.krbrepl_store_close(c)
+        return True
 
 
 class _Part:
@@ -448,7 +462,7 @@ class DirStore:
     def _adopt(self, node: Any, kept: object) -> Callable[[], None]:
         """Keeps the store open for a node, until what this answers is called, which frees the node."""
         use = self._use
-        key = use.own(_Owned(node, lib.krbrepl_node_free, kept=kept, holds=True))
+        key = use.own(_Owned(node, _free_node, kept=kept, holds=True))
         return lambda: use.end(key)
 
     # ---- what it is

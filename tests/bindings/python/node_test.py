@@ -288,6 +288,43 @@ def a_forgotten_node_is_stopped_and_told():
         one.close()
 
 
+_FORGOTTEN = """
+import gc, krbrepl, sys, time
+lines, box = [], []
+
+def log(level, area, msg):
+    box.clear()  # the node is forgotten in its own callback
+    gc.collect()
+    lines.append(msg)
+
+def serve():
+    store = krbrepl.DirStore(sys.argv[1])
+    box.append(krbrepl.Node(store, authorize=lambda *_: krbrepl.Allow.REPLICA, log=log,
+                            log_level=krbrepl.LogLevel.DEBUG))
+    node = box[0]
+    node.start_master(listen=sys.argv[2], service=sys.argv[3], keytab=sys.argv[4])
+    box.append(node)
+    node.spawn()
+
+serve()
+with krbrepl.DirStore(sys.argv[5]) as copy, krbrepl.Node(copy) as replica:
+    replica.start_replica(sys.argv[2], service=sys.argv[3], principal=sys.argv[6], keytab=sys.argv[7])
+    replica.spawn()
+    while copy.info().pos.seq == 0:
+        time.sleep(0.01)
+assert len(lines) > 3, lines
+assert not box and krbrepl.store._stranded
+"""
+
+
+def a_node_that_is_forgotten_in_its_own_callback_goes_on():
+    with _Pair() as p:
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", _FORGOTTEN, p.master_store.dir, p.at,
+                               _principal("master"), _keytab("master"), p.replica_store.dir, _principal("replica"),
+                               _keytab("replica")], capture_output=True, timeout=60)
+        equal((done.returncode, done.stderr), (0, b""))
+
+
 def a_child_of_a_running_node_is_refused():
     def child():
         for call in (p.master.process, p.master.status, p.master.stop, p.master.run, p.master.quit):
@@ -331,8 +368,13 @@ def a_program_that_ends_with_a_live_node_ends_well():
 
 def one_event_loop_drives_master_and_replica():
     async def story(p):
-        p.start()
-        tasks = [asyncio.create_task(krbrepl.aio.run(node)) for node in (p.master, p.replica)]
+        # The replica finds nobody at first, and comes back when its time has come.
+        p.start_replica()
+        tasks = [asyncio.create_task(krbrepl.aio.run(p.replica))]
+        while not warned:
+            await asyncio.sleep(0.01)
+        p.start_master()
+        tasks.insert(0, asyncio.create_task(krbrepl.aio.run(p.master)))
         pos = p.commit(b"alice", b"secret")
         waited = await krbrepl.aio.wait(p.master_store.dir, pos.seq, level=krbrepl.Level.APPLIED, timeout=60)
         equal(waited, krbrepl.Waited(True, 1))
@@ -350,7 +392,8 @@ def one_event_loop_drives_master_and_replica():
         p.master.quit()
         await again
 
-    with _Pair() as p:
+    warned = []
+    with _Pair(at_replica={"log": lambda *line: warned.append(line), "log_level": krbrepl.LogLevel.WARN}) as p:
         asyncio.run(story(p))
 
 
