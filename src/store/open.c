@@ -287,8 +287,10 @@ int krbrepl__store_enter(krbrepl_store *s)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FORKED,
                              "store: the handle was opened before fork(); open the store again in this "
                              "process");
-    /* Only this thread can have put its own name there. */
-    if (atomic_load(&s->user) != me && !atomic_compare_exchange_strong(&s->user, &nobody, me))
+    /* Only this thread can have put its own name there. What the one before did in the handle is seen here. */
+    if (atomic_load_explicit(&s->user, memory_order_relaxed) != me &&
+        !atomic_compare_exchange_strong_explicit(&s->user, &nobody, me, memory_order_acquire,
+                                                 memory_order_relaxed))
         return KRBREPL_ERR_STATE;
     s->depth++;
     return 0;
@@ -297,7 +299,7 @@ int krbrepl__store_enter(krbrepl_store *s)
 void krbrepl__store_leave(krbrepl_store *s)
 {
     if (--s->depth == 0)
-        atomic_store(&s->user, 0);
+        atomic_store_explicit(&s->user, 0, memory_order_release);
 }
 
 int krbrepl__store_busy(const krbrepl_store *s)
