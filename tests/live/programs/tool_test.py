@@ -394,7 +394,10 @@ def stores_are_compared():
 def retention_is_stored():
     krbrepl("init", "--master", "--keep-entries", "5", "--keep-bytes", "2 MiB", "--keep-age", "2 days", "m")
     kept = krbrepl("retention", "--json", "--keep-entries", "7", "--keep-age", "1 h", "m").json["journal"]
-    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 3600, 268435456))
+    # What was not given is as it was; 0 brings the default back.
+    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 3600, 2 << 20))
+    kept = krbrepl("retention", "--json", "--keep-bytes", "0", "--keep-age", "0", "m").json["journal"]
+    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 0, 268435456))
     krbrepl("batch", "-q", "m", stdin=b"put t k v\ncommit\n" * 300)
     journal = krbrepl("status", "--json", "m").json["journal"]
     equal(journal["last"], 301)
@@ -412,7 +415,8 @@ def slots_are_listed_and_dropped():
         krbrepl("slot", *wrong, code=2)
     kept = krbrepl("retention", "--json", "--keep-slots", "2 h", m).json["journal"]
     equal(kept["keep_slots_seconds"], 7200)
-    equal(krbrepl("retention", "--json", m).json["journal"]["keep_slots_seconds"], 14 * 86400)
+    kept = krbrepl("retention", "--json", "--keep-slots", "0", m).json["journal"]
+    equal(kept["keep_slots_seconds"], 14 * 86400)
 
 
 def a_check_without_a_node_fails_and_says_so():
