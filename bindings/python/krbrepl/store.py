@@ -5,7 +5,6 @@ more than _handle and _adopt."""
 
 from __future__ import annotations
 
-import collections
 import os
 import threading
 import warnings
@@ -14,8 +13,9 @@ from typing import Any, Callable, Iterator
 
 from ._calls import STOPPED, Progress, Walk
 from ._krbrepl import ffi, lib
+from ._own import Owned, Use, free_node
 from ._structs import Bytes, Given, Path, Span, chars, id_of, out, path
-from .errors import Forked, State, new_errinfo, raise_for
+from .errors import State, new_errinfo, raise_for
 from .values import (Commit, CommitKind, Digest, LoadResult, Position, Record, Resolve, Retention, Slot, StoreInfo,
                      bytes_of, from_struct, position_of)
 
@@ -57,126 +57,14 @@ def upgrade(dir: Path) -> None:
         raise_for(code, info)
 
 
-class _Owned:
-    """A C handle that was opened on a store. The store has the list of them, so that each is freed once, whichever
-    of the Python objects goes first."""
-
-    def __init__(self, c: Any, end: Callable[[Any], object], *, thread: int | None = None, kept: object = None,
-                 holds: bool = False) -> None:
-        self.c = c
-        self.end = end
-        self.thread = thread  # the only one that may free it
-        self.kept = kept  # what C points to
-        self.holds = holds  # the store is not closed before it is gone
-
-    def may_end(self) -> bool:
-        return self.thread is None or self.thread == threading.get_ident()
-
-
-# Stores that could not be closed when they were forgotten, with what C still points to.
-_stranded: list[_Use] = []
-
-
-def _free_node(c: Any) -> bool:
-    """False from inside of a callback of the node, which goes on then."""
-    if lib.krbrepl_node_stop(c) not in (0, lib.KRBREPL_ERR_FORKED):
-        return False
-    lib.krbrepl_node_free(c)
-    return True
-
-
-class _Use:
-    """An open C store. Each call enters it, which refuses what C must not see. It is shared by the DirStore and by
-    what was opened on it, and closes when the last of them is gone."""
-
-    def __init__(self, c: Any, dir: str) -> None:
-        self.c = c
-        self.dir = dir
-        self.pid = os.getpid()
-        self.depth = 0
-        self.lock = threading.RLock()
-        self.owned: dict[int, _Owned] = {}
-        self.orphans: collections.deque[int] = collections.deque()
-
-    def __del__(self) -> None:
-        if self.c is None:
-            return
-        warnings.warn(f"the store in {self.dir} was not closed", ResourceWarning)
-        # With a transaction of another thread it stays open: nobody can end that any more.
-        if os.getpid() == self.pid and not all(what.may_end() for what in self.owned.values()) or not self.close():
-            _stranded.append(self)
-
-    def __enter__(self) -> Any:
-        if os.getpid() != self.pid:
-            raise Forked("krbrepl: this store was opened before fork(); open it again in this process")
-        if not self.lock.acquire(blocking=False):
-            raise State("krbrepl: another thread is using this store; open one for each thread")
-        if self.c is None:
-            self.lock.release()
-            raise State("krbrepl: this store is closed; open it again")
-        self.depth += 1
-        if self.orphans:
-            self.reap()
-        return self.c
-
-    def __exit__(self, *_: object) -> None:
-        self.depth -= 1
-        self.lock.release()
-
-    def check(self, code: int) -> None:
-        if code != 0:
-            info = new_errinfo()
-            lib.krbrepl_store_errinfo(self.c, info)
-            raise_for(code, info)
-
-    def own(self, what: _Owned) -> int:
-        key = id(what)
-        self.owned[key] = what
-        return key
-
-    def end(self, key: int) -> None:
-        what = self.owned.pop(key, None)
-        if what is not None and what.end(what.c) is False:
-            self.owned[key] = what
-
-    def let_go(self, key: int) -> None:
-        """For finalizers, which run in any thread: what may not be freed now is freed by a later call."""
-        if key not in self.owned:
-            return
-        if os.getpid() != self.pid:
-            self.end(key)
-        elif self.owned[key].may_end() and self.lock.acquire(blocking=False):
-            self.end(key)
-            self.lock.release()
-        else:
-            self.orphans.append(key)
-
-    def reap(self) -> None:
-        for _ in range(len(self.orphans)):
-            key = self.orphans.popleft()
-            if key in self.owned and self.owned[key].may_end():
-                self.end(key)
-            elif key in self.owned:
-                self.orphans.append(key)
-
-    def close(self) -> bool:
-        for key in list(self.owned):
-            self.end(key)
-        if self.owned:
-            return False
-        c, self.c = self.c, None
-        lib.krbrepl_store_close(c)
-        return True
-
-
 class _Part:
     """What Txn, View and Load have in common."""
 
     _gone = ""
 
-    def __init__(self, use: _Use, what: _Owned) -> None:
+    def __init__(self, use: Use, what: Owned) -> None:
         self._use = use
-        self._what: _Owned | None = what
+        self._what: Owned | None = what
         self._key = use.own(what)
         self._walks = 0  # calls with callbacks that are under way
 
@@ -353,7 +241,7 @@ class Load(_Part):
     #: What the commit did, once it was made.
     result: LoadResult | None = None
 
-    def __init__(self, use: _Use, what: _Owned, progress: Progress) -> None:
+    def __init__(self, use: Use, what: Owned, progress: Progress) -> None:
         super().__init__(use, what)
         self._progress = progress
 
@@ -397,14 +285,14 @@ class Load(_Part):
             self.abort()
 
 
-def _found(use: _Use, code: int) -> bool:
+def _found(use: Use, code: int) -> bool:
     if code == lib.KRBREPL_ERR_NOTFOUND:
         return False
     use.check(code)
     return True
 
 
-def _whole(use: _Use, code: int) -> bool:
+def _whole(use: Use, code: int) -> bool:
     """Whether a walk went to its end."""
     if code == STOPPED:
         return False
@@ -423,7 +311,7 @@ class DirStore:
         code = lib.krbrepl_store_open(handle, path(dir), opt.c, info)
         if code != 0:
             raise_for(code, info)
-        self._use = _Use(handle[0], os.fspath(dir))
+        self._use = Use(handle[0], os.fspath(dir))
 
     def close(self) -> None:
         """Ends its views, and aborts its transactions and loads. Refuses while a node uses it. Closing twice is
@@ -462,7 +350,7 @@ class DirStore:
     def _adopt(self, node: Any, kept: object) -> Callable[[], None]:
         """Keeps the store open for a node, until what this answers is called, which frees the node."""
         use = self._use
-        key = use.own(_Owned(node, _free_node, kept=kept, holds=True))
+        key = use.own(Owned(node, free_node, kept=kept, holds=True))
         return lambda: use.end(key)
 
     # ---- what it is
@@ -515,13 +403,13 @@ class DirStore:
         handle = ffi.new("krbrepl_txn **")
         with self._use as c:
             self._use.check(lib.krbrepl_txn_begin(c, handle, opt.c))
-            return Txn(self._use, _Owned(handle[0], lib.krbrepl_txn_abort, thread=threading.get_ident()))
+            return Txn(self._use, Owned(handle[0], lib.krbrepl_txn_abort, thread=threading.get_ident()))
 
     def view(self) -> View:
         handle = ffi.new("krbrepl_view **")
         with self._use as c:
             self._use.check(lib.krbrepl_view_open(c, handle))
-            return View(self._use, _Owned(handle[0], lib.krbrepl_view_close))
+            return View(self._use, Owned(handle[0], lib.krbrepl_view_close))
 
     def load(self, *, who: str | None = None, why: str | None = None,
              progress: Callable[[str, int, int], object] | None = None) -> Load:
@@ -534,7 +422,7 @@ class DirStore:
         handle = ffi.new("krbrepl_load **")
         with self._use as c:
             self._use.check(lib.krbrepl_load_begin(c, handle, opt.c))
-            return Load(self._use, _Owned(handle[0], lib.krbrepl_load_abort, kept=told), told)
+            return Load(self._use, Owned(handle[0], lib.krbrepl_load_abort, kept=told), told)
 
     def each_commit(self, visit: Callable[[Commit], object], start: int = 0, end: int = 0) -> bool:
         """Calls `visit` for the commits from seq `start` (0: the oldest there is) to `end` (0: the last). False when

@@ -313,7 +313,7 @@ with krbrepl.DirStore(sys.argv[5]) as copy, krbrepl.Node(copy) as replica:
     while copy.info().pos.seq == 0:
         time.sleep(0.01)
 assert len(lines) > 3, lines
-assert not box and krbrepl.store._stranded
+assert not box and krbrepl._own.stranded
 """
 
 
