@@ -94,7 +94,15 @@ int krbrepl_node_fd(const krbrepl_node *n)
 
 int krbrepl_node_timeout(const krbrepl_node *n)
 {
-    return n != NULL && krbrepl__node_check_pid(n) == 0 ? krbrepl__node_timeout(n) : -1;
+    /* Taking the node changes only its lock. */
+    krbrepl_node *taken = (krbrepl_node *)(uintptr_t)n;
+    int ms;
+
+    if (n == NULL || krbrepl__node_enter(taken, 1) != 0)
+        return -1;
+    ms = krbrepl__node_due(taken);
+    krbrepl__node_leave(taken);
+    return ms;
 }
 
 int krbrepl_node_process(krbrepl_node *n)

@@ -370,7 +370,7 @@ const call calls[] = {
     {"krbrepl_node_spawn", 'n', node_spawn, INVALID, FORKED, STATE, STATE, 0},
     {"krbrepl_node_status", 'n', node_status, INVALID, FORKED, 0, 0, 0},
     {"krbrepl_node_stop", 'n', node_stop, INVALID, FORKED, STATE, STATE, 0},
-    {"krbrepl_node_timeout", 'n', node_timeout, -1, -1, ANY, ANY, 0},
+    {"krbrepl_node_timeout", 'n', node_timeout, -1, -1, -1, ANY, 0},
     {"krbrepl_node_wake", 'n', node_wake, INVALID, FORKED, 0, 0, 0},
     {"krbrepl_replica_start", 'n', replica_start, INVALID, FORKED, STATE, STATE, 0},
 };
