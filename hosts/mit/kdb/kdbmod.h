@@ -58,6 +58,7 @@ typedef struct krbrepl__kdb {
     int lock_fd;        /* kdb.lock, -1: not opened yet */
     int lock_mode;      /* 0, or KRB5_DB_LOCKMODE_... as it is held */
     unsigned lock_depth;
+    int in_slice; /* a walk that writes holds the lock for a slice of it */
 
     krbrepl_load *load;         /* a "temporary" database */
     krbrepl_txn *group;         /* load -update: the commit that is being filled */
@@ -173,6 +174,9 @@ void krbrepl__kdb_lock_free(krbrepl__kdb *h);
 /* Around a write: waits for who has locked the database exclusively. */
 krb5_error_code krbrepl__kdb_lock_write(krb5_context ctx, krbrepl__kdb *h);
 void krbrepl__kdb_unlock_write(krbrepl__kdb *h);
+/* Around a slice of a walk whose callback may write. */
+krb5_error_code krbrepl__kdb_lock_slice(krb5_context ctx, krbrepl__kdb *h);
+void krbrepl__kdb_unlock_slice(krbrepl__kdb *h);
 /* Around reading and writing a principal's counters: -1 or a descriptor for the second. */
 int krbrepl__kdb_count_lock(krbrepl__kdb *h);
 void krbrepl__kdb_count_unlock(int fd);

@@ -2,9 +2,13 @@
  *
  * Readers never wait, and one write is atomic without any of this. What is left for a lock:
  *
- *   shared      (kdb5_util dump) everything is read at one position; keeps exclusive locks away
- *   exclusive   (kadmin lock, update_princ_encryption) other processes that use this module do not write
+ *   shared      (iprop) everything is read at one position; keeps exclusive locks away
+ *   exclusive   (kadmin lock) other processes that use this module do not write
  *   permanent   (kdb5_util load -update) the same; and what is put goes into few large commits
+ *
+ * A walk whose callback writes (update_princ_encryption) reads a record and puts it back later. It locks
+ * exclusively for a slice of records at a time, and lets others in between: what they change is neither
+ * overwritten, nor kept waiting for the whole walk.
  *
  * They are flocks on kdb.lock in the store, which go when their process ends. Each write takes it shared
  * for as long as it lasts. The replicating daemon does not know of it. */
@@ -18,8 +22,10 @@
 #include <unistd.h>
 
 /* How long an administrative write or lock waits for another one's lock. */
-#define TRIES 100
-#define TRY_EVERY_NS 50000000L
+#define TRIES 2500
+#define TRY_EVERY_NS 2000000L
+/* Long enough that somebody who tries so often comes in. */
+#define LET_OTHERS_NS 10000000L
 
 #define LOCK_FILE "kdb.lock"
 #define COUNT_FILE "kdb-count.lock"
@@ -136,13 +142,34 @@ krb5_error_code krbrepl__kdb_lock_write(krb5_context ctx, krbrepl__kdb *h)
     /* What is written is to be read back. */
     krbrepl_view_close(h->view);
     h->view = NULL;
-    return h->lock_depth > 0 ? 0 : take(ctx, h, LOCK_SH);
+    return h->lock_depth > 0 || h->in_slice ? 0 : take(ctx, h, LOCK_SH);
 }
 
 void krbrepl__kdb_unlock_write(krbrepl__kdb *h)
 {
-    if (h->lock_depth == 0 && h->lock_fd >= 0)
+    if (h->lock_depth == 0 && !h->in_slice && h->lock_fd >= 0)
         (void)flock(h->lock_fd, LOCK_UN);
+}
+
+krb5_error_code krbrepl__kdb_lock_slice(krb5_context ctx, krbrepl__kdb *h)
+{
+    krb5_error_code err = h->lock_depth > 0 ? 0 : take(ctx, h, LOCK_EX);
+
+    h->in_slice = err == 0;
+    return err;
+}
+
+void krbrepl__kdb_unlock_slice(krbrepl__kdb *h)
+{
+    struct timespec pause = {0, LET_OTHERS_NS};
+
+    if (!h->in_slice)
+        return;
+    h->in_slice = 0;
+    if (h->lock_depth > 0)
+        return;
+    (void)flock(h->lock_fd, LOCK_UN);
+    (void)nanosleep(&pause, NULL);
 }
 
 int krbrepl__kdb_count_lock(krbrepl__kdb *h)

@@ -1,6 +1,6 @@
 /* read.c: reading one record, and walking through a table.
  *
- * Under a shared lock (kdb5_util dump) everything is read at one position. A walk whose callback may write
+ * A walk is at one position, and under a shared lock everything is. A walk whose callback may write
  * keeps no view open, for a view would hold every page that these commits replace: a million re-encrypted
  * principals are some 20 GB of them. It reads names in slices, and each record when its turn comes. */
 #include "kdbmod.h"
@@ -187,7 +187,10 @@ static krb5_error_code each_live(struct walk *w, const char *table, uint64_t fla
             err = krbrepl__kdb_fail(w->ctx, w->h, rc, "reading the database");
         if (err != 0 || s.n == 0)
             break;
-        err = slice_call(w, &s, table);
+        err = krbrepl__kdb_lock_slice(w->ctx, w->h);
+        if (err == 0)
+            err = slice_call(w, &s, table);
+        krbrepl__kdb_unlock_slice(w->h);
         krbrepl__free(last, last_len);
         s.n--;
         last = s.key[s.n];
@@ -199,6 +202,8 @@ static krb5_error_code each_live(struct walk *w, const char *table, uint64_t fla
     }
     slice_empty(&s);
     krbrepl__free(last, last_len);
+    if (w->h->lock_depth == 0)
+        krbrepl__kdb_sync(w->h); /* once for all that was written */
     return err;
 }
 

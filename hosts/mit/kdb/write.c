@@ -162,7 +162,7 @@ krb5_error_code krbrepl__kdb_write_end(krb5_context ctx, krbrepl__kdb *h, krbrep
         krbrepl_txn_abort(w->txn);
     w->txn = NULL;
     krbrepl__kdb_unlock_write(h);
-    if (err == 0 && h->lock_depth == 0)
+    if (err == 0 && h->lock_depth == 0 && !h->in_slice)
         krbrepl__kdb_sync(h);
     return err;
 }

@@ -227,7 +227,7 @@ nothing_acknowledged_is_lost_when_programs_are_killed() {
     must kdb_kadmind
     remote_burst &
     jobs_of_test+=($!)
-    local round pid name end=$((SECONDS + ${KDB_KILL_SECONDS:-25}))
+    local round pid name end=$((SECONDS + ${KDB_KILL_SECONDS:-12}))
     for round in $(seq 1000); do
         [ $SECONDS -lt $end ] || break
         burst "$round" &
