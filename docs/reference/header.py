@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 
+# Those of a static library carry no mark.
+FUNCTION = re.compile(r"KRBREPL_API |(?!typedef)[\w *]*\bkrbrepl_\w+\(")
+
+
 class Group:
     """One comment and the declarations that it speaks of. `kinds` has "function", "type" or "macro" for each."""
 
@@ -103,7 +107,7 @@ def declaration(lines, at):
 def kind_of(code):
     if code.startswith("#"):
         return "macro"
-    return "function" if code.startswith("KRBREPL_API") else "type"
+    return "function" if FUNCTION.match(code) else "type"
 
 
 def sections(lines, path):
@@ -125,7 +129,7 @@ def sections(lines, path):
             text, at = comment(lines, at)
             group = Group(text)
             found[-1].groups.append(group)
-        elif line.startswith(("KRBREPL_API", "typedef", "enum", "#", "struct")):
+        elif line.startswith(("typedef", "enum", "#", "struct")) or FUNCTION.match(line):
             code, at = declaration(lines, at)
             aside = re.search(r";\s*/\*(.*?)\*/$", code, flags=re.S)
             if group is None or (aside and kind_of(code) == "function"):
