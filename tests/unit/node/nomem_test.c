@@ -59,8 +59,10 @@ static void arm(unsigned long n, int forever)
 
 /* ---- stores --------------------------------------------------------------------------------- */
 
+static char top[64]; /* where everything is */
+
 typedef struct bench {
-    char top[64], dir[2][96], keytab[96];
+    char dir[2][96], keytab[96];
     krbrepl_store *s[2]; /* a master, a replica */
     krbrepl__port port[2];
     krbrepl__node_port np[2];
@@ -83,7 +85,7 @@ static void make_store(bench *b, int i)
 
     KRBREPL_INIT(&o);
     o.flags = i == 0 ? KRBREPL_CREATE_MASTER : 0;
-    snprintf(b->dir[i], sizeof b->dir[i], "%s/%d", b->top, i);
+    snprintf(b->dir[i], sizeof b->dir[i], "%s/%d", top, i);
     assert_int_equal(krbrepl_store_create(b->dir[i], &o, NULL), 0);
     open_store(b, i);
 }
@@ -101,9 +103,9 @@ static int setup(void **state)
     int i;
 
     memset(&b, 0, sizeof b);
-    snprintf(b.top, sizeof b.top, "/tmp/krbrepl-nomem-XXXXXX");
-    assert_non_null(mkdtemp(b.top));
-    snprintf(b.keytab, sizeof b.keytab, "%s/keytab", b.top);
+    snprintf(top, sizeof top, "/tmp/krbrepl-nomem-XXXXXX");
+    assert_non_null(mkdtemp(top));
+    snprintf(b.keytab, sizeof b.keytab, "%s/keytab", top);
     write_keytab(b.keytab);
     for (i = 0; i < 2; i++) {
         make_store(&b, i);
@@ -124,7 +126,7 @@ static int teardown(void **state)
         krbrepl__sess_free(b->sess[i]);
         krbrepl_store_close(b->s[i]);
     }
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", top);
     return system(cmd);
 }
 
