@@ -422,7 +422,7 @@ static void a_callback_cannot_pull_the_ground_from_under_its_handle(void **state
         /* A transaction has no callbacks, so there it worked. */
         if (c->kind == 't' && c->ends)
             r.t = NULL;
-        else if (c->kind == 't' && c->inside == ANY) {
+        else if (c->kind == 't' && c->inside != 0) {
             krbrepl_txn_abort(r.t);
             r.t = NULL;
         }
