@@ -33,14 +33,6 @@ struct keep {
         .help = "forget a replica that was not seen for so long (14 days)"               \
     }
 
-static bool is_set(const struct opt *opts, const char *name)
-{
-    for (; opts->name != NULL; opts++)
-        if (strcmp(opts->name, name) == 0)
-            return opts->set;
-    return false;
-}
-
 static void retention_of(const struct keep *k, krbrepl_retention *r)
 {
     KRBREPL_INIT(r);
@@ -54,15 +46,15 @@ static void retention_of(const struct keep *k, krbrepl_retention *r)
 /* Puts what the store keeps now in the place of what the command line does not say. */
 static void retention_rest(const struct opt *opts, const krbrepl_store_info *now, krbrepl_retention *r)
 {
-    if (!is_set(opts, "keep-entries"))
+    if (!opts_is_set(opts, "keep-entries"))
         r->entries = now->retention_entries;
-    if (!is_set(opts, "keep-bytes"))
+    if (!opts_is_set(opts, "keep-bytes"))
         r->bytes = now->retention_bytes;
-    if (!is_set(opts, "keep-age"))
+    if (!opts_is_set(opts, "keep-age"))
         r->seconds = now->retention_seconds;
-    if (!is_set(opts, "keep-hard-cap"))
+    if (!opts_is_set(opts, "keep-hard-cap"))
         r->hard_cap = now->retention_hard_cap;
-    if (!is_set(opts, "keep-slots"))
+    if (!opts_is_set(opts, "keep-slots"))
         r->slot_seconds = now->retention_slot_seconds;
 }
 
@@ -154,7 +146,7 @@ int cmd_init(int argc, char **argv)
     KRBREPL_INIT(&create_opt);
     create_opt.flags = master ? KRBREPL_CREATE_MASTER : 0;
     create_opt.group = group;
-    create_opt.database_id = is_set(opts, "database-id") ? id : NULL;
+    create_opt.database_id = opts_is_set(opts, "database-id") ? id : NULL;
     create_opt.retention = &retention;
     return cli_end(&c, &cmd, create(&c, argv[0], &create_opt));
 }
