@@ -46,18 +46,24 @@ programs_run() {
 
 # What an author would copy is compiled as he would, with nothing but the installed tree.
 examples_compile() {
-    local example flags
-    for example in "$source"/examples/embed/*.c; do
+    local example flags files name
+    for example in $(grep -l '^int main(' "$source"/examples/embed/*.c); do
         flags=$(pkg --cflags --libs krbrepl)
-        if grep -q '<verto.h>' "$example"; then
+        files=$example
+        # A header beside it has its other half beside it too.
+        for name in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$example"); do
+            files="$files $source/examples/embed/$name.c"
+        done
+        # shellcheck disable=SC2086 # files and flags are words
+        if grep -q '<verto.h>' $files; then
             pkg --exists libverto || continue
             flags="$flags $(pkg --cflags --libs libverto)"
-        elif grep -q '<sqlite3.h>' "$example"; then
+        elif grep -q '<sqlite3.h>' $files; then
             pkg --exists sqlite3 || continue
             flags="$flags $(pkg --cflags --libs sqlite3)"
         fi
-        # shellcheck disable=SC2086 # flags are words
-        "$cc" -Wall -Wextra -Werror "$example" $flags -o "$work/$(basename "$example" .c)"
+        # shellcheck disable=SC2086
+        "$cc" -Wall -Wextra -Werror $files $flags -o "$work/$(basename "$example" .c)"
     done
 }
 
