@@ -41,6 +41,11 @@ static char *trim(char *line)
     return line;
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 /* What is wrong with a principal, or NULL. `at` is where its realm begins, behind the '@', or NULL. */
 static const char *look_at(const char *name, const char **at)
 {
@@ -48,7 +53,7 @@ static const char *look_at(const char *name, const char **at)
 
     *at = NULL;
     for (p = name; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f || is_space(*p))
+        if (is_control(*p) || is_space(*p) || (*p == '\\' && p[1] != '\0' && is_control(p[1])))
             return "a blank or control character in the name; write one principal a line, nothing else";
         if (*p == '*')
             return "a pattern; every principal has to be written out";
@@ -81,18 +86,36 @@ static const char *add_line(struct acl *a, char *line, const char *default_realm
     return NULL;
 }
 
+/* 1: a line, without its newline; 0: the end. Zero bytes and length are looked at here, for what comes after
+ * sees a string, and a name must not end earlier for us than it does in the file. */
+static int read_line(FILE *f, char buf[LONGEST_LINE + 1], const char **wrong)
+{
+    size_t n = 0;
+    int c;
+
+    while ((c = getc(f)) != EOF && c != '\n') {
+        if (c == '\0')
+            *wrong = "a zero byte";
+        else if (n == LONGEST_LINE)
+            *wrong = "a line longer than 1,024 bytes";
+        else
+            buf[n++] = (char)c;
+        if (*wrong != NULL)
+            return 1;
+    }
+    buf[n] = '\0';
+    return c != EOF || n > 0;
+}
+
 static const char *read_lines(struct acl *a, FILE *f, const char *default_realm, unsigned *line)
 {
-    char buf[LONGEST_LINE + 2];
+    char buf[LONGEST_LINE + 1];
     const char *wrong = NULL;
 
-    while (wrong == NULL && fgets(buf, sizeof buf, f) != NULL) {
-        size_t n = strlen(buf);
-
+    while (wrong == NULL && read_line(f, buf, &wrong)) {
         (*line)++;
-        if (n == 0 || (buf[n - 1] != '\n' && !feof(f)))
-            return n > LONGEST_LINE ? "a line longer than 1,024 bytes" : "a zero byte";
-        wrong = add_line(a, buf, default_realm);
+        if (wrong == NULL)
+            wrong = add_line(a, buf, default_realm);
     }
     return wrong;
 }

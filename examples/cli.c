@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"restore", cmd_restore, "make a store out of a backup"},
     {"retention", cmd_retention, "set how much journal is kept"},
     {"slot", cmd_slot, "list or drop what is remembered of replicas"},
+    {"check-config", cmd_check_config, "check kdc.conf for the KDB module"},
     {"upgrade", cmd_upgrade, "bring an older store up to date"},
 };
 
@@ -171,7 +172,7 @@ static void usage(FILE *f)
 
     fprintf(f, "usage: krbrepl SUBCOMMAND [options] DIR ...\n\nDIR is the directory of a store.\n\n");
     for (i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].summary);
     fprintf(f,
             "\n`krbrepl help SUBCOMMAND` explains one of them; krbrepl(1) explains all.\n"
             "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 a check said no or time ran out.\n");

@@ -43,6 +43,21 @@ static void retention_of(const struct keep *k, krbrepl_retention *r)
     r->slot_seconds = (k->slot_ms + 999) / 1000;
 }
 
+/* Puts what the store keeps now in the place of what the command line does not say. */
+static void retention_rest(const struct opt *opts, const krbrepl_store_info *now, krbrepl_retention *r)
+{
+    if (!opts_is_set(opts, "keep-entries"))
+        r->entries = now->retention_entries;
+    if (!opts_is_set(opts, "keep-bytes"))
+        r->bytes = now->retention_bytes;
+    if (!opts_is_set(opts, "keep-age"))
+        r->seconds = now->retention_seconds;
+    if (!opts_is_set(opts, "keep-hard-cap"))
+        r->hard_cap = now->retention_hard_cap;
+    if (!opts_is_set(opts, "keep-slots"))
+        r->slot_seconds = now->retention_slot_seconds;
+}
+
 /* What a store is, after something was done to it. */
 static int report(struct cli *c, const char *done, const char *dir)
 {
@@ -64,14 +79,6 @@ static int report(struct cli *c, const char *done, const char *dir)
         cli_print_pos(&info.pos);
     }
     return PROG_OK;
-}
-
-static bool is_set(const struct opt *opts, const char *name)
-{
-    for (; opts->name != NULL; opts++)
-        if (strcmp(opts->name, name) == 0)
-            return opts->set;
-    return false;
 }
 
 static int create(struct cli *c, const char *dir, const krbrepl_create_options *opt)
@@ -139,7 +146,7 @@ int cmd_init(int argc, char **argv)
     KRBREPL_INIT(&create_opt);
     create_opt.flags = master ? KRBREPL_CREATE_MASTER : 0;
     create_opt.group = group;
-    create_opt.database_id = is_set(opts, "database-id") ? id : NULL;
+    create_opt.database_id = opts_is_set(opts, "database-id") ? id : NULL;
     create_opt.retention = &retention;
     return cli_end(&c, &cmd, create(&c, argv[0], &create_opt));
 }
@@ -149,6 +156,7 @@ int cmd_retention(int argc, char **argv)
     struct cli c = {0};
     struct keep keep = {0};
     krbrepl_retention retention;
+    krbrepl_store_info now;
     struct opt opts[] = {KEEP_OPTS(&keep), CLI_OPTS(&c)};
     const struct opt_command cmd = {
         .name = "krbrepl retention",
@@ -156,18 +164,24 @@ int cmd_retention(int argc, char **argv)
         .least = 1,
         .most = 1,
         .opts = opts,
-        .summary = "Sets how much journal the store in DIR keeps.",
-        .notes = "What is not given gets its default. More journal lets a replica be away for longer "
-                 "without\n"
-                 "a full copy. A commit is dropped as soon as one of the limits says so."};
+        .summary = "Changes how much journal the store in DIR keeps.",
+        .notes =
+            "What is not given stays as it is; 0 brings the default back. More journal lets a replica "
+            "be "
+            "away for\n"
+            "longer without a full copy. A commit is dropped as soon as one of the limits says so."};
     int rc = cli_begin(&c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
         return rc;
     retention_of(&keep, &retention);
+    KRBREPL_INIT(&now);
     rc = cli_open(&c, argv[0], 0);
     if (rc == PROG_OK) {
-        rc = krbrepl_store_set_retention(c.store, &retention);
+        rc = krbrepl_store_info_get(c.store, &now);
+        retention_rest(opts, &now, &retention);
+        if (rc == 0)
+            rc = krbrepl_store_set_retention(c.store, &retention);
         rc = rc != 0 ? cli_failed_store(&c, rc) : report(&c, "retention set", argv[0]);
     }
     return cli_end(&c, &cmd, rc);

@@ -150,15 +150,21 @@ static char *stash_in(profile_t p, const char *realm)
     return copy;
 }
 
-char *conf_stash(struct conf *c)
+char *conf_kdc_file(void)
 {
     const char *env = getenv("KRB5_KDC_PROFILE");
+
+    return env != NULL && *env != '\0' ? prog_dup(env) : kdc_file("kdc.conf");
+}
+
+char *conf_stash(struct conf *c)
+{
     char *kdc_conf, *stash = NULL, *name;
     profile_t p = NULL;
 
     if (*c->realm == '\0')
         return NULL;
-    kdc_conf = env != NULL && *env != '\0' ? prog_dup(env) : kdc_file("kdc.conf");
+    kdc_conf = conf_kdc_file();
     if (profile_init_path(kdc_conf, &p) == 0) {
         stash = stash_in(p, c->realm);
         profile_release(p);

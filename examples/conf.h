@@ -28,6 +28,10 @@ const char *conf_realm(const struct conf *c);
 char **conf_values(struct conf *c, const char *name);
 void conf_values_free(char **values);
 
+/* The profile that a KDC reads before krb5.conf (KRB5_KDC_PROFILE, or kdc.conf where distributions keep it). To
+ * be freed. */
+char *conf_kdc_file(void);
+
 /* The file where this realm's KDC keeps the master key (key_stash_file of kdc.conf, or where krb5 looks
  * without it). To be freed. NULL: no realm is known. */
 char *conf_stash(struct conf *c);

@@ -250,7 +250,9 @@ char *daemon_with_realm(const struct daemon *d, const char *name)
     return prog_format("%s@%s", name, d->realm);
 }
 
-char *daemon_principal_of(const struct daemon *d, const char *host)
+char *daemon_service(const struct daemon *d, const char *host)
 {
+    if (d->service != NULL)
+        return daemon_with_realm(d, d->service);
     return d->realm == NULL ? NULL : prog_format("krbrepl/%s@%s", host, d->realm);
 }

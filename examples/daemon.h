@@ -114,7 +114,8 @@ void daemon_node_failed(struct daemon *d, const char *what, int err);
 /* `name` with the realm of -r behind it when it has none; to be freed. NULL for NULL. */
 char *daemon_with_realm(const struct daemon *d, const char *name);
 
-/* krbrepl/HOST@REALM when -r was given, else NULL: the library's default. To be freed. */
-char *daemon_principal_of(const struct daemon *d, const char *host);
+/* The principal of the master, which runs on `host`: that of --service; else krbrepl/HOST@REALM when -r was given;
+ * else NULL: the library's default. To be freed. */
+char *daemon_service(const struct daemon *d, const char *host);
 
 #endif

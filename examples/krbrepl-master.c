@@ -170,8 +170,7 @@ static bool start(struct master *m)
     if (gethostname(host, sizeof host - 1) != 0)
         host[0] = '\0';
     host[sizeof host - 1] = '\0';
-    service = m->d.service != NULL ? daemon_with_realm(&m->d, m->d.service)
-                                   : daemon_principal_of(&m->d, host);
+    service = daemon_service(&m->d, host);
     KRBREPL_INIT(&opt);
     opt.listen = m->listen;
     opt.service = service;

@@ -51,14 +51,6 @@ static char *host_of(const char *master)
     return host;
 }
 
-static bool has_id(const struct opt *opts)
-{
-    for (; opts->name != NULL; opts++)
-        if (opts->kind == OPT_ID)
-            return opts->set;
-    return false;
-}
-
 static void explain(struct replica *r, int rc)
 {
     daemon_node_failed(&r->d, "cannot start", rc);
@@ -79,15 +71,14 @@ static bool start(struct replica *r, const struct opt *opts)
 
     KRBREPL_INIT(&events);
     events.log = daemon_log;
-    service = r->d.service != NULL ? daemon_with_realm(&r->d, r->d.service)
-                                   : daemon_principal_of(&r->d, host);
+    service = daemon_service(&r->d, host);
     principal = daemon_with_realm(&r->d, r->principal);
     KRBREPL_INIT(&opt);
     opt.master = r->master;
     opt.service = service;
     opt.principal = principal;
     opt.keytab = r->d.keytab;
-    opt.database_id = has_id(opts) ? r->database_id : NULL;
+    opt.database_id = opts_is_set(opts, "database-id") ? r->database_id : NULL;
     opt.missing_ms = r->d.missing_ms;
     opt.lost_ms = r->d.lost_ms;
     if (!daemon_node(&r->d, &events, r))

@@ -1,6 +1,7 @@
 /* logout.c: where a daemon's log goes. */
 #include "logout.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +15,10 @@
 
 static struct {
     int level;
-    bool journal, syslog;
-} out = {KRBREPL_LOG_INFO, false, false};
+    bool journal;
+    /* Set by a daemon that has gone to the background, while its other thread may be writing a line. */
+    atomic_bool syslog;
+} out = {.level = KRBREPL_LOG_INFO};
 
 static const char *const names[] = {"", "ERROR", "WARN", "NOTICE", "INFO", "DEBUG"};
 static const int priorities[] = {LOG_ERR, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};

@@ -276,6 +276,14 @@ bool opts_from_conf(const struct opt_command *cmd, struct conf *conf)
     return true;
 }
 
+bool opts_is_set(const struct opt *opts, const char *name)
+{
+    for (; opts->name != NULL; opts++)
+        if (strcmp(opts->name, name) == 0)
+            return opts->set;
+    return false;
+}
+
 void opts_free(struct opt *opts)
 {
     for (; opts != NULL && opts->name != NULL; opts++) {

@@ -52,6 +52,9 @@ bool opts_operands(const struct opt_command *cmd, int argc, char **argv);
 /* Fills the options that are not set and may stand in [krbrepl]. False after a message. */
 bool opts_from_conf(const struct opt_command *cmd, struct conf *conf);
 
+/* Was the option of this name given, on the command line or in the configuration? */
+bool opts_is_set(const struct opt *opts, const char *name);
+
 /* Frees texts and lists. */
 void opts_free(struct opt *opts);
 

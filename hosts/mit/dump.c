@@ -143,8 +143,8 @@ done:
     return rc;
 }
 
-int krbrepl_mit_dump(krbrepl_store *s, const char *file, const krbrepl_mit_dump_options *opt,
-                     krbrepl_mit_dump_result *out, krbrepl_errinfo *ei)
+static int dump_to(krbrepl_store *s, const char *file, const krbrepl_mit_dump_options *opt,
+                   krbrepl_mit_dump_result *out, krbrepl_errinfo *ei)
 {
     krbrepl_errinfo own;
     struct job j;
@@ -167,4 +167,13 @@ int krbrepl_mit_dump(krbrepl_store *s, const char *file, const krbrepl_mit_dump_
     if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_INVALID);
     return rc;
+}
+
+int krbrepl_mit_dump(krbrepl_store *s, const char *file, const krbrepl_mit_dump_options *opt,
+                     krbrepl_mit_dump_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(dump_to(s, file, opt, out, &mine), &mine, ei);
 }

@@ -201,7 +201,7 @@ static int load(krbrepl__mit_job *j)
     return krbrepl__mit_load_whole(j);
 }
 
-int krbrepl_mit_load(krbrepl_store *s, const char *file, const krbrepl_mit_load_options *opt,
+static int load_from(krbrepl_store *s, const char *file, const krbrepl_mit_load_options *opt,
                      krbrepl_mit_load_result *out, krbrepl_errinfo *ei)
 {
     krbrepl_errinfo own;
@@ -228,4 +228,13 @@ done:
     if (j.own_fd)
         close(j.fd);
     return rc;
+}
+
+int krbrepl_mit_load(krbrepl_store *s, const char *file, const krbrepl_mit_load_options *opt,
+                     krbrepl_mit_load_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(load_from(s, file, opt, out, &mine), &mine, ei);
 }

@@ -68,7 +68,7 @@ static int newest_kvno(krbrepl_bytes value, uint64_t *kvno, krbrepl_errinfo *ei)
     return rc;
 }
 
-int krbrepl_mit_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno, krbrepl_errinfo *ei)
+static int mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno, krbrepl_errinfo *ei)
 {
     krbrepl_view *v = NULL;
     krbrepl_bytes value;
@@ -88,4 +88,12 @@ int krbrepl_mit_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno, k
         rc = newest_kvno(value, kvno, ei);
     krbrepl_view_close(v);
     return rc;
+}
+
+int krbrepl_mit_mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(mkey_kvno(s, realm, kvno, &mine), &mine, ei);
 }

@@ -165,8 +165,8 @@ static int hand_out(krbrepl__buf *b, void **out, size_t *len, krbrepl_errinfo *e
     return rc != 0 ? krbrepl__fail_plain(ei, rc) : 0;
 }
 
-int krbrepl_mit_principal_encode(const krbrepl_mit_principal *in, void **out, size_t *len,
-                                 krbrepl_errinfo *ei)
+static int principal_encode(const krbrepl_mit_principal *in, void **out, size_t *len,
+                            krbrepl_errinfo *ei)
 {
     krbrepl_mit_principal p;
     krbrepl__buf b;
@@ -192,8 +192,16 @@ int krbrepl_mit_principal_encode(const krbrepl_mit_principal *in, void **out, si
     return hand_out(&b, out, len, ei);
 }
 
-int krbrepl_mit_policy_encode(const krbrepl_mit_policy *in, void **out, size_t *len,
-                              krbrepl_errinfo *ei)
+int krbrepl_mit_principal_encode(const krbrepl_mit_principal *in, void **out, size_t *len,
+                                 krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(principal_encode(in, out, len, &mine), &mine, ei);
+}
+
+static int policy_encode(const krbrepl_mit_policy *in, void **out, size_t *len, krbrepl_errinfo *ei)
 {
     krbrepl_mit_policy p;
     krbrepl__buf b;
@@ -210,6 +218,15 @@ int krbrepl_mit_policy_encode(const krbrepl_mit_policy *in, void **out, size_t *
     krbrepl__mit_put_count(&b, p.ntl);
     put_items(&b, p.tl, p.ntl);
     return hand_out(&b, out, len, ei);
+}
+
+int krbrepl_mit_policy_encode(const krbrepl_mit_policy *in, void **out, size_t *len,
+                              krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(policy_encode(in, out, len, &mine), &mine, ei);
 }
 
 void krbrepl_mit_free(void *p, size_t len)
@@ -341,7 +358,7 @@ static int read_principal(krbrepl__rd *r, struct principal *p)
     return krbrepl__rd_end(r);
 }
 
-int krbrepl_mit_principal_decode(krbrepl_bytes value, krbrepl_mit_principal **out, krbrepl_errinfo *ei)
+static int principal_decode(krbrepl_bytes value, krbrepl_mit_principal **out, krbrepl_errinfo *ei)
 {
     struct principal *p;
     krbrepl__rd r;
@@ -364,6 +381,14 @@ int krbrepl_mit_principal_decode(krbrepl_bytes value, krbrepl_mit_principal **ou
     }
     krbrepl_mit_principal_free(&p->pub);
     return rc == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(ei, rc) : malformed(ei, "principal");
+}
+
+int krbrepl_mit_principal_decode(krbrepl_bytes value, krbrepl_mit_principal **out, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(principal_decode(value, out, &mine), &mine, ei);
 }
 
 void krbrepl_mit_principal_free(krbrepl_mit_principal *pub)
@@ -405,7 +430,7 @@ static int read_policy(krbrepl__rd *r, unsigned flags, struct policy *p)
     return rc != 0 ? rc : krbrepl__rd_end(r);
 }
 
-int krbrepl_mit_policy_decode(krbrepl_bytes value, krbrepl_mit_policy **out, krbrepl_errinfo *ei)
+static int policy_decode(krbrepl_bytes value, krbrepl_mit_policy **out, krbrepl_errinfo *ei)
 {
     struct policy *p;
     krbrepl__rd r;
@@ -428,6 +453,14 @@ int krbrepl_mit_policy_decode(krbrepl_bytes value, krbrepl_mit_policy **out, krb
     }
     krbrepl_mit_policy_free(&p->pub);
     return rc == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(ei, rc) : malformed(ei, "policy");
+}
+
+int krbrepl_mit_policy_decode(krbrepl_bytes value, krbrepl_mit_policy **out, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(policy_decode(value, out, &mine), &mine, ei);
 }
 
 void krbrepl_mit_policy_free(krbrepl_mit_policy *pub)

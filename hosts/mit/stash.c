@@ -108,8 +108,8 @@ static int read_file(const char *path, krbrepl__buf *b, krbrepl_errinfo *ei)
     return rc;
 }
 
-int krbrepl_mit_stash_kvno(const char *path, const char *realm, uint64_t *kvno, int64_t *enctype,
-                           krbrepl_errinfo *ei)
+static int stash_kvno(const char *path, const char *realm, uint64_t *kvno, int64_t *enctype,
+                      krbrepl_errinfo *ei)
 {
     struct found found = {0, 0, 0};
     krbrepl__buf b;
@@ -133,4 +133,13 @@ int krbrepl_mit_stash_kvno(const char *path, const char *realm, uint64_t *kvno, 
     }
     krbrepl__buf_free(&b);
     return rc;
+}
+
+int krbrepl_mit_stash_kvno(const char *path, const char *realm, uint64_t *kvno, int64_t *enctype,
+                           krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__errinfo_give(stash_kvno(path, realm, kvno, enctype, &mine), &mine, ei);
 }

@@ -5,8 +5,8 @@
  * krbrepl_node_run, which is such a loop; or by krbrepl_node_spawn, which runs it in a thread of the
  * library's own.
  *
- * From inside a callback only krbrepl_node_wake, _status, _peers and _errinfo may be called; anything
- * else answers STATE. */
+ * From inside a callback krbrepl_node_wake, _quit, _reauthorize, _fd, _timeout, _status, _peers and
+ * _errinfo may be called; anything else answers STATE, and krbrepl_node_free does nothing. */
 #ifndef KRBREPL_NODE_H
 #define KRBREPL_NODE_H
 
@@ -109,9 +109,10 @@ KRBREPL_API int krbrepl_node_stop(krbrepl_node *n);
 KRBREPL_API void krbrepl_node_free(krbrepl_node *n);
 
 /* ---- the loop ------------------------------------------------------------------------------- */
-KRBREPL_API int krbrepl_node_fd(const krbrepl_node *n);      /* readable: call process */
-KRBREPL_API int krbrepl_node_timeout(const krbrepl_node *n); /* ms until process is due; -1: never */
-KRBREPL_API int krbrepl_node_process(krbrepl_node *n);       /* never waits on the network */
+KRBREPL_API int krbrepl_node_fd(const krbrepl_node *n); /* readable: call process */
+/* Milliseconds until process is due; -1: never, and while krbrepl_node_run or a thread of the library drives it. */
+KRBREPL_API int krbrepl_node_timeout(const krbrepl_node *n);
+KRBREPL_API int krbrepl_node_process(krbrepl_node *n); /* never waits on the network */
 /* Processes until krbrepl_node_quit, or until the node stops by itself with an error. */
 KRBREPL_API int krbrepl_node_run(krbrepl_node *n);
 /* Runs the loop in a thread with all signals blocked. Callbacks then come from that thread.

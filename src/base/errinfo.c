@@ -125,3 +125,10 @@ int krbrepl__errinfo_out(const krbrepl_errinfo *ei, krbrepl_errinfo *out)
     memcpy((char *)out + sizeof out->size, (const char *)ei + sizeof ei->size, n - sizeof out->size);
     return 0;
 }
+
+int krbrepl__errinfo_give(int rc, const krbrepl_errinfo *mine, krbrepl_errinfo *theirs)
+{
+    if (rc != 0 && theirs != NULL)
+        (void)krbrepl__errinfo_out(mine, theirs);
+    return rc;
+}

@@ -16,5 +16,8 @@ int krbrepl__fail_plain(krbrepl_errinfo *ei, int code);
 void krbrepl__errinfo_clear(krbrepl_errinfo *ei);
 /* Copies to a caller's struct of any (older) size. INVALID when it is too short to hold a code. */
 int krbrepl__errinfo_out(const krbrepl_errinfo *ei, krbrepl_errinfo *out);
+/* The end of a call that takes a caller's errinfo, which may be NULL or shorter than today's: the detail was
+ * made in `mine`. Answers `rc`. */
+int krbrepl__errinfo_give(int rc, const krbrepl_errinfo *mine, krbrepl_errinfo *theirs);
 
 #endif

@@ -221,6 +221,8 @@ int krbrepl__evidence_save(krbrepl_store *s, uint64_t from)
         return krbrepl__evidence_fail(s, "cannot open the directory");
     if (faccessat(p.dir, p.base, F_OK, 0) != 0)
         rc = write_part(&p, from);
+    else if (fsync(p.dir) != 0) /* whoever named it may have failed at that, or crashed before */
+        rc = krbrepl__evidence_fail(s, "cannot sync the directory");
     close(p.dir);
     return rc;
 }

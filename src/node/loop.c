@@ -103,7 +103,7 @@ int krbrepl__node_fd(const krbrepl_node *n)
     return krbrepl__poller_fd(n->poller);
 }
 
-int krbrepl__node_timeout(const krbrepl_node *n)
+static int timeout(const krbrepl_node *n)
 {
     uint64_t at, now;
 
@@ -119,6 +119,12 @@ int krbrepl__node_timeout(const krbrepl_node *n)
     return at - now > INT_MAX ? INT_MAX : (int)(at - now);
 }
 
+/* Whoever drives the node looks after its time, and waits in the poller without the lock. */
+int krbrepl__node_due(const krbrepl_node *n)
+{
+    return n->driven ? -1 : timeout(n);
+}
+
 /* ---- the loops ------------------------------------------------------------------------------ */
 
 /* Waits outside of the lock, so that others can ask for the status meanwhile. */
@@ -132,7 +138,7 @@ static int turn(krbrepl_node *n, int wait_ms, int *next_wait)
     if (rc != 0)
         return rc;
     rc = process(n);
-    *next_wait = rc == 0 ? krbrepl__node_timeout(n) : 0;
+    *next_wait = rc == 0 ? timeout(n) : 0;
     krbrepl__node_leave(n);
     return rc;
 }

@@ -25,7 +25,7 @@ int krbrepl__node_process(krbrepl_node *n);
 int krbrepl__node_status(krbrepl_node *n, krbrepl_status *out);
 int krbrepl__node_peers(krbrepl_node *n, krbrepl_peer_fn *each, void *ctx);
 int krbrepl__node_fd(const krbrepl_node *n);
-int krbrepl__node_timeout(const krbrepl_node *n);
+int krbrepl__node_due(const krbrepl_node *n); /* ms; -1: never, or somebody drives it already */
 
 /* These take it themselves where they must. */
 int krbrepl__node_stop(krbrepl_node *n);

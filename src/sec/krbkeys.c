@@ -53,10 +53,14 @@ static const char *short_text(krb5_error_code e)
 static int krb5_fail(krbrepl__krbkeys *k, krb5_error_code e, const char *what, const char *name,
                      const char *todo, krbrepl_errinfo *ei)
 {
-    const char *why = krb5_get_error_message(k->krb5, e), *brief = short_text(e);
-    int code = krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s %.60s: %.60s; %s", what, name,
-                             brief != NULL ? brief : why, todo);
+    const char *why, *brief = short_text(e);
+    int code;
 
+    if (e == ENOMEM || e == KRB5_CC_NOMEM)
+        return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
+    why = krb5_get_error_message(k->krb5, e);
+    code = krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s %.60s: %.60s; %s", what, name,
+                         brief != NULL ? brief : why, todo);
     krb5_free_error_message(k->krb5, why);
     return code;
 }

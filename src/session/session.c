@@ -189,6 +189,8 @@ int krbrepl__sess_end(krbrepl__sess *s, int err, const char *fmt, ...)
     va_end(ap);
     s->info.err = err;
     s->info.refused = is_refusal(err);
+    /* Now already: when there is no memory for the last words, that does not end the session once more. */
+    s->info.phase = KRBREPL__SESS_CLOSED;
     send_parting(s);
     set_closed(s);
     return err;

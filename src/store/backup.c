@@ -104,9 +104,12 @@ static int publish(krbrepl_store *s, int fd, const char *tmp, const char *file)
     }
     unlink(tmp);
     e = krbrepl__sync_parent(file);
-    return e == 0 ? 0
-                  : krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, e,
-                                      "backup: syncing the directory of %s", file);
+    if (e == 0)
+        return 0;
+    /* A power cut could take the name away again: who was told of a failure is to find none. */
+    unlink(file);
+    return krbrepl__fail_sys(KRBREPL__EI(s), KRBREPL_ERR_IO, e, "backup: syncing the directory of %s",
+                             file);
 }
 
 int krbrepl__backup(krbrepl_store *s, const char *file)

@@ -11,6 +11,13 @@
 
 #include <krbrepl/version.h>
 
+/* The part of a page of LMDB's beginning that is looked at: where its magic number is, and the number of the last
+ * page in use. */
+#define META_LEN 152u
+#define META_MAGIC_AT 16u
+#define META_MAGIC 0xBEEFC0DEu
+#define META_LAST_AT 136u
+
 /* Who may read and write the files. */
 struct access {
     gid_t gid;
@@ -79,6 +86,39 @@ static int local_make(krbrepl_store *s, const struct access *a, krbrepl_errinfo 
     if (mkdirat(s->dirfd, "local", 0700) != 0 && errno != EEXIST)
         return krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "store: making local/");
     return give("local", s->dirfd, 0700, a, ei);
+}
+
+/* LMDB begins with two pages that say where the others are. True of one that says that there are none yet, or
+ * that was not written; `page` holds zero bytes where the file has ended. */
+static int is_blank(const uint8_t *page)
+{
+    static const uint8_t zero[META_LEN];
+    uint32_t magic;
+    uint64_t last;
+
+    memcpy(&magic, page + META_MAGIC_AT, sizeof magic);
+    memcpy(&last, page + META_LAST_AT, sizeof last);
+    return memcmp(page, zero, sizeof zero) == 0 || (magic == META_MAGIC && last <= 1);
+}
+
+/* A creation that was cut off by a crash or a failing disk left a data.mdb that LMDB does not take. No store has
+ * ever been there, and the file is in the way. Whatever else it may be is left alone. */
+static int is_stillborn(const krbrepl_store *s)
+{
+    const off_t size = (off_t)sysconf(_SC_PAGESIZE);
+    int i, blank = 1, fd = openat(s->dirfd, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    uint8_t page[META_LEN];
+    struct stat st;
+
+    if (fd < 0)
+        return 0;
+    blank = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= 2 * size;
+    for (i = 0; i < 2 && blank; i++) {
+        memset(page, 0, sizeof page);
+        blank = pread(fd, page, sizeof page, i * size) >= 0 && is_blank(page);
+    }
+    close(fd);
+    return blank;
 }
 
 /* The names of the new files must be on disk before the store is relied on. */
@@ -199,7 +239,7 @@ int krbrepl__store_create(const char *dir, const krbrepl_create_options *opt, kr
     krbrepl_store_options open_opt;
     krbrepl_errinfo why;
     struct access a;
-    int rc = options_check(opt, ei);
+    int damaged, rc = options_check(opt, ei);
 
     if (rc == 0)
         rc = group_find(opt->group, &a, ei);
@@ -211,12 +251,16 @@ int krbrepl__store_create(const char *dir, const krbrepl_create_options *opt, kr
     KRBREPL_INIT(&open_opt);
     rc = krbrepl__store_open(&s, dir, &open_opt, &why);
     krbrepl__store_close(s);
-    if (rc == 0 || rc == KRBREPL_ERR_FORMAT || rc == KRBREPL_ERR_CORRUPT)
+    if (rc == 0 || rc == KRBREPL_ERR_FORMAT)
         return exists(ei);
+    damaged = rc == KRBREPL_ERR_CORRUPT;
     rc = krbrepl__handle_new(&s, dir, ei);
     if (rc != 0)
         return rc;
-    rc = store_make(s, &a, opt, ei);
+    if (damaged && (!is_stillborn(s) || unlinkat(s->dirfd, "data.mdb", 0) != 0))
+        rc = exists(ei);
+    else
+        rc = store_make(s, &a, opt, ei);
     krbrepl__handle_free(s);
     return rc;
 }

@@ -36,8 +36,12 @@ int krbrepl__handle_new(krbrepl_store **out, const char *dir, krbrepl_errinfo *e
     if (s->sha == NULL) {
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     } else if (real == NULL) {
-        rc = errno == ENOENT ? KRBREPL_ERR_NOTFOUND : KRBREPL_ERR_IO;
-        rc = krbrepl__fail_sys(ei, rc, errno, "store directory %.160s", dir);
+        if (errno == ENOENT)
+            rc = krbrepl__fail(ei, KRBREPL_ERR_NOTFOUND,
+                               "store: there is no directory %.120s; make a store with 'krbrepl init'",
+                               dir);
+        else
+            rc = krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "store directory %.160s", dir);
     } else {
         s->dir = krbrepl__strdup(real);
         s->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -247,6 +251,8 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     if (d == NULL)
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     *d = *s;
+    atomic_init(&d->user, 0);
+    d->depth = 0;
     d->env = krbrepl__env_ref(s->env);
     d->local = NULL;
     d->node_lock = d->wake = -1;
@@ -286,6 +292,41 @@ int krbrepl__store_forked(const krbrepl_store *s)
 const krbrepl__sys *krbrepl__store_sys(const krbrepl_store *s)
 {
     return s->sys;
+}
+
+/* Where this runs a pthread_t is a number or an address, and never 0. */
+static uintptr_t this_thread(void)
+{
+    return (uintptr_t)pthread_self();
+}
+
+int krbrepl__store_enter(krbrepl_store *s)
+{
+    uintptr_t me = this_thread(), nobody = 0;
+
+    /* The text belongs to this process's memory, so writing it is harmless. */
+    if (krbrepl__store_forked(s))
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FORKED,
+                             "store: the handle was opened before fork(); open the store again in this "
+                             "process");
+    /* Only this thread can have put its own name there. What the one before did in the handle is seen here. */
+    if (atomic_load_explicit(&s->user, memory_order_relaxed) != me &&
+        !atomic_compare_exchange_strong_explicit(&s->user, &nobody, me, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return KRBREPL_ERR_STATE;
+    s->depth++;
+    return 0;
+}
+
+void krbrepl__store_leave(krbrepl_store *s)
+{
+    if (--s->depth == 0)
+        atomic_store_explicit(&s->user, 0, memory_order_release);
+}
+
+int krbrepl__store_busy(const krbrepl_store *s)
+{
+    return !krbrepl__store_forked(s) && atomic_load(&s->user) != 0;
 }
 
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys)

@@ -36,11 +36,35 @@ not_linked_shared() { # PROGRAM
 }
 
 pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
+has_cpp() { [ -e "$prefix/include/krbrepl/krbrepl.hpp" ]; }
 has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
 
 # Programs that are installed find the library that is installed with them, wherever that is.
 programs_run() {
     [ ! -e "$prefix/bin/krbrepl" ] || env -u LD_LIBRARY_PATH "$prefix/bin/krbrepl" --version
+}
+
+# What an author would copy is compiled as he would, with nothing but the installed tree.
+examples_compile() {
+    local example flags files name
+    for example in $(grep -l '^int main(' "$source"/examples/embed/*.c); do
+        flags=$(pkg --cflags --libs krbrepl)
+        files=$example
+        # A header beside it has its other half beside it too.
+        for name in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$example"); do
+            files="$files $source/examples/embed/$name.c"
+        done
+        # shellcheck disable=SC2086 # files and flags are words
+        if grep -q '<verto.h>' $files; then
+            pkg --exists libverto || continue
+            flags="$flags $(pkg --cflags --libs libverto)"
+        elif grep -q '<sqlite3.h>' $files; then
+            pkg --exists sqlite3 || continue
+            flags="$flags $(pkg --cflags --libs sqlite3)"
+        fi
+        # shellcheck disable=SC2086
+        "$cc" -Wall -Wextra -Werror $files $flags -o "$work/$(basename "$example" .c)"
+    done
 }
 
 pkgconfig_shared() {
@@ -53,12 +77,19 @@ pkgconfig_shared() {
     linked_with_tree "$work/c"
     linked_with_tree "$work/cxx"
     run "$work/c" "$work/cxx"
+    if has_cpp; then
+        # shellcheck disable=SC2046
+        "$cxx" -std=c++17 -Wall -Wextra -Werror "$here/program/binding.cpp" $(pkg --cflags --libs krbrepl) -o "$work/cpp"
+        linked_with_tree "$work/cpp"
+        run "$work/cpp"
+    fi
     if has_mit; then
         # shellcheck disable=SC2046
         "$cc" -std=c99 "$here/program/mit.c" $(pkg --cflags --libs krbrepl-mit) -o "$work/mit"
         "$work/mit"
     fi
     programs_run
+    examples_compile
 }
 
 # The static library leaves nothing to guess: Requires.private and Libs.private name all it needs.
@@ -71,6 +102,12 @@ pkgconfig_static() {
     "$cxx" -std=c++11 "$here/program/first.cpp" $(pkg --cflags --libs --static krbrepl) -o "$work/cxx"
     not_linked_shared "$work/c"
     run "$work/c" "$work/cxx"
+    if has_cpp; then
+        # shellcheck disable=SC2046
+        "$cxx" -std=c++17 "$here/program/binding.cpp" $(pkg --cflags --libs --static krbrepl) -o "$work/cpp"
+        not_linked_shared "$work/cpp"
+        run "$work/cpp"
+    fi
     if has_mit; then
         # shellcheck disable=SC2046
         "$cc" "$here/program/mit.c" $(pkg --cflags --libs --static krbrepl-mit) -o "$work/mit"
@@ -87,6 +124,7 @@ find_package() {
     linked_with_tree "$work/build/shared"
     not_linked_shared "$work/build/static"
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+    ! has_cpp || run "$work/build/cpp"
     ! has_mit || "$work/build/mit"
 }
 
@@ -95,6 +133,7 @@ subdirectory() {
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/configure.log"
     cmake --build "$work/build"
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+    [ ! -e "$work/build/cpp" ] || run "$work/build/cpp"
 }
 
 # A package builder's way: the prefix is named at configuration, DESTDIR at installation. No installed
@@ -110,6 +149,8 @@ destdir() {
         return 1
     fi
     test -e "$root/$libdir/libkrbrepl.so"
+    test -s "$root/share/man/man3/krbrepl_txn_begin.3"
+    test -s "$root/share/doc/krbrepl/reference/index.md"
     LC_ALL=C readelf -d "$root/$libdir/libkrbrepl.so" | grep -F 'SONAME' | grep -F 'libkrbrepl.so.'
 }
 

@@ -112,10 +112,38 @@ def sessions_do_no_io(root):
     return each_match(root, paths, rf"(?<![\w.>])({'|'.join(calls)})\s*\(", code_only=True)
 
 
+def an_embedding_example_is_short_and_uses_the_public_headers_alone(root):
+    for path in files(root, ("examples/embed",), {".c", ".h"}):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        if "int main(" in text and len(lines) >= 120:
+            yield f"{path.relative_to(root)}: {len(lines)} lines, 119 are allowed"
+        for number, line in enumerate(lines, 1):
+            own = re.match(r'\s*#\s*include\s*"([^"]*)"', line)
+            if own and not (path.parent / own.group(1)).exists():
+                yield f"{path.relative_to(root)}:{number}: {line.strip()}"
+
+
+# Names that CMake puts together: what stands in its files is the rest.
+MADE = (r"live_road_(.*)", r"live_programs_(.*)", r"store_(.*)_test", r"fuzz_mit_(.*)", r"programs_(.*)_test")
+
+
+def tests_that_the_documentation_names_are_there(root):
+    words = set()
+    for path in files(root, ("tests",), {".c", ".py", ".sh", ".txt"}):
+        words.update(re.findall(r"\w+", path.read_text(encoding="utf-8", errors="replace")))
+    for number, line in enumerate((root / "docs/reliability.md").read_text(encoding="utf-8").splitlines(), 1):
+        for name in re.findall(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`", line):
+            rest = [m.group(1) for m in (re.fullmatch(pattern, name) for pattern in MADE) if m]
+            if not words.intersection([name, *rest]):
+                yield f"docs/reliability.md:{number}: there is no {name}"
+
+
 RULES = {f.__name__: f for f in (
     nothing_is_left_unfinished, a_source_file_has_at_most_600_lines, public_headers_stand_alone,
     the_library_leaves_the_process_alone, no_function_that_cannot_know_its_room, includes_point_downwards,
-    header_names_are_unique, sessions_do_no_io)}
+    header_names_are_unique, sessions_do_no_io, an_embedding_example_is_short_and_uses_the_public_headers_alone,
+    tests_that_the_documentation_names_are_there)}
 
 
 def main():

@@ -12,7 +12,7 @@
 #include <krbrepl/krbrepl.h>
 #include <krbrepl/mit.h>
 
-static krbrepl_errinfo ei;
+static krbrepl_errinfo ei = {.size = sizeof ei};
 
 static int told(int rc)
 {

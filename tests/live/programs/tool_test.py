@@ -14,7 +14,8 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
            "äöü€😀".encode(), b" ", b"-", b"--json", b"'", b"\xc3\x28", b"k" * 600, b"k" * 65535]
 
 COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
-            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade"]
+            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
+            "check-config"]
 
 
 def path(name):
@@ -59,7 +60,7 @@ def every_subcommand_explains_itself():
         equal(text, krbrepl(name, "--help").text)
         check(text.startswith(f"usage: krbrepl {name} [options]"), name)
         check("--json" in text, name)
-    equal(len(re.findall(r"^  \w+ ", usage, re.M)), len(COMMANDS))
+    equal(len(re.findall(r"^  [\w-]+ ", usage, re.M)), len(COMMANDS))
     check("krbrepl" in krbrepl("--version").text)
 
 
@@ -373,6 +374,17 @@ def stores_are_compared():
     check("position" in r.err, r.err)
     krbrepl("put", "n", "t", "more", "x")
     check("content differs" in krbrepl("verify", m, "n", code=3).err)
+    krbrepl("put", m, "t", "less", "x")
+    krbrepl("put", "n", "t", "both", "x")
+    krbrepl("put", m, "t", "both", "y")
+    r = krbrepl("verify", m, "n", code=3).text
+    check("only in first t less" in r and "only in other t more" in r and "different     t both" in r, r)
+    r = krbrepl("verify", "--list", "1", m, "n", code=3).text
+    check("and 2 more" in r and r.count("\n  only in ") + r.count("\n  different ") == 1, r)
+    r = krbrepl("verify", "--json", m, "n", code=3).json
+    equal([(d["key"], d["is"]) for d in r["differences"]],
+          [("both", "different"), ("less", "only in first"), ("more", "only in other")])
+    equal(r["different"], 3)
     check("different databases" in krbrepl("verify", m, master("o", "ff" * 16), code=3).err)
     check(krbrepl("verify", "--json", m, "n", code=3).json["equal"] is False)
     check("equal: 2 stores" in krbrepl("verify", m, m).text)
@@ -382,7 +394,10 @@ def stores_are_compared():
 def retention_is_stored():
     krbrepl("init", "--master", "--keep-entries", "5", "--keep-bytes", "2 MiB", "--keep-age", "2 days", "m")
     kept = krbrepl("retention", "--json", "--keep-entries", "7", "--keep-age", "1 h", "m").json["journal"]
-    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 3600, 268435456))
+    # What was not given is as it was; 0 brings the default back.
+    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 3600, 2 << 20))
+    kept = krbrepl("retention", "--json", "--keep-bytes", "0", "--keep-age", "0", "m").json["journal"]
+    equal((kept["keep_entries"], kept["keep_seconds"], kept["keep_bytes"]), (7, 0, 268435456))
     krbrepl("batch", "-q", "m", stdin=b"put t k v\ncommit\n" * 300)
     journal = krbrepl("status", "--json", "m").json["journal"]
     equal(journal["last"], 301)
@@ -400,7 +415,8 @@ def slots_are_listed_and_dropped():
         krbrepl("slot", *wrong, code=2)
     kept = krbrepl("retention", "--json", "--keep-slots", "2 h", m).json["journal"]
     equal(kept["keep_slots_seconds"], 7200)
-    equal(krbrepl("retention", "--json", m).json["journal"]["keep_slots_seconds"], 14 * 86400)
+    kept = krbrepl("retention", "--json", "--keep-slots", "0", m).json["journal"]
+    equal(kept["keep_slots_seconds"], 14 * 86400)
 
 
 def a_check_without_a_node_fails_and_says_so():

@@ -4,7 +4,7 @@
 static void describe(const char *text, char *line, size_t room)
 {
     char file[8192];
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     entry e;
     int n;
 
@@ -68,7 +68,7 @@ static void line_that_does_not_fit_is_cut_and_measured(void **state)
 {
     entry e;
     char file[8192], line[16];
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
 
     (void)state;
     snprintf(file, sizeof file, "%s%s", V7, golden_line[2]);

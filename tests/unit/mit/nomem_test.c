@@ -57,7 +57,7 @@ static int read_all(void *ctx)
     text_file f = {all_lines, strlen(all_lines), 0, 0};
     krbrepl__mit_reader *r = krbrepl__mit_reader_new("FILE", text_read, &f);
     krbrepl__mit_entry e;
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     int rc;
 
     (void)ctx;
@@ -114,7 +114,7 @@ static int describe(void *ctx)
 static void records_without_memory_fail_cleanly(void **state)
 {
     char text[4096];
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     entry e;
 
     (void)state;

@@ -159,7 +159,7 @@ static void decode_hostile(const char *table, const uint8_t *bytes, size_t len)
 static void golden_values(entry *e)
 {
     char text[16384] = V7;
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     size_t i;
 
     for (i = 0; i < golden_count; i++)
@@ -236,7 +236,7 @@ static void newer_record_is_refused_with_advice(void **state)
     static const uint8_t newer[] = {2, 0, 1, 2, 3}, flags[] = {1, 4, 1, 2, 3};
     krbrepl_mit_principal *princ;
     krbrepl_mit_policy *policy;
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
 
     (void)state;
     assert_int_equal(krbrepl_mit_principal_decode((krbrepl_bytes){newer, sizeof newer}, &princ, &ei),
@@ -255,7 +255,7 @@ static void member_that_does_not_fit_is_named(void **state)
     krbrepl_mit_key key = {3, 1, {{0, {NULL, 0}}, {0, {NULL, 0}}}};
     krbrepl_mit_principal p;
     krbrepl_mit_policy q;
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     void *out;
     size_t len;
 

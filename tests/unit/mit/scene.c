@@ -17,6 +17,7 @@ int scene_setup(void **state)
     snprintf(c->store, sizeof c->store, "%s/store", c->dir);
     KRBREPL_INIT(&opt);
     opt.flags = KRBREPL_CREATE_MASTER;
+    KRBREPL_INIT(&c->ei);
     assert_int_equal(krbrepl_store_create(c->store, &opt, &c->ei), 0);
     assert_int_equal(krbrepl_store_open(&c->s, c->store, NULL, &c->ei), 0);
     *state = c;

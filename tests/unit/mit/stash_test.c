@@ -45,7 +45,7 @@ static int kvno_of(const void *bytes, size_t len, const char *realm, uint64_t *k
 static void newest_key_version_of_the_stash_is_found(void **state)
 {
     uint8_t file[512] = {5, 2};
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     uint64_t kvno = 0;
     size_t n = 2;
 
@@ -66,7 +66,7 @@ static void unused_slots_are_skipped(void **state)
 {
     static const uint8_t hole[] = {0xff, 0xff, 0xff, 0xfb, 1, 2, 3, 4, 5};
     uint8_t file[512] = {5, 2};
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     uint64_t kvno = 0;
     size_t n = 2;
 
@@ -80,7 +80,7 @@ static void unused_slots_are_skipped(void **state)
 
 static void file_that_is_no_keytab_is_refused_with_advice(void **state)
 {
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     uint64_t kvno;
 
     (void)state;
@@ -94,7 +94,7 @@ static void file_that_is_no_keytab_is_refused_with_advice(void **state)
 static void damaged_stash_does_no_harm(void **state)
 {
     uint8_t file[512] = {5, 2}, was;
-    krbrepl_errinfo ei;
+    krbrepl_errinfo ei = {.size = sizeof ei};
     uint64_t kvno;
     size_t n = 2, i;
     int rc;

@@ -104,6 +104,7 @@ static void a_malformed_line_is_named(void **state)
         "good@EXAMPLE.ORG\n@EXAMPLE.ORG\n",
         "good@EXAMPLE.ORG\na@\n",
         "good@EXAMPLE.ORG\na\001b@X\n",
+        "good@EXAMPLE.ORG\na\\\001b@X\n",
     };
     size_t i;
 
@@ -122,6 +123,8 @@ static void zero_bytes_and_endless_lines_are_refused(void **state)
 
     (void)state;
     assert_null(of_bytes("a@X\nb\0c@X\n", 10));
+    assert_null(of_bytes("a@X\nb@X\0c", 9));
+    assert_non_null(strstr(why, "line 2"));
     memset(longest, 'a', sizeof longest);
     assert_null(of_bytes(longest, sizeof longest));
     assert_non_null(strstr(why, "line 1"));

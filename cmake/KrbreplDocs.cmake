@@ -1,0 +1,28 @@
+# The reference is made out of the public headers: manual pages of section 3, and the same as Markdown. It is
+# written when something is built, installed with the rest, and left out where there is no python3.
+find_package(Python3 COMPONENTS Interpreter)
+if(NOT Python3_FOUND)
+  message(STATUS "python3 is not here: the manual pages of section 3 are not made")
+  return()
+endif()
+
+set(krbrepl_docs ${PROJECT_BINARY_DIR}/docs)
+set(maker ${PROJECT_SOURCE_DIR}/docs/reference)
+file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/krbrepl/*.h)
+list(APPEND headers ${PROJECT_BINARY_DIR}/include/krbrepl/version.h)
+if(KRBREPL_BUILD_MIT)
+  list(APPEND headers ${PROJECT_SOURCE_DIR}/hosts/mit/include/krbrepl/mit.h)
+endif()
+add_custom_command(OUTPUT ${krbrepl_docs}/reference/index.md
+  COMMAND ${Python3_EXECUTABLE} -B ${maker}/reference.py ${krbrepl_docs} ${PROJECT_VERSION}
+    ${PROJECT_SOURCE_DIR}/docs/man/krbrepl.1 ${headers}
+  DEPENDS ${maker}/reference.py ${maker}/header.py ${PROJECT_SOURCE_DIR}/docs/man/krbrepl.1 ${headers}
+  VERBATIM)
+add_custom_target(krbrepl-docs ALL DEPENDS ${krbrepl_docs}/reference/index.md)
+if(PROJECT_IS_TOP_LEVEL)
+  add_custom_target(docs DEPENDS krbrepl-docs)
+endif()
+
+install(DIRECTORY ${krbrepl_docs}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR})
+install(DIRECTORY ${krbrepl_docs}/reference DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/docs/embedding.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,37 @@
+/* growth.h: structs of every age, against the functions that take them. Each is allocated at exactly the length
+ * that it claims, so that a sanitizer sees a single byte read or written behind it. */
+#ifndef GROWTH_H
+#define GROWTH_H
+
+#include "test.h"
+
+#define GROWTH_FURTHER 64u /* lengths up to this much beyond today's are tried */
+
+typedef struct shape {
+    const char *name;
+    size_t now; /* its length today */
+    enum { TAKEN, FILLED, HANDED_OUT } way;
+    /* Calls a function of the library with the struct, and undoes what that did. HANDED_OUT: makes the library
+     * hand one out, and answers 0 when that said today's size. */
+    int (*go)(void *ctx, void *p);
+    int answer;         /* of a good struct */
+    size_t least;       /* TAKEN: fields up to here are needed; FILLED: a shorter one is refused */
+    const void *sample; /* TAKEN: a struct with these fields, NULL when none are needed */
+} shape;
+
+/* Tries every length from 0 to today's and GROWTH_FURTHER more. */
+void growth_check(const shape *s, void *ctx);
+
+/* Each name has a shape, and there are no other shapes. */
+void growth_complete(const shape *s, size_t n, const char *const *names, size_t n_names,
+                     const char *where);
+
+/* A function that fills in a caller's errinfo when it fails. */
+typedef struct teller {
+    const char *name;
+    int (*tell)(void *ctx, krbrepl_errinfo *ei); /* makes it fail, or tell of a failure */
+} teller;
+
+void growth_errinfo(const teller *t, void *ctx);
+
+#endif
