@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "differs.h"
+#include "liveproof.h"
 #include "progress.h"
 
 struct verified {
@@ -171,13 +172,24 @@ static int run_verify(struct cli *c, uint64_t most, int argc, char **argv)
 int cmd_verify(int argc, char **argv)
 {
     struct cli c = {0};
-    uint64_t most = 20;
-    struct opt opts[] = {{.name = "list",
-                          .kind = OPT_NUMBER,
-                          .to = &most,
-                          .arg = "N",
-                          .help = "name at most N records that differ (default 20)"},
-                         CLI_OPTS(&c)};
+    uint64_t most = 20, timeout_ms = 3600000;
+    bool live = false;
+    struct opt opts[] = {
+        {.name = "live",
+         .kind = OPT_FLAG,
+         .to = &live,
+         .help = "have the node that runs on DIR do it, and compare itself with its peers"},
+        {.name = "timeout",
+         .kind = OPT_TIME,
+         .to = &timeout_ms,
+         .arg = "TIME",
+         .help = "with --live, give up after so long (1 h)"},
+        {.name = "list",
+         .kind = OPT_NUMBER,
+         .to = &most,
+         .arg = "N",
+         .help = "name at most N records that differ (default 20)"},
+        CLI_OPTS(&c)};
     const struct opt_command cmd = {
         .name = "krbrepl verify",
         .operands = "DIR ...",
@@ -188,11 +200,20 @@ int cmd_verify(int argc, char **argv)
             "Reads every record and every commit of each store, checks it against its checksum, and\n"
             "prints position and digest root. Several stores are compared with the first, and where "
             "one\n"
-            "has other content, the records that differ are named.",
-        .notes = "Equal database ids and roots mean equal content. Exit code 3: the stores differ."};
+            "has other content, the records that differ are named. With --live the running node does "
+            "it,\n"
+            "without being stopped; a replica that differs from its master is repaired, and what that\n"
+            "changed is named.",
+        .notes =
+            "Equal database ids and roots mean equal content. Exit code 3: the stores differ, or did."};
     int rc = cli_begin(&c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
         return rc;
-    return cli_end(&c, &cmd, run_verify(&c, most, argc, argv));
+    if (live && argc != 1) {
+        prog_say("krbrepl verify --live takes one store");
+        return cli_end(&c, &cmd, PROG_USAGE);
+    }
+    return cli_end(&c, &cmd,
+                   live ? liveproof(&c, argv[0], timeout_ms, most) : run_verify(&c, most, argc, argv));
 }

@@ -324,11 +324,15 @@ static void take_news(krbrepl_node *n, int what, krbrepl__proof *proof)
 
 static void on_news(void *ctx, unsigned ready)
 {
-    krbrepl_node *n = ctx;
+    (void)ready;
+    krbrepl__proof_news(ctx);
+}
+
+void krbrepl__proof_news(krbrepl_node *n)
+{
     krbrepl__proof proof;
     int what;
 
-    (void)ready;
     while ((what = krbrepl__worker_next(n->proof.worker, &proof)) != KRBREPL__WORKER_NONE)
         take_news(n, what, &proof);
     begin_wanted(n);

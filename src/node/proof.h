@@ -33,6 +33,8 @@ typedef struct krbrepl__proofs {
 int krbrepl__proof_start(struct krbrepl_node *n); /* with the detail on the node */
 void krbrepl__proof_stop(struct krbrepl_node *n);
 void krbrepl__proof_forget(struct krbrepl_node *n); /* in a forked child */
+/* Takes what the thread has found out so far. */
+void krbrepl__proof_news(struct krbrepl_node *n);
 void krbrepl__proof_tick(struct krbrepl_node *n);
 /* The store is at another position. */
 void krbrepl__proof_moved(struct krbrepl_node *n);

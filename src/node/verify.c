@@ -82,7 +82,13 @@ int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done)
     krbrepl__worker_state s;
 
     krbrepl__worker_look(n->proof.worker, &s);
+    /* What was found before that is heard of before it counts as read. */
+    krbrepl__proof_news(n);
+    *done = v->total;
     v->out.differed |= n->proof.differs != v->differs;
+    /* Nobody repairs a master, and nothing is proved of what is damaged. */
+    if (v->out.differed && n->master != NULL)
+        return 1;
     if (v->stage == 0 && (s.ready || n->info.pos.seq == 0)) {
         krbrepl__worker_scrub(n->proof.worker, s.leaves);
         v->total = s.leaves;
