@@ -43,7 +43,9 @@ void krbrepl__keylist_free(krbrepl__keylist *k)
         return;
     if (k->fd >= 0) {
         close(k->fd);
-        unlinkat(k->dir, UNFINISHED, 0);
+        /* In a forked child it is the parent's. */
+        if (!krbrepl__store_forked(k->s))
+            unlinkat(k->dir, UNFINISHED, 0);
     }
     if (k->dir >= 0)
         close(k->dir);
@@ -137,6 +139,18 @@ static int write_text(krbrepl__keylist *k)
     return 0;
 }
 
+/* The clock may have been set back: no list takes the place of another. */
+static void choose_name(krbrepl__keylist *k)
+{
+    const krbrepl__sys *sys = krbrepl__store_sys(k->s);
+    int64_t us = sys->wall_us(sys->ctx);
+
+    do
+        snprintf(k->name, sizeof k->name, "repair-%020lld-%s", (long long)us++,
+                 krbrepl_copy_reason_name(k->reason));
+    while (faccessat(k->dir, k->name, F_OK, 0) == 0);
+}
+
 static int begin(krbrepl__keylist *k)
 {
     krbrepl_store_info i;
@@ -163,9 +177,7 @@ static int begin(krbrepl__keylist *k)
     krbrepl__buf_u8(&k->text, '\n');
     put_pos(&k->text, "was", &i.pos);
     put_pos(&k->text, "becomes", krbrepl__repair_pos(k->r));
-    snprintf(k->name, sizeof k->name, "repair-%020lld-%s",
-             (long long)krbrepl__store_sys(k->s)->wall_us(krbrepl__store_sys(k->s)->ctx),
-             krbrepl_copy_reason_name(k->reason));
+    choose_name(k);
     return 0;
 }
 

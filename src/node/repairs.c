@@ -120,6 +120,7 @@ void krbrepl__repairs_leave(krbrepl__conn *c)
         return;
     c->entered = 0;
     n->repairs.under_way--;
+    n->repairs.shared_ms = n->now;
     unref(c->shared);
     c->shared = NULL;
     wake_waiting(n);

@@ -25,7 +25,7 @@ typedef struct krbrepl__repairs {
     /* master */
     size_t under_way;        /* copies and repairs */
     krbrepl__shared *shared; /* the last tree, or NULL */
-    uint64_t shared_ms;      /* when it was last given to a session */
+    uint64_t shared_ms;      /* when a session last used it */
 
     /* replica */
     krbrepl__ftree *own;

@@ -14,6 +14,9 @@
 #include "old.h"
 #include "partial.h"
 
+/* What has arrived is not kept from the disk for longer than this. */
+#define PENDING_MS 1000u
+
 struct krbrepl__copy {
     krbrepl__build build;
     int lock; /* load.lock */
@@ -22,6 +25,7 @@ struct krbrepl__copy {
     uint64_t records;
     krbrepl__ckey last;       /* of the last record put */
     krbrepl__buf pending;     /* records put but not written: full key vec32, value vec32 */
+    uint64_t written_ms;      /* when they were written last */
     krbrepl__touched touched; /* whose local entries have to go */
     int applying;             /* commits have come: no record may follow */
     int broken;               /* a write failed: what is there is of no position */
@@ -93,6 +97,11 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
 
 /* ---- a replica's side ----------------------------------------------------------------------- */
 
+static uint64_t now_ms(const krbrepl__copy *c)
+{
+    return c->build.s->sys->mono_ms(c->build.s->sys->ctx);
+}
+
 static int check(void *ctx, const krbrepl__wtxn *w)
 {
     const krbrepl__copy *c = ctx;
@@ -136,6 +145,7 @@ static krbrepl__copy *copy_new(krbrepl_store *s)
     c->build =
         (krbrepl__build){.s = s, .as = KRBREPL__OTHER_PARTIAL, .check = check, .mark = mark, .ctx = c};
     c->lock = -1;
+    c->written_ms = now_ms(c);
     krbrepl__buf_init(&c->pending, 0);
     krbrepl__touched_init(&c->touched);
     return c;
@@ -233,6 +243,7 @@ static int write_pending(krbrepl__copy *c)
                          : write_record(c, full, value);
     }
     krbrepl__buf_reset(&c->pending);
+    c->written_ms = now_ms(c);
     if (rc == 0)
         rc = krbrepl__build_flush(&c->build);
     forget_now(c);
@@ -264,7 +275,9 @@ int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes va
         c->broken = 1; /* this record is missing */
         return krbrepl__fail_plain(ei, c->pending.err);
     }
-    return c->pending.len < KRBREPL__SLICE_BYTES ? 0 : write_pending(c);
+    if (c->pending.len < KRBREPL__SLICE_BYTES && now_ms(c) - c->written_ms < PENDING_MS)
+        return 0;
+    return write_pending(c);
 }
 
 static int apply_one(krbrepl__copy *c, krbrepl_bytes encoded)

@@ -38,6 +38,7 @@ not_linked_shared() { # PROGRAM
 pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
 has_cpp() { [ -e "$prefix/include/krbrepl/krbrepl.hpp" ]; }
 has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
+has_testing() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-testing.pc" ]; }
 
 # Programs that are installed find the library that is installed with them, wherever that is.
 programs_run() {
@@ -113,6 +114,12 @@ pkgconfig_static() {
         "$cc" "$here/program/mit.c" $(pkg --cflags --libs --static krbrepl-mit) -o "$work/mit"
         not_linked_shared "$work/mit"
         "$work/mit"
+    fi
+    if has_testing; then
+        # shellcheck disable=SC2046
+        "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/testing.c" $(pkg --cflags --libs krbrepl-testing) -o "$work/testing"
+        not_linked_shared "$work/testing"
+        "$work/testing" 1 2
     fi
 }
 

@@ -8,6 +8,7 @@
 #include "frame.h"
 #include "fuzz.h"
 #include "msg.h"
+#include "walkmsg.h"
 
 typedef union any_message {
     krbrepl__hello hello;
@@ -39,6 +40,67 @@ static void check_again(unsigned type, const any_message *m)
     krbrepl__msg_free(type, &again);
     krbrepl__buf_free(&b);
     krbrepl__buf_free(&c);
+}
+
+/* Whether what was taken out of `body`, as far as it was taken, is made again with the same bytes. */
+static void same_again(krbrepl_bytes body, const krbrepl__rd *rest, krbrepl__buf *again)
+{
+    MUST(again->err == 0 && again->len == body.len - rest->left);
+    MUST(memcmp(again->data, body.data, again->len) == 0);
+    krbrepl__buf_free(again);
+}
+
+static void check_ask(krbrepl_bytes body)
+{
+    krbrepl__rd rest;
+    krbrepl_bytes digests;
+    krbrepl__ask a;
+    krbrepl__buf b;
+    uint32_t i;
+    int rc = krbrepl__ask_open(body, &a), records = a.kind == KRBREPL__ASK_RECORDS;
+
+    MUST(rc == 0 || rc == KRBREPL_ERR_PROTO);
+    if (rc != 0)
+        return;
+    krbrepl__buf_init(&b, 0);
+    krbrepl__ask_begin(&b, a.kind, a.walk, a.level);
+    for (rest = a.rd;
+         (rc = records ? krbrepl__ask_records(&a, &i, &digests) : krbrepl__ask_index(&a, &i)) == 1;
+         rest = a.rd) {
+        if (records)
+            krbrepl__ask_put_records(&b, i, digests.data, digests.len / KRBREPL__WALK_DIGEST);
+        else
+            krbrepl__buf_u32(&b, i);
+    }
+    MUST(rc == KRBREPL_ERR_PROTO || (rc == 0 && rest.left == 0));
+    same_again(body, &rest, &b);
+}
+
+static void check_tree(krbrepl_bytes body)
+{
+    krbrepl__rd rest;
+    krbrepl__tree_node node;
+    krbrepl__tree_part part;
+    krbrepl__tree t;
+    krbrepl__buf b;
+    int rc = krbrepl__tree_open(body, &t);
+
+    MUST(rc == 0 || rc == KRBREPL_ERR_PROTO);
+    if (rc != 0 || (t.kind != KRBREPL__TREE_NODES && t.kind != KRBREPL__TREE_LEAVES))
+        return;
+    krbrepl__buf_init(&b, 0);
+    krbrepl__buf_u8(&b, t.kind);
+    krbrepl__buf_u8(&b, t.last);
+    for (rest = t.rd; (rc = t.kind == KRBREPL__TREE_NODES ? krbrepl__tree_node_next(&t, &node)
+                                                          : krbrepl__tree_part_next(&t, &part)) == 1;
+         rest = t.rd) {
+        if (t.kind == KRBREPL__TREE_NODES)
+            krbrepl__tree_put_node(&b, &node);
+        else
+            krbrepl__tree_put_part(&b, &part);
+    }
+    MUST(rc == KRBREPL_ERR_PROTO || (rc == 0 && rest.left == 0));
+    same_again(body, &rest, &b);
 }
 
 static int is_raw(unsigned type)
@@ -76,6 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
     while ((rc = krbrepl__frame_get(p, n, &f)) == 1) {
         MUST(f.size <= n && f.body.len <= KRBREPL__FRAME_MAX);
+        if (f.type == KRBREPL__FRAME_ASK)
+            check_ask(f.body);
+        if (f.type == KRBREPL__FRAME_TREE)
+            check_tree(f.body);
         one_message(f.type, f.body);
         p += f.size;
         n -= f.size;

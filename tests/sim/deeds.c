@@ -80,7 +80,9 @@ void deed_commit(world *w)
     opt.who = "sim";
     opt.why = "commit";
     rc = krbrepl__txn_begin(w->site[m].store, &t, &opt);
-    while (rc == 0 && n-- > 0)
+    if (rc == 0 && w->plan.change != NULL)
+        rc = w->plan.change(w->plan.ctx, t, rng_next(&w->rng));
+    while (rc == 0 && w->plan.change == NULL && n-- > 0)
         rc = one_change(w, t);
     if (rc == 0)
         rc = krbrepl__txn_commit(t, NULL);
@@ -164,13 +166,27 @@ void deed_keep(world *w)
         broken(w, "the master's file cannot be copied");
 }
 
+/* What a copy has brought so far was read of commits that the older file does not have, and nothing tells. */
+static int some_copy_is_cut_off(world *w)
+{
+    krbrepl__ckey after;
+    krbrepl_pos from;
+    int i;
+
+    for (i = 0; i < w->sites; i++)
+        if (w->site[i].store == NULL ||
+            krbrepl__copy_partial(w->site[i].store, &from, &after) != KRBREPL_ERR_NOTFOUND)
+            return 1;
+    return 0;
+}
+
 void deed_roll_back(world *w)
 {
     char file[192], kept[192];
     krbrepl_store_info info;
     int i;
 
-    if (!w->kept || master_store(w) == NULL)
+    if (!w->kept || master_store(w) == NULL || some_copy_is_cut_off(w))
         return;
     for (i = 0; i < MAX_LINKS; i++) {
         link_drop_end(w, &w->links[i], 0);

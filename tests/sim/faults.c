@@ -27,6 +27,9 @@ void choose_climate(world *w, climate *c)
     c->clock = draw(w, 10);
     c->deny = draw(w, 10);
     c->foreign = rng_chance(&w->rng, 1, 4) ? draw(w, 10) : 0;
+    /* These write records of their own. */
+    if (w->plan.change != NULL)
+        c->reset = c->rot = 0;
 }
 
 cable *any_link(world *w)

@@ -158,12 +158,16 @@ static void asks_anew(site *s, const krbrepl__sess_info *i)
 static int is_damage(world *w, const cable *l, int e, const krbrepl__sess_info *i)
 {
     site *s = &w->site[l->site];
+    /* Who is turned away at once has another history. */
+    int welcome = e == 1 ? !i->by_peer || i->peer_seq != 0 : i->by_peer;
 
     if (!s->was_rotten || (i->err != KRBREPL_ERR_CORRUPT && i->err != KRBREPL_ERR_DIVERGED))
         return 0;
+    if (i->err == KRBREPL_ERR_DIVERGED && !i->differs && !welcome)
+        return 0;
     if (e == 1)
         asks_anew(s, i);
-    return i->err == KRBREPL_ERR_CORRUPT || i->differs || i->by_peer || s->asks != 0;
+    return 1;
 }
 
 void look_at_end(world *w, cable *l, int e)

@@ -31,6 +31,9 @@ static int read_quietly(world *w, int i, fact *out)
         rc = krbrepl__view_pos(v, &out->pos);
     if (rc == 0)
         rc = krbrepl__view_digest(v, out->root, &out->records);
+    if (rc == 0 && w->plan.check != NULL && w->site[i].foreign_until == 0 &&
+        w->plan.check(w->plan.ctx, v) != 0)
+        broken(w, "site %d: at %llu its records are not in order", i, (unsigned long long)out->pos.seq);
     krbrepl__view_close(v);
     return rc;
 }

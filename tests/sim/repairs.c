@@ -117,11 +117,11 @@ static void copied(void *ctx)
 
 static const int deed_of_mode[] = {DID_COPY, DID_WHOLE, DID_RESUME, DID_REPAIR};
 
-static int copy_begin(void *ctx, const krbrepl__copy_plan *plan)
+static int copy_begin(void *ctx, const krbrepl__copy_plan *asked)
 {
     end *x = (end *)((char *)ctx - offsetof(end, np));
     world *w = x->site->w;
-    krbrepl__copy_plan changed = *plan;
+    krbrepl__copy_plan changed = *asked;
     int rc;
 
     /* Then the store goes by the other generation, as it does when much differs. */
@@ -129,11 +129,11 @@ static int copy_begin(void *ctx, const krbrepl__copy_plan *plan)
         changed.reason = KRBREPL_COPY_UNVERIFIABLE;
     rc = x->real.copy_begin(ctx, &changed);
     if (rc == 0) {
-        w->did[DID_LARGE] += plan->mode == KRBREPL__COPY_REPAIR && x->large;
-        x->mode = plan->mode;
-        x->site->w->did[deed_of_mode[plan->mode]]++;
-        note(x->site->w, "site %d: copy mode %d from %llu", x->site->index, plan->mode,
-             (unsigned long long)plan->from.seq);
+        w->did[DID_LARGE] += asked->mode == KRBREPL__COPY_REPAIR && x->large;
+        x->mode = asked->mode;
+        x->site->w->did[deed_of_mode[asked->mode]]++;
+        note(x->site->w, "site %d: copy mode %d from %llu", x->site->index, asked->mode,
+             (unsigned long long)asked->from.seq);
     }
     return rc;
 }

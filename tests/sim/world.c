@@ -17,39 +17,57 @@ static void add_to_hash(world *w, const char *s)
         w->hash = (w->hash ^ (uint8_t)*s) * 0x100000001b3u;
 }
 
+static void say(world *w, const char *line)
+{
+    if (w->plan.say != NULL)
+        w->plan.say(w->plan.ctx, line);
+    else
+        printf("%s\n", line);
+}
+
 void note(world *w, const char *fmt, ...)
 {
-    char line[512];
+    char line[512], timed[560];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     add_to_hash(w, line);
-    if (w->trace)
-        printf("%8llu %s\n", (unsigned long long)w->now, line);
+    if (!w->plan.trace)
+        return;
+    snprintf(timed, sizeof timed, "%8llu %s", (unsigned long long)w->now, line);
+    say(w, timed);
 }
 
 void broken(world *w, const char *fmt, ...)
 {
+    char line[512], timed[600];
     va_list ap;
 
-    printf("seed %llu at %llu ms: ", (unsigned long long)w->seed, (unsigned long long)w->now);
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    printf("\n");
+    if (!w->failed)
+        snprintf(w->why, sizeof w->why, "%.255s", line);
     w->failed = 1;
+    snprintf(timed, sizeof timed, "seed %llu at %llu ms: %s", (unsigned long long)w->plan.seed,
+             (unsigned long long)w->now, line);
+    say(w, timed);
 }
 
 static void on_log(void *ctx, int level, const char *area, const char *msg, size_t len)
 {
     world *w = ctx;
+    char line[700];
 
     (void)level;
     /* Not part of the hash: a text of a store may name its directory. */
-    if (w->trace)
-        printf("%8llu   %s: %.*s\n", (unsigned long long)w->now, area, (int)len, msg);
+    if (!w->plan.trace)
+        return;
+    snprintf(line, sizeof line, "%8llu   %s: %.*s", (unsigned long long)w->now, area,
+             len < 600 ? (int)len : 600, msg);
+    say(w, line);
 }
 
 /* ---- clock and chance for the stores --------------------------------------------------------- */
@@ -361,13 +379,13 @@ void tick(world *w)
 /* On a RAM disk where there is one with room, else where temporary files go. */
 static int make_root(world *w)
 {
-    const char *base = getenv("TMPDIR");
+    const char *base = w->plan.dir != NULL ? w->plan.dir : getenv("TMPDIR");
     struct statvfs fs;
 
     if (base == NULL || base[0] == '\0')
         base = "/tmp";
-    if (statvfs("/dev/shm", &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize > (256u << 20) &&
-        access("/dev/shm", W_OK) == 0)
+    if (w->plan.dir == NULL && statvfs("/dev/shm", &fs) == 0 &&
+        (uint64_t)fs.f_bavail * fs.f_frsize > (256u << 20) && access("/dev/shm", W_OK) == 0)
         base = "/dev/shm";
     if ((size_t)snprintf(w->root, sizeof w->root, "%.70s/krbrepl-sim-XXXXXX", base) >= sizeof w->root)
         return -1;
@@ -392,19 +410,19 @@ static void remove_tree(const char *path)
     rmdir(path);
 }
 
-int world_init(world *w, uint64_t seed, int trace)
+int world_init(world *w, const plan *p)
 {
+    const uint64_t seed = p->seed;
     int i;
 
     memset(w, 0, sizeof *w);
-    w->seed = seed;
+    w->plan = *p;
     w->rng.state = seed;
     w->store_rng.state = ~seed;
     w->prove_rng.state = seed ^ 0x70726f7665u;
     w->now = 1000;
     w->old = -1;
     w->hash = 0xcbf29ce484222325u;
-    w->trace = trace;
     w->sys = (krbrepl__sys){sys_mono, sys_wall, sys_random, w};
     w->log = (krbrepl__log){on_log, w, KRBREPL_LOG_DEBUG};
     w->sites = 2 + (int)rng_below(&w->rng, MAX_SITES - 1);

@@ -152,8 +152,20 @@ enum deed {
 };
 extern const char *const deed_name[DID_LAST];
 
+/* What a run is to be. */
+typedef struct plan {
+    uint64_t seed, steps;
+    int trace;
+    const char *dir; /* where the stores lie; NULL: on a RAM disk if there is one */
+    /* Records of somebody else; NULL: those of deeds.c. What is not 0 is a failure. */
+    int (*change)(void *ctx, krbrepl_txn *t, uint64_t random);
+    int (*check)(void *ctx, krbrepl_view *v);
+    void (*say)(void *ctx, const char *line); /* NULL: to the standard output */
+    void *ctx;
+} plan;
+
 typedef struct world {
-    uint64_t seed;
+    plan plan;
     rng rng, store_rng, prove_rng;
     uint64_t now;     /* ms */
     int64_t wall_off; /* us: how wrong the clock on the wall is */
@@ -178,13 +190,14 @@ typedef struct world {
     fact *facts;
     size_t nfacts, facts_room;
     uint64_t hash; /* of the trace */
-    int trace;
     int failed;
+    char why[256]; /* the first invariant that was broken */
     uint64_t did[DID_LAST];
     int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
 
-int world_init(world *w, uint64_t seed, int trace);
+int world_init(world *w, const plan *p);
+void world_run(world *w); /* run.c */
 void world_free(world *w);
 
 /* Hashes, and prints if asked for, what happens. */

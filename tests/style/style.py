@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-CODE = ("include", "src", "hosts", "examples", "bench", "tests", "bindings")
+CODE = ("include", "src", "hosts", "examples", "bench", "testing", "tests", "bindings")
 WRITTEN = CODE + ("docs", "scripts", "cmake", "pkgconfig", ".ci")
 LIBRARY = ("include", "src", "hosts")
 PRODUCT = LIBRARY + ("examples",)
