@@ -114,6 +114,9 @@ a_dump_goes_into_mits_own_database_and_back_unchanged() {
     must kdb_begin "$work/realm"
     all_commands | admin >/dev/null 2>&1
     login late x
+    # An entry larger than iprop can carry.
+    quietly admin setstr alice long "$(printf 'w%.0s' $(seq 60000))"
+    quietly admin setstr alice more "$(printf 'v%.0s' $(seq 5000))"
     sorted_dump ours
     quietly kdb_db2 kdb5_util -r "$REALM" load "$work/dump.ours"
     quietly kdb_db2 kdb5_util -r "$REALM" dump "$work/db2"
@@ -254,7 +257,7 @@ principals_of_a_dump_are_of_one_position() {
     local i last='' new writer count seen=''
     for i in $(seq 1500); do echo "addprinc -nokey n$i"; done | admin >/dev/null 2>&1
     # At any moment there are one or two of these, now here and now there in the order of names.
-    for i in $(seq 500); do
+    for i in $(seq 600); do
         new=n$((i * 7919 % 1500))-moving-$i
         echo "addprinc -nokey $new"
         [ -z "$last" ] || echo "delprinc -force $last"
@@ -479,6 +482,25 @@ a_replica_takes_no_administrative_change() {
     must login alice right
     quietly admin modprinc -unlock alice
     must road_until "the unlock arriving" kdb_at replica-1 login alice right
+}
+
+the_role_moves_under_running_kdcs() {
+    must kdb_begin "$work/realm"
+    quietly admin addprinc -pw right alice
+    must road_serve master
+    must kdb_replica replica-1
+    road_signal master TERM
+    wait "${ROAD_PID[master]}"
+    quietly krbrepl demote "$REALM_DIR/master"
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}"
+    quietly krbrepl promote "$REALM_DIR/replica-1"
+    quietly kdb_at replica-1 admin addprinc -pw later bob
+    must kdb_at replica-1 login bob later
+    must kdb_at replica-1 login alice right
+    admin addprinc -pw x carol >"$work/out" 2>&1
+    grep -q 'is a replica and takes no changes; its master is not known' "$work/out" || fail "$(cat "$work/out")"
+    must login alice right
 }
 
 a_database_that_is_replicated_is_not_destroyed() {
