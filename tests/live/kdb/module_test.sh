@@ -114,6 +114,9 @@ a_dump_goes_into_mits_own_database_and_back_unchanged() {
     must kdb_begin "$work/realm"
     all_commands | admin >/dev/null 2>&1
     login late x
+    # An entry larger than iprop can carry.
+    quietly admin setstr alice long "$(printf 'w%.0s' $(seq 60000))"
+    quietly admin setstr alice more "$(printf 'v%.0s' $(seq 5000))"
     sorted_dump ours
     quietly kdb_db2 kdb5_util -r "$REALM" load "$work/dump.ours"
     quietly kdb_db2 kdb5_util -r "$REALM" dump "$work/db2"
@@ -210,22 +213,28 @@ a_master_key_is_rolled_over() {
 
 re_encryption_overwrites_nothing_that_changes_meanwhile() {
     must kdb_begin "$work/realm"
-    local i util_pid
-    for i in $(seq 800); do echo "addprinc -e aes256-cts:onlyrealm -pw secret user$i"; done | admin >/dev/null 2>&1
+    local i user
+    for i in 1 2 3 4; do echo "addprinc -pw secret user$i"; done | admin >/dev/null 2>&1
     printf 'second\nsecond\n' | quietly util add_mkey -s -e aes256-cts
-    quietly util use_mkey 2
-    util update_princ_encryption -f >"$work/update" 2>&1 &
-    util_pid=$!
-    for i in $(seq 60); do echo "cpw -pw new$i user$((i * 13))"; done >"$work/changes"
-    quietly admin <"$work/changes"
-    [ "$(grep -c changed "$work/out")" = 60 ] || fail "kadmin was kept out: $(cat "$work/out")"
-    wait $util_pid || fail "$(cat "$work/update")"
-    for i in $(seq 60); do
-        must login "user$((i * 13))" "new$i"
+    # Each user gets one policy after the other, while the key is changed to and fro.
+    for i in $(seq 400); do
+        for user in 1 2 3 4; do echo "modprinc -policy p$i user$user"; done
+    done >"$work/changes"
+    (admin <"$work/changes" >"$work/changed" 2>&1; : >"$work/done") &
+    for i in $(seq 1000); do
+        [ ! -e "$work/done" ] || break
+        quietly util use_mkey $((i % 2 + 1))
+        quietly util update_princ_encryption -f
     done
-    must login user799 secret
-    quietly util update_princ_encryption -f
-    grep -q ' 0 updated' "$work/out" || fail "some were left out: $(tail -n 2 "$work/out")"
+    wait $!
+    [ "$i" -gt 3 ] || fail "re-encrypted $i times only"
+    [ "$(grep -c ' modified' "$work/changed")" = 1600 ] || fail "kadmin was kept out: $(grep -v modified "$work/changed" | head)"
+    # What re-encryption had read before a change and wrote after it would show as an older policy.
+    krbrepl log -v "$REALM_DIR/master" | sed -n 's/.* put *principal \(user[1-4]\)@.*, policy p\([0-9]*\),.*/\1 \2/p' >"$work/history"
+    [ "$(wc -l <"$work/history")" -ge 1600 ] || fail "the log is short"
+    awk '$2 < last[$1] { print $1 " went from policy " last[$1] " back to " $2; bad = 1 } { last[$1] = $2 } END { exit bad }' \
+        "$work/history" >"$work/bad" || fail "$(head -n 3 "$work/bad")"
+    must login user3 secret
 }
 
 iterations_run_forward_backward_and_while_they_write() {
@@ -246,10 +255,10 @@ iterations_run_forward_backward_and_while_they_write() {
 principals_of_a_dump_are_of_one_position() {
     must kdb_begin "$work/realm"
     local i last='' new writer count seen=''
-    for i in $(seq 400); do echo "addprinc -nokey n$i"; done | admin >/dev/null 2>&1
+    for i in $(seq 1500); do echo "addprinc -nokey n$i"; done | admin >/dev/null 2>&1
     # At any moment there are one or two of these, now here and now there in the order of names.
-    for i in $(seq 200); do
-        new=$((i * 7919 % 10))-moving-$i
+    for i in $(seq 600); do
+        new=n$((i * 7919 % 1500))-moving-$i
         echo "addprinc -nokey $new"
         [ -z "$last" ] || echo "delprinc -force $last"
         last=$new
@@ -335,6 +344,7 @@ failed_logins_lock_as_the_policy_says() {
     must login alice right
     for i in 1 2; do must_not login alice wrong; done
     [ "$(attempts alice)" = 2 ] || fail "$(attempts alice) attempts"
+    [ "$(field 'Last failed authentication' alice)" != '[never]' ] || fail "no last failure"
     must login alice right
     [ "$(attempts alice)" = 0 ] || fail "a success does not clear the count"
     [ "$(field 'Last successful authentication' alice)" != '[never]' ] || fail "no last success"
@@ -472,6 +482,25 @@ a_replica_takes_no_administrative_change() {
     must login alice right
     quietly admin modprinc -unlock alice
     must road_until "the unlock arriving" kdb_at replica-1 login alice right
+}
+
+the_role_moves_under_running_kdcs() {
+    must kdb_begin "$work/realm"
+    quietly admin addprinc -pw right alice
+    must road_serve master
+    must kdb_replica replica-1
+    road_signal master TERM
+    wait "${ROAD_PID[master]}"
+    quietly krbrepl demote "$REALM_DIR/master"
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}"
+    quietly krbrepl promote "$REALM_DIR/replica-1"
+    quietly kdb_at replica-1 admin addprinc -pw later bob
+    must kdb_at replica-1 login bob later
+    must kdb_at replica-1 login alice right
+    admin addprinc -pw x carol >"$work/out" 2>&1
+    grep -q 'is a replica and takes no changes; its master is not known' "$work/out" || fail "$(cat "$work/out")"
+    must login alice right
 }
 
 a_database_that_is_replicated_is_not_destroyed() {

@@ -10,7 +10,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/kdb.sh"
 
 work=$(mktemp -d) || exit 1
 jobs_of_test=()
-trap 'kill "${jobs_of_test[@]}" 2>/dev/null; kdb_end; rm -rf "$work"' EXIT
+trap 'kill "${jobs_of_test[@]}" 2>/dev/null; kill -CONT "${ROAD_PID[@]}" 2>/dev/null; kdb_end; rm -rf "$work"' EXIT
 trap 'exit 143' TERM INT HUP
 export LC_ALL=C TZ=UTC
 
