@@ -104,7 +104,7 @@ int krbrepl__ancestor_note(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *le
     return rc;
 }
 
-static int apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t)
+int krbrepl__apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t)
 {
     krbrepl__commit c;
     int rc = krbrepl__commit_decode(encoded, &c);
@@ -142,7 +142,7 @@ static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *co
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
                              "apply: this store is a master; demote it before it follows another");
     for (i = 0; rc == 0 && i < n; i++)
-        rc = apply_one(s, w, commit[i], t);
+        rc = krbrepl__apply_one(s, w, commit[i], t);
     krbrepl__follow_role(&w->st);
     if (rc == 0)
         rc = krbrepl__trim(s, w, n < 1000 ? 64 * (unsigned)n : 64000);

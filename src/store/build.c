@@ -1,4 +1,5 @@
 #include "build.h"
+#include "host.h"
 
 #include <string.h>
 #include <sys/statvfs.h>
@@ -202,7 +203,7 @@ int krbrepl__build_begin(krbrepl__build *b)
         return rc;
     b->dbi = krbrepl__gen(b->s, b->which);
     b->begun = 1;
-    return 0;
+    return b->s->hosted ? krbrepl__host_import_begin(b->s, b->dbi) : 0;
 }
 
 void krbrepl__build_switch(krbrepl__build *b, uint64_t records)
@@ -236,6 +237,8 @@ void krbrepl__build_end(krbrepl__build *b)
     if (b->w.txn != NULL)
         krbrepl__wtxn_abort(b->s, &b->w);
     b->w.txn = NULL;
+    if (b->s->hosted)
+        krbrepl__host_import_end(b->s);
     if (b->begun)
         give_up(b);
     b->begun = 0;

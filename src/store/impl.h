@@ -144,6 +144,8 @@ struct krbrepl_store {
     uint64_t map_size, max_readers;
     const krbrepl__sys *sys;
     krbrepl__sha *sha;
+    int hosted;                 /* the records are in the host's database */
+    struct krbrepl__host *host; /* NULL: not hosted, or opened without the host's callbacks */
     krbrepl_errinfo ei;
 };
 
@@ -163,6 +165,7 @@ void krbrepl__rtxn_end(krbrepl_store *s, krbrepl__rtxn *r); /* harmless when not
 typedef struct krbrepl__wtxn {
     MDB_txn *txn;
     struct krbrepl__state st;
+    struct krbrepl__state was; /* `st` as it was at the beginning */
     uint8_t id[16];
 } krbrepl__wtxn;
 
@@ -171,6 +174,8 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);
 /* Writes the state and commits, durably unless the handle says NOSYNC. Ends the transaction in any
  * case. */
 int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w);
+/* The same without the host. */
+int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w);
 void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w); /* harmless when not begun */
 /* 0 when the role is master, else NOT_MASTER or FENCED with a text. */
 int krbrepl__wtxn_master(krbrepl_store *s, const krbrepl__wtxn *w);
@@ -188,11 +193,12 @@ int krbrepl__meta_set_retention(krbrepl_store *s, MDB_txn *txn, const krbrepl_re
 
 /* ---- rows (row.c) ---------------------------------------------------------------------------- *
  *
- *   row := record digest[16] flags:u8 [full key:vec32, when flags bit 0] value
+ *   row := record digest[16] flags:u8 [full key:vec32, when flags bit 0] [value, unless flags bit 1]
  *
- * Bit 0 is set exactly when the canonical key is a shortened one (480 bytes). */
+ * Bit 0 is set exactly when the canonical key is a shortened one (480 bytes), bit 1 when the store is hosted. */
 
 #define KRBREPL__ROW_LONG 1u
+#define KRBREPL__ROW_HOST 2u
 #define KRBREPL__ROW_HEAD (KRBREPL__RDIGEST + 1u)
 
 /* Whose record: a canonical key with the full key behind it. */
@@ -221,6 +227,9 @@ int krbrepl__rkey_make(krbrepl_store *s, const char *table, krbrepl_bytes key, k
  */
 int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
                       krbrepl__row *out);
+/* The same without the value, which is empty then, and without verifying. */
+int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                       krbrepl__row *out);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl__row *out);
@@ -295,6 +304,8 @@ int krbrepl__gives_up(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *pos);
 int krbrepl__fork_known(krbrepl_store *s, MDB_txn *txn, krbrepl_pos *left);
 /* The store has another history now: neither counts any more. */
 int krbrepl__fork_forget(krbrepl_store *s, MDB_txn *txn);
+/* Applies one commit of a master in an open transaction. `t` may be NULL. */
+int krbrepl__apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t);
 /* A fenced store that follows the newer reign is that reign's replica from now on. */
 void krbrepl__follow_role(struct krbrepl__state *st);
 /* Trims at most `max` entries by the retention. */

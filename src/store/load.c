@@ -7,6 +7,7 @@
 #include <krbrepl/error.h>
 
 #include "build.h"
+#include "host.h"
 #include "digest.h"
 #include "sorter.h"
 
@@ -110,6 +111,8 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     if (s->flags & KRBREPL_STORE_READONLY)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
                              "load: the store was opened for reading only; open it for writing");
+    if (s->hosted && (rc = krbrepl__host_there(s)) != 0)
+        return rc;
     l = krbrepl__alloc(sizeof *l);
     if (l == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
@@ -155,14 +158,16 @@ static int make_row(krbrepl_load *l, const krbrepl__rkey *k, krbrepl_bytes value
 
     krbrepl__buf_reset(&l->row);
     krbrepl__buf_bytes(&l->row, rdigest, sizeof rdigest);
-    krbrepl__buf_u8(&l->row, is_long ? KRBREPL__ROW_LONG : 0);
+    krbrepl__buf_u8(&l->row,
+                    (is_long ? KRBREPL__ROW_LONG : 0) | (l->s->hosted ? KRBREPL__ROW_HOST : 0));
     if (is_long) {
         krbrepl__buf_u32(&l->row, (uint32_t)(k->table_len + 1 + k->key.len));
         krbrepl__buf_bytes(&l->row, k->table, k->table_len);
         krbrepl__buf_u8(&l->row, 0);
         krbrepl__buf_bytes(&l->row, k->key.data, k->key.len);
     }
-    krbrepl__buf_bytes(&l->row, value.data, value.len);
+    if (!l->s->hosted)
+        krbrepl__buf_bytes(&l->row, value.data, value.len);
     return rc != 0 ? rc : l->row.err;
 }
 
@@ -334,7 +339,10 @@ static int add_change(krbrepl_load *l, uint64_t op, const MDB_val *ck, const MDB
         l->delta.err = KRBREPL_ERR_TOOBIG;
         return 0;
     }
-    rc = krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, data, &row);
+    /* What is deleted is not in a host's database any more. */
+    rc = op == KRBREPL_DELETE && l->s->hosted
+             ? krbrepl__row_parse(l->s, krbrepl__gen(l->s, 0), ck, data, &row)
+             : krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, data, &row);
     if (rc != 0)
         return rc;
     KRBREPL_INIT(&c);
@@ -552,7 +560,11 @@ static int commit_difference(krbrepl_load *l)
     l->res.kind =
         l->delta.err == 0 && n <= KRBREPL_MAX_CHANGES ? KRBREPL_COMMIT_CHANGES : KRBREPL_COMMIT_RESET;
     krbrepl__local_forget(l->s, &l->added);
+    if (l->s->host != NULL)
+        l->s->host->quiet++;
     rc = l->res.kind == KRBREPL_COMMIT_CHANGES ? commit_changes(l) : commit_reset(l);
+    if (l->s->host != NULL)
+        l->s->host->quiet--;
     if (rc != 0)
         return rc;
     krbrepl__local_forget(l->s, &l->deleted);
