@@ -1,5 +1,6 @@
 #include "memhost.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -49,8 +50,8 @@ static int change(memhost_record *in, const krbrepl_change *c)
             r = &in[i];
     if (r == NULL || c->key.len > MEMHOST_KEY || c->value.len > MEMHOST_VALUE)
         return FULL;
-    memset(r, 0, sizeof *r);
     r->used = 1;
+    memset(r->table, 0, sizeof r->table);
     memcpy(r->table, c->table, strlen(c->table));
     r->klen = c->key.len;
     r->vlen = c->value.len;
@@ -97,8 +98,10 @@ static int on_apply(void *ctx, const krbrepl_change *const *c, size_t n, const k
 static int on_import_begin(void *ctx)
 {
     memhost *h = ctx;
+    int i;
 
-    memset(h->import, 0, sizeof h->import);
+    for (i = 0; i < MEMHOST_RECORDS; i++)
+        h->import[i].used = 0;
     h->importing = 1;
     return 0;
 }
@@ -111,10 +114,22 @@ static int on_import_change(void *ctx, const krbrepl_change *c)
 static int on_import_commit(void *ctx, const krbrepl_pos *to)
 {
     memhost *h = ctx;
+    int i;
 
     if (h->fail_with != 0)
         return h->fail_with;
-    memcpy(h->at, h->import, sizeof h->at);
+    for (i = 0; i < MEMHOST_RECORDS; i++) {
+        memhost_record *to_r = &h->at[i], *from = &h->import[i];
+
+        to_r->used = from->used;
+        if (!from->used)
+            continue;
+        memcpy(to_r->table, from->table, sizeof to_r->table);
+        to_r->klen = from->klen;
+        to_r->vlen = from->vlen;
+        memcpy(to_r->key, from->key, from->klen);
+        memcpy(to_r->value, from->value, from->vlen);
+    }
     h->to = *to;
     h->importing = 0;
     h->imports++;
@@ -146,13 +161,12 @@ krbrepl_host_ops memhost_ops(int import)
 
 const char *memhost_value(memhost *h, const char *table, const char *key)
 {
-    static char text[MEMHOST_VALUE + 1];
+    static char text[256];
     memhost_record *r = find(h->at, table, (krbrepl_bytes){key, strlen(key)});
 
     if (r == NULL)
         return NULL;
-    memcpy(text, r->value, r->vlen);
-    text[r->vlen] = '\0';
+    snprintf(text, sizeof text, "%.*s", (int)r->vlen, (const char *)r->value);
     return text;
 }
 

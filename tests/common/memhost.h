@@ -5,15 +5,15 @@
 
 #include <krbrepl/host.h>
 
-#define MEMHOST_RECORDS 512
-#define MEMHOST_KEY 64
-#define MEMHOST_VALUE 192
+#define MEMHOST_RECORDS 256
+#define MEMHOST_KEY 2048
+#define MEMHOST_VALUE (1u << 20)
 
 typedef struct memhost_record {
     int used;
     char table[KRBREPL_MAX_TABLE + 1];
     size_t klen, vlen;
-    unsigned char key[MEMHOST_KEY], value[MEMHOST_VALUE];
+    unsigned char key[MEMHOST_KEY], value[MEMHOST_VALUE]; /* untouched pages cost nothing */
 } memhost_record;
 
 typedef struct memhost {
