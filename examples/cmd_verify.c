@@ -1,7 +1,7 @@
 /* cmd_verify.c: krbrepl verify: reads all there is, checks it, and tells whether stores are equal. */
 #include <string.h>
 
-#include "cli.h"
+#include "differs.h"
 #include "progress.h"
 
 struct verified {
@@ -109,15 +109,19 @@ static const char *difference(const struct verified *a, const struct verified *b
     return NULL;
 }
 
-static int run_verify(struct cli *c, int argc, char **argv)
-{
-    struct verified first, other;
-    const char *differs = NULL;
-    int i, rc = PROG_OK, differs_at = 0;
+/* What the operands have in common, or have not. */
+struct compared {
+    struct verified first;
+    const char *differs; /* NULL: nothing */
+    int at;              /* the operand that does */
+    bool content;
+};
 
-    memset(&first, 0, sizeof first);
-    if (c->json)
-        json_open(&c->out, NULL, '{'), json_open(&c->out, "stores", '[');
+static int verify_all(struct cli *c, int argc, char **argv, struct compared *all)
+{
+    struct verified other;
+    int i, rc;
+
     for (i = 0; i < argc; i++) {
         memset(&other, 0, sizeof other);
         rc = verify_one(c, argv[i], &other);
@@ -125,27 +129,55 @@ static int run_verify(struct cli *c, int argc, char **argv)
             return rc;
         print_one(c, argv[i], &other);
         if (i == 0)
-            first = other;
-        if (differs == NULL && (differs = difference(&first, &other)) != NULL)
-            differs_at = i;
+            all->first = other;
+        if (all->differs != NULL || (all->differs = difference(&all->first, &other)) == NULL)
+            continue;
+        all->at = i;
+        all->content = memcmp(all->first.info.database_id, other.info.database_id, 16) == 0 &&
+                       memcmp(all->first.root, other.root, 32) != 0;
     }
-    if (c->json) {
+    return PROG_OK;
+}
+
+static int run_verify(struct cli *c, uint64_t most, int argc, char **argv)
+{
+    struct compared all;
+    int rc;
+
+    memset(&all, 0, sizeof all);
+    if (c->json)
+        json_open(&c->out, NULL, '{'), json_open(&c->out, "stores", '[');
+    rc = verify_all(c, argc, argv, &all);
+    if (rc != PROG_OK)
+        return rc;
+    if (c->json)
         json_close(&c->out, ']');
-        json_bool(&c->out, "equal", differs == NULL);
+    if (all.content)
+        rc = differs_list(c, argv[0], argv[all.at], most);
+    if (rc != PROG_OK)
+        return rc;
+    if (c->json) {
+        json_bool(&c->out, "equal", all.differs == NULL);
         json_close(&c->out, '}');
-    } else if (argc > 1 && differs == NULL) {
+    } else if (argc > 1 && all.differs == NULL) {
         printf("equal: %d stores\n", argc);
     }
-    if (differs == NULL)
+    if (all.differs == NULL)
         return PROG_OK;
-    prog_say("%s and %s: %s; see `krbrepl status` of both for why", argv[0], argv[differs_at], differs);
+    prog_say("%s and %s: %s; see `krbrepl status` of both for why", argv[0], argv[all.at], all.differs);
     return PROG_CHECK;
 }
 
 int cmd_verify(int argc, char **argv)
 {
     struct cli c = {0};
-    struct opt opts[] = {CLI_OPTS(&c)};
+    uint64_t most = 20;
+    struct opt opts[] = {{.name = "list",
+                          .kind = OPT_NUMBER,
+                          .to = &most,
+                          .arg = "N",
+                          .help = "name at most N records that differ (default 20)"},
+                         CLI_OPTS(&c)};
     const struct opt_command cmd = {
         .name = "krbrepl verify",
         .operands = "DIR ...",
@@ -154,11 +186,13 @@ int cmd_verify(int argc, char **argv)
         .opts = opts,
         .summary =
             "Reads every record and every commit of each store, checks it against its checksum, and\n"
-            "prints position and digest root. Several stores are compared with the first.",
+            "prints position and digest root. Several stores are compared with the first, and where "
+            "one\n"
+            "has other content, the records that differ are named.",
         .notes = "Equal database ids and roots mean equal content. Exit code 3: the stores differ."};
     int rc = cli_begin(&c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
         return rc;
-    return cli_end(&c, &cmd, run_verify(&c, argc, argv));
+    return cli_end(&c, &cmd, run_verify(&c, most, argc, argv));
 }

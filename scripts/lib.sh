@@ -9,8 +9,9 @@ PATH=$PATH:/usr/sbin:/sbin
 export KRBREPL_ROOT PATH
 
 KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev liblmdb-dev libkrb5-dev
-    libcmocka-dev)
-KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps)
+    libcmocka-dev libverto-dev)
+KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps libverto-libev1
+    abigail-tools mandoc)
 
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
     bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' blue=$'\e[34m' plain=$'\e[0m'

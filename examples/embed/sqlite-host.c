@@ -13,16 +13,17 @@ struct host {
     sqlite3_stmt *q[STATEMENTS];
 };
 
-static const char *const sql[STATEMENTS] = {
-    [GET] = "SELECT value FROM record WHERE tab = ? AND key = ?",
-    [PUT] = "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
-    [DEL] = "DELETE FROM record WHERE tab = ? AND key = ?",
-    [NEXT_PUT] = "INSERT OR REPLACE INTO next VALUES (?, ?, ?)",
-    [NEXT_DEL] = "DELETE FROM next WHERE tab = ? AND key = ?"};
+static const char *const sql[STATEMENTS] = {[GET] =
+                                                "SELECT value FROM record WHERE tab = ? AND key = ?",
+                                            [PUT] = "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
+                                            [DEL] = "DELETE FROM record WHERE tab = ? AND key = ?",
+                                            [NEXT_PUT] = "INSERT OR REPLACE INTO next VALUES (?, ?, ?)",
+                                            [NEXT_DEL] = "DELETE FROM next WHERE tab = ? AND key = ?"};
 
 #define COLUMNS "(tab TEXT, key BLOB, value BLOB, PRIMARY KEY (tab, key)) WITHOUT ROWID;"
-static const char schema[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-                             "CREATE TABLE IF NOT EXISTS record " COLUMNS "CREATE TABLE IF NOT EXISTS next " COLUMNS;
+static const char schema[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+    "CREATE TABLE IF NOT EXISTS record " COLUMNS "CREATE TABLE IF NOT EXISTS next " COLUMNS;
 
 static int run(struct host *h, const char *text)
 {
@@ -91,7 +92,8 @@ static int on_import_change(void *ctx, const krbrepl_change *c)
 static int on_import_commit(void *ctx, const krbrepl_pos *to)
 {
     (void)to;
-    return end(ctx, run(ctx, "DELETE FROM record; INSERT INTO record SELECT * FROM next; DELETE FROM next"));
+    return end(ctx,
+               run(ctx, "DELETE FROM record; INSERT INTO record SELECT * FROM next; DELETE FROM next"));
 }
 
 static void on_import_abort(void *ctx)
@@ -99,8 +101,9 @@ static void on_import_abort(void *ctx)
     run(ctx, "ROLLBACK");
 }
 
-const krbrepl_host_ops sqlite_host_ops = {sizeof(krbrepl_host_ops), on_get,           on_apply,       on_import_begin,
-                                          on_import_change,         on_import_commit, on_import_abort};
+const krbrepl_host_ops sqlite_host_ops = {sizeof(krbrepl_host_ops), on_get,           on_apply,
+                                          on_import_begin,          on_import_change, on_import_commit,
+                                          on_import_abort};
 
 void *sqlite_host_open(const char *file)
 {

@@ -5,8 +5,8 @@
  * krbrepl_node_run, which is such a loop; or by krbrepl_node_spawn, which runs it in a thread of the
  * library's own.
  *
- * From inside a callback only krbrepl_node_wake, _status, _peers and _errinfo may be called; anything
- * else answers STATE. */
+ * From inside a callback krbrepl_node_wake, _quit, _reauthorize, _fd, _timeout, _status, _peers and
+ * _errinfo may be called; anything else answers STATE, and krbrepl_node_free does nothing. */
 #ifndef KRBREPL_NODE_H
 #define KRBREPL_NODE_H
 

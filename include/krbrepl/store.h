@@ -74,7 +74,8 @@ KRBREPL_API int krbrepl_store_open(krbrepl_store **out, const char *dir,
                                    const krbrepl_store_options *opt, krbrepl_errinfo *ei);
 
 /* NULL is fine. Transactions, views and loads of this handle must be gone. Legal in a forked child,
- * where it only frees memory. */
+ * where it only frees memory. Nothing happens from inside a callback of this handle, or while another
+ * thread is inside of it. */
 KRBREPL_API void krbrepl_store_close(krbrepl_store *s);
 
 /* The last failure on this handle. Fills min(out->size, what there is). */
@@ -191,15 +192,16 @@ KRBREPL_API int krbrepl_txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes
 
 /* Commits and frees `t` in any case. On 0 everything is durable and `out` (may be NULL) is the new
  * position; without changes nothing is written and `out` is the present position. On any error nothing
- * was changed. */
+ * was changed. Only from another thread than the one that began it, `t` stays as it is: STATE. */
 KRBREPL_API int krbrepl_txn_commit(krbrepl_txn *t, krbrepl_pos *out);
-/* Frees `t`, changes nothing. NULL is fine. */
+/* Frees `t`, changes nothing. NULL is fine. Nothing happens in another thread than the one that began it. */
 KRBREPL_API void krbrepl_txn_abort(krbrepl_txn *t);
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* A view shows one position for as long as it is open; keep it short, for it keeps old pages alive. */
 KRBREPL_API int krbrepl_view_open(krbrepl_store *s, krbrepl_view **out);
+/* NULL is fine. Nothing happens from inside a callback of krbrepl_view_each on this view. */
 KRBREPL_API void krbrepl_view_close(krbrepl_view *v);
 KRBREPL_API int krbrepl_view_pos(const krbrepl_view *v, krbrepl_pos *out);
 
@@ -253,7 +255,8 @@ typedef struct krbrepl_load_options {
     size_t size;
     const char *who; /* as in krbrepl_txn_options */
     const char *why;
-    /* Called now and then with how far the work is, from krbrepl_load_put and _commit. May be NULL. */
+    /* Called now and then with how far the work is, from krbrepl_load_put and _commit. May be NULL. From
+     * inside of it, the functions of this load answer STATE and leave the load as it is. */
     void (*progress)(void *ctx, const char *phase, uint64_t done, uint64_t total);
     void *progress_ctx;
 } krbrepl_load_options;

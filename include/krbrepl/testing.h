@@ -14,7 +14,7 @@ extern "C" {
 /* The database under test. The kit works with two at a time: one of a master (0), one of a replica (1). */
 typedef struct krbrepl_testing_store {
     size_t size;
-    const char *dir;              /* an existing empty directory for the kit's stores; stays the caller's */
+    const char *dir; /* an existing empty directory for the kit's stores; stays the caller's */
     const krbrepl_host_ops *host; /* NULL: the library's own store is tested */
     /* Makes database `which` new and empty, and answers what `host` is to be called with. NULL on failure. Not
      * needed when `host` is NULL. */

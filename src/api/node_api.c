@@ -1,7 +1,7 @@
 /* The door of the node: the pid, the reentrancy, and structs of any age. The work is in src/node. */
 #include <krbrepl/node.h>
 
-#include "errinfo.h"
+#include "door.h"
 #include "nodeops.h"
 #include "options.h"
 
@@ -11,7 +11,7 @@ static int plain(krbrepl_node *n, int rc, const char *what)
     return krbrepl__fail(krbrepl__node_ei(n), rc, "node: %s: %s", what, krbrepl_strerror(rc));
 }
 
-int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei)
+static int new_node(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei)
 {
     krbrepl_config c;
     krbrepl_events e;
@@ -19,7 +19,6 @@ int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_erri
 
     if (out == NULL || cfg == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: no configuration was given");
-    *out = NULL;
     rc = krbrepl__widen(&c, sizeof c, cfg);
     if (rc == 0)
         rc = krbrepl__widen(&e, sizeof e, c.events);
@@ -28,6 +27,16 @@ int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_erri
     if (c.store == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: the configuration names no store");
     return krbrepl__node_new(out, &c, &e, ei);
+}
+
+int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+
+    if (out != NULL)
+        *out = NULL;
+    krbrepl__errinfo_clear(&mine);
+    return krbrepl__door_ei(new_node(out, cfg, &mine), &mine, ei);
 }
 
 int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt)
@@ -165,22 +174,30 @@ int krbrepl_node_peers(krbrepl_node *n, krbrepl_peer_fn *each, void *ctx)
 int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbrepl_status *out,
                          krbrepl_peer_fn *each, void *ctx, krbrepl_errinfo *ei)
 {
+    krbrepl_errinfo mine;
     krbrepl_status s;
-    int rc;
+    int rc = 0;
 
+    krbrepl__errinfo_clear(&mine);
     if (dir == NULL || out == NULL)
-        return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "status: no directory was given");
-    rc = krbrepl__control_status(dir, timeout_ms, &s, each, ctx, ei);
-    return rc == 0 ? krbrepl__narrow(out, &s, sizeof s) : rc;
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "status: no directory was given");
+    if (rc == 0)
+        rc = krbrepl__control_status(dir, timeout_ms, &s, each, ctx, &mine);
+    if (rc == 0 && (rc = krbrepl__narrow(out, &s, sizeof s)) != 0)
+        krbrepl__fail(&mine, rc, "status: the struct to be filled does not say its size");
+    return krbrepl__door_ei(rc, &mine, ei);
 }
 
 int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have, krbrepl_errinfo *ei)
 {
+    krbrepl_errinfo mine;
     krbrepl_wait_options w;
-    int rc = krbrepl__widen(&w, sizeof w, opt);
+    int rc = dir != NULL ? krbrepl__widen(&w, sizeof w, opt) : KRBREPL_ERR_INVALID;
 
-    if (rc != 0 || dir == NULL)
-        return krbrepl__fail(ei, rc != 0 ? rc : KRBREPL_ERR_INVALID, "wait: options: %s",
-                             krbrepl_strerror(rc != 0 ? rc : KRBREPL_ERR_INVALID));
-    return krbrepl__control_wait(dir, &w, have, ei);
+    krbrepl__errinfo_clear(&mine);
+    if (rc != 0)
+        krbrepl__fail(&mine, rc, "wait: options: %s", krbrepl_strerror(rc));
+    else
+        rc = krbrepl__control_wait(dir, &w, have, &mine);
+    return krbrepl__door_ei(rc, &mine, ei);
 }

@@ -1,35 +1,13 @@
-/* store_api.c: the door of <krbrepl/store.h>: checks the process, NULL pointers and the sizes of structs,
- * then calls the store. */
+/* store_api.c: the door of <krbrepl/store.h>: checks the process, the thread, NULL pointers and the sizes of
+ * structs, then calls the store. */
 #include <krbrepl/host.h>
 #include <krbrepl/store.h>
 
 #include <stddef.h>
 
-#include "errinfo.h"
+#include "door.h"
 #include "options.h"
-#include "store.h"
 #include "storecalls.h"
-
-/* Guards of calls that have a handle. The detail goes to the handle where that is ours. */
-static int forked(krbrepl_store *s)
-{
-    /* The handle's text belongs to this process's memory, so writing it is harmless. */
-    return krbrepl__fail(krbrepl__store_ei(s), KRBREPL_ERR_FORKED,
-                         "store: the handle was opened before fork(); open the store again in this "
-                         "process");
-}
-
-static int guard(krbrepl_store *s)
-{
-    if (s == NULL)
-        return KRBREPL_ERR_INVALID;
-    return krbrepl__store_forked(s) ? forked(s) : 0;
-}
-
-static int invalid(krbrepl_store *s)
-{
-    return krbrepl__fail_plain(krbrepl__store_ei(s), KRBREPL_ERR_INVALID);
-}
 
 /* Widens `in` to today's shape; a refusal is noted in `ei`. */
 static int widen(void *out, size_t now, const void *in, krbrepl_errinfo *ei)
@@ -37,17 +15,6 @@ static int widen(void *out, size_t now, const void *in, krbrepl_errinfo *ei)
     int rc = krbrepl__widen(out, now, in);
 
     return rc != 0 ? krbrepl__fail_plain(ei, rc) : 0;
-}
-
-/* ---- errors of calls without a handle ------------------------------------------------------- *
- *
- * A caller's errinfo may be shorter than today's: the detail is made in one of our own. */
-
-static int out_ei(int rc, const krbrepl_errinfo *mine, krbrepl_errinfo *theirs)
-{
-    if (rc != 0 && theirs != NULL)
-        (void)krbrepl__errinfo_out(mine, theirs);
-    return rc;
 }
 
 /* ---- birth and opening ---------------------------------------------------------------------- */
@@ -69,7 +36,7 @@ int krbrepl_store_create(const char *dir, const krbrepl_create_options *opt, krb
     }
     if (rc == 0)
         rc = krbrepl__store_create(dir, &o, &mine);
-    return out_ei(rc, &mine, ei);
+    return krbrepl__door_ei(rc, &mine, ei);
 }
 
 int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store_options *opt,
@@ -92,36 +59,41 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
     }
     if (rc == 0)
         rc = krbrepl__store_open(out, dir, &o, &mine);
-    return out_ei(rc, &mine, ei);
+    return krbrepl__door_ei(rc, &mine, ei);
 }
 
 void krbrepl_store_close(krbrepl_store *s)
 {
-    krbrepl__store_close(s);
+    /* From inside a callback, or of another thread, the handle is in use, and stays. */
+    if (s != NULL && !krbrepl__store_busy(s))
+        krbrepl__store_close(s);
 }
 
 int krbrepl_store_errinfo(const krbrepl_store *s, krbrepl_errinfo *out)
 {
-    union {
-        const krbrepl_store *from;
-        krbrepl_store *to;
-    } cast = {s};
+    /* Entering the handle changes only its lock. */
+    krbrepl_store *entered = (krbrepl_store *)(uintptr_t)s;
+    int rc = out != NULL ? krbrepl__door_in(entered) : KRBREPL_ERR_INVALID;
 
-    if (s == NULL || out == NULL)
-        return KRBREPL_ERR_INVALID;
-    return krbrepl__errinfo_out(krbrepl__store_ei(cast.to), out);
+    /* A child may read why it was refused. */
+    if (rc == KRBREPL_ERR_FORKED)
+        return krbrepl__errinfo_out(krbrepl__store_ei(entered), out);
+    if (rc != 0)
+        return rc;
+    return krbrepl__door_out(entered, krbrepl__errinfo_out(krbrepl__store_ei(entered), out));
 }
 
 int krbrepl_store_info_get(krbrepl_store *s, krbrepl_store_info *out)
 {
     krbrepl_store_info info;
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    if (rc == 0 && out == NULL)
-        rc = invalid(s);
+    if (rc != 0)
+        return rc;
+    rc = out != NULL ? krbrepl__store_info(s, &info) : krbrepl__door_invalid(s);
     if (rc == 0)
-        rc = krbrepl__store_info(s, &info);
-    return rc == 0 ? krbrepl__narrow(out, &info, sizeof info) : rc;
+        rc = krbrepl__narrow(out, &info, sizeof info);
+    return krbrepl__door_out(s, rc);
 }
 
 const char *krbrepl_store_dir(const krbrepl_store *s)
@@ -132,54 +104,59 @@ const char *krbrepl_store_dir(const krbrepl_store *s)
 int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r)
 {
     krbrepl_retention keep;
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
+    if (rc != 0)
+        return rc;
+    rc = widen(&keep, sizeof keep, r, krbrepl__store_ei(s));
     if (rc == 0)
-        rc = widen(&keep, sizeof keep, r, krbrepl__store_ei(s));
-    return rc == 0 ? krbrepl__store_set_retention(s, &keep) : rc;
+        rc = krbrepl__store_set_retention(s, &keep);
+    return krbrepl__door_out(s, rc);
 }
 
 /* ---- what a master remembers of its replicas ------------------------------------------------ */
 
 int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    if (rc == 0 && fn == NULL)
-        rc = invalid(s);
-    return rc == 0 ? krbrepl__slot_each(s, fn, ctx) : rc;
+    if (rc != 0)
+        return rc;
+    rc = fn != NULL ? krbrepl__slot_each(s, fn, ctx) : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }
 
 int krbrepl_slot_drop(krbrepl_store *s, const char *principal)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    if (rc == 0 && principal == NULL)
-        rc = invalid(s);
-    return rc == 0 ? krbrepl__slot_drop(s, principal) : rc;
+    if (rc != 0)
+        return rc;
+    rc = principal != NULL ? krbrepl__slot_drop(s, principal) : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }
 
 /* ---- roles ---------------------------------------------------------------------------------- */
 
 int krbrepl_promote(krbrepl_store *s, const char *who, krbrepl_pos *out)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__promote(s, who, out) : rc;
+    return rc == 0 ? krbrepl__door_out(s, krbrepl__promote(s, who, out)) : rc;
 }
 
 int krbrepl_demote(krbrepl_store *s, const char *who, krbrepl_pos *out)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__demote(s, who, out) : rc;
+    return rc == 0 ? krbrepl__door_out(s, krbrepl__demote(s, who, out)) : rc;
 }
 
 int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_pos *out)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__resolve(s, which, who, out) : rc;
+    return rc == 0 ? krbrepl__door_out(s, krbrepl__resolve(s, which, who, out)) : rc;
 }
 
 /* ---- commits -------------------------------------------------------------------------------- */
@@ -187,165 +164,206 @@ int krbrepl_resolve(krbrepl_store *s, uint64_t which, const char *who, krbrepl_p
 int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt)
 {
     krbrepl_txn_options o;
-    int rc = guard(s);
+    int rc;
 
     if (out != NULL)
         *out = NULL;
-    if (rc == 0 && out == NULL)
-        rc = invalid(s);
+    rc = krbrepl__door_in(s);
+    if (rc != 0)
+        return rc;
+    rc = out == NULL ? krbrepl__door_invalid(s) : widen(&o, sizeof o, opt, krbrepl__store_ei(s));
     if (rc == 0)
-        rc = widen(&o, sizeof o, opt, krbrepl__store_ei(s));
-    return rc == 0 ? krbrepl__txn_begin(s, out, &o) : rc;
+        rc = krbrepl__txn_begin(s, out, &o);
+    return krbrepl__door_out(s, rc);
 }
 
-static int txn_guard(krbrepl_txn *t, const char *table, krbrepl_bytes key)
+/* A transaction belongs to the thread that began it: the writer lock is given back by that one or not at all.
+ * Another thread is told so, and touches nothing. */
+static int txn_in(krbrepl_txn *t)
 {
     krbrepl_store *s;
-    int rc;
 
     if (t == NULL)
         return KRBREPL_ERR_INVALID;
     s = krbrepl__txn_store(t);
-    rc = guard(s);
-    return rc == 0 && (table == NULL || key.data == NULL) ? invalid(s) : rc;
+    if (!krbrepl__store_forked(s) && !krbrepl__txn_mine(t))
+        return KRBREPL_ERR_STATE;
+    return krbrepl__door_in(s);
 }
 
 int krbrepl_txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes value)
 {
-    int rc = txn_guard(t, table, key);
+    int rc = txn_in(t);
 
-    return rc == 0 ? krbrepl__txn_put(t, table, key, value) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL ? krbrepl__txn_put(t, table, key, value)
+                                           : krbrepl__door_invalid(krbrepl__txn_store(t));
+    return krbrepl__door_out(krbrepl__txn_store(t), rc);
 }
 
 int krbrepl_txn_delete(krbrepl_txn *t, const char *table, krbrepl_bytes key)
 {
-    int rc = txn_guard(t, table, key);
+    int rc = txn_in(t);
 
-    return rc == 0 ? krbrepl__txn_delete(t, table, key) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL ? krbrepl__txn_delete(t, table, key)
+                                           : krbrepl__door_invalid(krbrepl__txn_store(t));
+    return krbrepl__door_out(krbrepl__txn_store(t), rc);
 }
 
 int krbrepl_txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
 {
-    int rc = txn_guard(t, table, key);
+    int rc = txn_in(t);
 
-    if (rc == 0 && value == NULL)
-        rc = invalid(krbrepl__txn_store(t));
-    return rc == 0 ? krbrepl__txn_get(t, table, key, value) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL && value != NULL
+             ? krbrepl__txn_get(t, table, key, value)
+             : krbrepl__door_invalid(krbrepl__txn_store(t));
+    return krbrepl__door_out(krbrepl__txn_store(t), rc);
 }
 
 int krbrepl_txn_prepare(krbrepl_txn *t)
 {
-    int rc;
+    int rc = txn_in(t);
 
-    if (t == NULL)
-        return KRBREPL_ERR_INVALID;
-    rc = guard(krbrepl__txn_store(t));
-    return rc == 0 ? krbrepl__txn_prepare(t) : rc;
+    return rc == 0 ? krbrepl__door_out(krbrepl__txn_store(t), krbrepl__txn_prepare(t)) : rc;
 }
 
 int krbrepl_txn_commit(krbrepl_txn *t, krbrepl_pos *out)
 {
-    int rc;
+    krbrepl_store *s;
+    int rc = txn_in(t);
 
-    if (t == NULL)
-        return KRBREPL_ERR_INVALID;
-    rc = guard(krbrepl__txn_store(t));
-    if (rc == 0)
-        return krbrepl__txn_commit(t, out);
-    krbrepl__txn_abort(t);
-    return rc;
+    if (rc == KRBREPL_ERR_FORKED)
+        krbrepl__txn_abort(t);
+    if (rc != 0)
+        return rc;
+    s = krbrepl__txn_store(t);
+    return krbrepl__door_out(s, krbrepl__txn_commit(t, out));
 }
 
 void krbrepl_txn_abort(krbrepl_txn *t)
 {
-    krbrepl__txn_abort(t);
+    if (t != NULL && (krbrepl__store_forked(krbrepl__txn_store(t)) || krbrepl__txn_mine(t)))
+        krbrepl__txn_abort(t);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
 int krbrepl_view_open(krbrepl_store *s, krbrepl_view **out)
 {
-    int rc = guard(s);
+    int rc;
 
     if (out != NULL)
         *out = NULL;
-    if (rc == 0 && out == NULL)
-        rc = invalid(s);
-    return rc == 0 ? krbrepl__view_open(s, out) : rc;
+    rc = krbrepl__door_in(s);
+    if (rc != 0)
+        return rc;
+    rc = out != NULL ? krbrepl__view_open(s, out) : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
+}
+
+static int view_in(const krbrepl_view *v)
+{
+    return krbrepl__door_in(v != NULL ? krbrepl__view_store(v) : NULL);
 }
 
 void krbrepl_view_close(krbrepl_view *v)
 {
-    krbrepl__view_close(v);
-}
+    krbrepl_store *s;
+    int rc = view_in(v);
 
-static int view_guard(const krbrepl_view *v, int args_ok)
-{
-    int rc;
-
-    if (v == NULL)
-        return KRBREPL_ERR_INVALID;
-    rc = guard(krbrepl__view_store(v));
-    return rc == 0 && !args_ok ? invalid(krbrepl__view_store(v)) : rc;
+    if (rc == KRBREPL_ERR_FORKED)
+        krbrepl__view_close(v);
+    if (rc != 0)
+        return;
+    s = krbrepl__view_store(v);
+    /* The walk that calls goes on in it. */
+    if (!krbrepl__view_walked(v))
+        krbrepl__view_close(v);
+    krbrepl__store_leave(s);
 }
 
 int krbrepl_view_pos(const krbrepl_view *v, krbrepl_pos *out)
 {
-    int rc = view_guard(v, out != NULL);
+    int rc = view_in(v);
 
-    return rc == 0 ? krbrepl__view_pos(v, out) : rc;
+    if (rc != 0)
+        return rc;
+    rc = out != NULL ? krbrepl__view_pos(v, out) : krbrepl__door_invalid(krbrepl__view_store(v));
+    return krbrepl__door_out(krbrepl__view_store(v), rc);
 }
 
 int krbrepl_view_get(krbrepl_view *v, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
 {
-    int rc = view_guard(v, table != NULL && key.data != NULL && value != NULL);
+    int rc = view_in(v);
 
-    return rc == 0 ? krbrepl__view_get(v, table, key, value) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL && value != NULL
+             ? krbrepl__view_get(v, table, key, value)
+             : krbrepl__door_invalid(krbrepl__view_store(v));
+    return krbrepl__door_out(krbrepl__view_store(v), rc);
 }
 
 int krbrepl_view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *from,
                       const krbrepl_bytes *to, uint64_t flags, krbrepl_record_fn *fn, void *ctx)
 {
-    int rc = view_guard(v, fn != NULL);
+    int rc = view_in(v);
 
-    return rc == 0 ? krbrepl__view_each(v, table, from, to, flags, fn, ctx) : rc;
+    if (rc != 0)
+        return rc;
+    rc = fn != NULL ? krbrepl__view_each(v, table, from, to, flags, fn, ctx)
+                    : krbrepl__door_invalid(krbrepl__view_store(v));
+    return krbrepl__door_out(krbrepl__view_store(v), rc);
 }
 
 int krbrepl_journal_each(krbrepl_store *s, uint64_t from, uint64_t to, krbrepl_commit_fn *fn, void *ctx)
 {
-    int rc = guard(s);
+    int rc = krbrepl__door_in(s);
 
-    if (rc == 0 && fn == NULL)
-        rc = invalid(s);
-    return rc == 0 ? krbrepl__journal_each(s, from, to, fn, ctx) : rc;
+    if (rc != 0)
+        return rc;
+    rc = fn != NULL ? krbrepl__journal_each(s, from, to, fn, ctx) : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }
 
 /* ---- what belongs to this node alone -------------------------------------------------------- */
 
-static int local_guard(krbrepl_store *s, const char *table, krbrepl_bytes key, int args_ok)
-{
-    int rc = guard(s);
-
-    return rc == 0 && (table == NULL || key.data == NULL || !args_ok) ? invalid(s) : rc;
-}
-
 int krbrepl_local_put(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes value)
 {
-    int rc = local_guard(s, table, key, value.data != NULL || value.len == 0);
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__local_put(s, table, key, value) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL && (value.data != NULL || value.len == 0)
+             ? krbrepl__local_put(s, table, key, value)
+             : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }
 
 int krbrepl_local_get(krbrepl_store *s, const char *table, krbrepl_bytes key, void *buf, size_t *len)
 {
-    int rc = local_guard(s, table, key, len != NULL && (buf != NULL || *len == 0));
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__local_get(s, table, key, buf, len) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL && len != NULL && (buf != NULL || *len == 0)
+             ? krbrepl__local_get(s, table, key, buf, len)
+             : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }
 
 int krbrepl_local_delete(krbrepl_store *s, const char *table, krbrepl_bytes key)
 {
-    int rc = local_guard(s, table, key, 1);
+    int rc = krbrepl__door_in(s);
 
-    return rc == 0 ? krbrepl__local_delete(s, table, key) : rc;
+    if (rc != 0)
+        return rc;
+    rc = table != NULL && key.data != NULL ? krbrepl__local_delete(s, table, key)
+                                           : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
 }

@@ -21,6 +21,7 @@
 #define KRBREPL__STORE_IMPL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -134,6 +135,8 @@ int krbrepl__state_put(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__sta
 /* The handle. */
 struct krbrepl_store {
     pid_t pid;
+    atomic_uintptr_t user; /* the thread that is inside; 0: none */
+    unsigned depth;        /* how often it is; its own */
     krbrepl__env *env;
     krbrepl__env *local; /* NULL: not opened yet */
     char *dir;           /* absolute */
@@ -261,6 +264,7 @@ void krbrepl__printable(char out[104], krbrepl_bytes key);
 struct krbrepl_view {
     krbrepl_store *s;
     krbrepl__rtxn r;
+    unsigned walks; /* krbrepl__view_each under way */
 };
 
 /* ---- the journal (journal.c) ----------------------------------------------------------------- */

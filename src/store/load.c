@@ -30,6 +30,7 @@ struct krbrepl_load {
     char *who, *why;
     char who_room[32];
     krbrepl_load_options opt;
+    int telling; /* the host's progress callback runs */
     krbrepl_load_result res;
     krbrepl__buf row;   /* the row being put */
     krbrepl__buf delta; /* the changes, encoded; its error TOOBIG: they do not fit into one commit */
@@ -44,10 +45,18 @@ krbrepl_store *krbrepl__load_store(const krbrepl_load *l)
     return l->s;
 }
 
-static void progress(const krbrepl_load *l, const char *phase, uint64_t done, uint64_t total)
+int krbrepl__load_telling(const krbrepl_load *l)
 {
-    if (l->opt.progress != NULL)
-        l->opt.progress(l->opt.progress_ctx, phase, done, total);
+    return l->telling;
+}
+
+static void progress(krbrepl_load *l, const char *phase, uint64_t done, uint64_t total)
+{
+    if (l->opt.progress == NULL)
+        return;
+    l->telling = 1;
+    l->opt.progress(l->opt.progress_ctx, phase, done, total);
+    l->telling = 0;
 }
 
 /* ---- begin, put, abort ---------------------------------------------------------------------- */

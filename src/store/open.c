@@ -34,8 +34,12 @@ int krbrepl__handle_new(krbrepl_store **out, const char *dir, krbrepl_errinfo *e
     if (s->sha == NULL) {
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     } else if (real == NULL) {
-        rc = errno == ENOENT ? KRBREPL_ERR_NOTFOUND : KRBREPL_ERR_IO;
-        rc = krbrepl__fail_sys(ei, rc, errno, "store directory %.160s", dir);
+        if (errno == ENOENT)
+            rc = krbrepl__fail(ei, KRBREPL_ERR_NOTFOUND,
+                               "store: there is no directory %.120s; make a store with 'krbrepl init'",
+                               dir);
+        else
+            rc = krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "store directory %.160s", dir);
     } else {
         s->dir = krbrepl__strdup(real);
         s->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -250,6 +254,8 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     if (d == NULL)
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     *d = *s;
+    atomic_init(&d->user, 0);
+    d->depth = 0;
     d->env = krbrepl__env_ref(s->env);
     d->local = NULL;
     d->host = NULL;
@@ -287,6 +293,39 @@ krbrepl_errinfo *krbrepl__store_ei(krbrepl_store *s)
 int krbrepl__store_forked(const krbrepl_store *s)
 {
     return s->pid != getpid();
+}
+
+/* Where this runs a pthread_t is a number or an address, and never 0. */
+static uintptr_t this_thread(void)
+{
+    return (uintptr_t)pthread_self();
+}
+
+int krbrepl__store_enter(krbrepl_store *s)
+{
+    uintptr_t me = this_thread(), nobody = 0;
+
+    /* The text belongs to this process's memory, so writing it is harmless. */
+    if (krbrepl__store_forked(s))
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FORKED,
+                             "store: the handle was opened before fork(); open the store again in this "
+                             "process");
+    /* Only this thread can have put its own name there. */
+    if (atomic_load(&s->user) != me && !atomic_compare_exchange_strong(&s->user, &nobody, me))
+        return KRBREPL_ERR_STATE;
+    s->depth++;
+    return 0;
+}
+
+void krbrepl__store_leave(krbrepl_store *s)
+{
+    if (--s->depth == 0)
+        atomic_store(&s->user, 0);
+}
+
+int krbrepl__store_busy(const krbrepl_store *s)
+{
+    return !krbrepl__store_forked(s) && atomic_load(&s->user) != 0;
 }
 
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys)

@@ -1,7 +1,7 @@
 /* store.h: what the layers above need of a store beyond the public calls in <krbrepl/store.h>.
  *
- * All functions answer 0 or a KRBREPL_ERR_..., with the detail on the handle. None checks the pid or
- * reentrancy; src/api does. */
+ * All functions answer 0 or a KRBREPL_ERR_..., with the detail on the handle. None checks the pid, the thread
+ * or reentrancy; src/api does. */
 #ifndef KRBREPL__STORE_H
 #define KRBREPL__STORE_H
 
@@ -18,6 +18,12 @@
 int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *ei);
 krbrepl_errinfo *krbrepl__store_ei(krbrepl_store *s);
 int krbrepl__store_forked(const krbrepl_store *s); /* not the process that opened it */
+/* Enters a handle for one call on it, or on what hangs on it; a thread that is inside may enter again, from a
+ * callback. FORKED with its text. STATE while another thread is inside: the handle is not touched then, and
+ * its errinfo tells of something else. 0 wants krbrepl__store_leave. */
+int krbrepl__store_enter(krbrepl_store *s);
+void krbrepl__store_leave(krbrepl_store *s);
+int krbrepl__store_busy(const krbrepl_store *s); /* some thread of this process is inside */
 /* Stands in for the wall clock and the randomness (simulation). Borrowed until close. */
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys);
 

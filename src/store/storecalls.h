@@ -30,6 +30,7 @@ int krbrepl__txn_prepare(krbrepl_txn *t);
 int krbrepl__txn_commit(krbrepl_txn *t, krbrepl_pos *out);
 void krbrepl__txn_abort(krbrepl_txn *t);
 krbrepl_store *krbrepl__txn_store(const krbrepl_txn *t);
+int krbrepl__txn_mine(const krbrepl_txn *t); /* this thread began it, and holds the writer lock */
 
 int krbrepl__view_open(krbrepl_store *s, krbrepl_view **out);
 void krbrepl__view_close(krbrepl_view *v);
@@ -38,6 +39,7 @@ int krbrepl__view_get(krbrepl_view *v, const char *table, krbrepl_bytes key, krb
 int krbrepl__view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *from,
                        const krbrepl_bytes *to, uint64_t flags, krbrepl_record_fn *fn, void *ctx);
 krbrepl_store *krbrepl__view_store(const krbrepl_view *v);
+int krbrepl__view_walked(const krbrepl_view *v); /* a callback of krbrepl__view_each on it runs */
 
 int krbrepl__journal_each(krbrepl_store *s, uint64_t from, uint64_t to, krbrepl_commit_fn *fn,
                           void *ctx);
@@ -55,6 +57,7 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
 int krbrepl__load_commit(krbrepl_load *l, krbrepl_load_result *out); /* out of today's size, or NULL */
 void krbrepl__load_abort(krbrepl_load *l); /* in a forked child: only frees memory */
 krbrepl_store *krbrepl__load_store(const krbrepl_load *l);
+int krbrepl__load_telling(const krbrepl_load *l); /* its progress callback runs */
 /* Makes the load a reset, however small the difference is (simulations; a real one needs 64 MiB). */
 void krbrepl__load_as_reset(krbrepl_load *l);
 

@@ -8,6 +8,7 @@
 
 struct krbrepl_txn {
     krbrepl_store *s;
+    pthread_t thread; /* that began it: LMDB's writer lock can be given back by no other */
     krbrepl__wtxn w;
     krbrepl__buf body; /* encoded changes */
     uint32_t nchanges;
@@ -20,6 +21,11 @@ struct krbrepl_txn {
 krbrepl_store *krbrepl__txn_store(const krbrepl_txn *t)
 {
     return t->s;
+}
+
+int krbrepl__txn_mine(const krbrepl_txn *t)
+{
+    return pthread_equal(t->thread, pthread_self());
 }
 
 krbrepl_bytes krbrepl__who(const char *who, char room[32])
@@ -69,6 +75,7 @@ int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_op
     if (t == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
     t->s = s;
+    t->thread = pthread_self();
     krbrepl__buf_init(&t->body, KRBREPL_MAX_COMMIT);
     krbrepl__touched_init(&t->touched);
     t->who = krbrepl__strdup(krbrepl__who(opt->who, room).data);

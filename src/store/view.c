@@ -8,6 +8,11 @@ krbrepl_store *krbrepl__view_store(const krbrepl_view *v)
     return v->s;
 }
 
+int krbrepl__view_walked(const krbrepl_view *v)
+{
+    return v->walks != 0;
+}
+
 int krbrepl__view_open(krbrepl_store *s, krbrepl_view **out)
 {
     krbrepl_view *v = krbrepl__alloc(sizeof *v);
@@ -160,6 +165,7 @@ int krbrepl__view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *
     rc = mdb_cursor_open(v->r.txn, dbi, &cur);
     if (rc == 0)
         rc = reverse ? last(cur, &r, &k, &data) : first(cur, &r, &k, &data);
+    v->walks++;
     while (rc == 0 && rc2 == 0 && inside(&r, &k)) {
         rc2 = krbrepl__row_open(s, dbi, &k, &data, &row);
         if (rc2 == 0)
@@ -167,6 +173,7 @@ int krbrepl__view_each(krbrepl_view *v, const char *table, const krbrepl_bytes *
         if (rc2 == 0)
             rc = mdb_cursor_get(cur, &k, &data, reverse ? MDB_PREV : MDB_NEXT);
     }
+    v->walks--;
     if (cur != NULL)
         mdb_cursor_close(cur);
     if (rc2 != 0 || rc == MDB_NOTFOUND)

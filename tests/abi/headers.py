@@ -37,6 +37,28 @@ def functions(paths):
     return sorted(names)
 
 
+def prototypes(paths):
+    """[(name, what it answers, [parameter, ...])] for every function, each parameter as it is written."""
+    found = []
+    for path in paths:
+        body = re.sub(r"\s+", " ", without_directives(text_of(path)))
+        for answer, name, inner in re.findall(
+                r"KRBREPL_API ([^;(]*?)\b(krbrepl_\w+) ?\(((?:[^()]|\([^()]*\))*)\) ?;", body):
+            parameters = [p.strip() for p in re.split(r",(?![^(]*\))", inner)]
+            found.append((name, answer.strip(), parameters))
+    if len(found) != len(functions(paths)):
+        sys.exit(f"{len(functions(paths))} functions, but {len(found)} prototypes understood")
+    return sorted(found)
+
+
+def handles(paths):
+    """The opaque structs: the names of all that hosts only ever have a pointer to."""
+    declared = set()
+    for path in paths:
+        declared |= set(re.findall(r"typedef struct (\w+) \1;", without_directives(text_of(path))))
+    return sorted(declared - {name for name, _ in structs(paths)})
+
+
 def fields(body):
     """The field names of a struct, in order."""
     names = []

@@ -36,6 +36,7 @@ not_linked_shared() { # PROGRAM
 }
 
 pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
+has_cpp() { [ -e "$prefix/include/krbrepl/krbrepl.hpp" ]; }
 has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
 
 # Programs that are installed find the library that is installed with them, wherever that is.
@@ -53,6 +54,12 @@ pkgconfig_shared() {
     linked_with_tree "$work/c"
     linked_with_tree "$work/cxx"
     run "$work/c" "$work/cxx"
+    if has_cpp; then
+        # shellcheck disable=SC2046
+        "$cxx" -std=c++17 -Wall -Wextra -Werror "$here/program/binding.cpp" $(pkg --cflags --libs krbrepl) -o "$work/cpp"
+        linked_with_tree "$work/cpp"
+        run "$work/cpp"
+    fi
     if has_mit; then
         # shellcheck disable=SC2046
         "$cc" -std=c99 "$here/program/mit.c" $(pkg --cflags --libs krbrepl-mit) -o "$work/mit"
@@ -71,6 +78,12 @@ pkgconfig_static() {
     "$cxx" -std=c++11 "$here/program/first.cpp" $(pkg --cflags --libs --static krbrepl) -o "$work/cxx"
     not_linked_shared "$work/c"
     run "$work/c" "$work/cxx"
+    if has_cpp; then
+        # shellcheck disable=SC2046
+        "$cxx" -std=c++17 "$here/program/binding.cpp" $(pkg --cflags --libs --static krbrepl) -o "$work/cpp"
+        not_linked_shared "$work/cpp"
+        run "$work/cpp"
+    fi
     if has_mit; then
         # shellcheck disable=SC2046
         "$cc" "$here/program/mit.c" $(pkg --cflags --libs --static krbrepl-mit) -o "$work/mit"
@@ -87,6 +100,7 @@ find_package() {
     linked_with_tree "$work/build/shared"
     not_linked_shared "$work/build/static"
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+    ! has_cpp || run "$work/build/cpp"
     ! has_mit || "$work/build/mit"
 }
 
@@ -95,6 +109,7 @@ subdirectory() {
         -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/configure.log"
     cmake --build "$work/build"
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
+    [ ! -e "$work/build/cpp" ] || run "$work/build/cpp"
 }
 
 # A package builder's way: the prefix is named at configuration, DESTDIR at installation. No installed

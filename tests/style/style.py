@@ -112,10 +112,20 @@ def sessions_do_no_io(root):
     return each_match(root, paths, rf"(?<![\w.>])({'|'.join(calls)})\s*\(", code_only=True)
 
 
+def an_embedding_example_is_short_and_uses_the_public_headers_alone(root):
+    for path in files(root, ("examples/embed",), {".c"}):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) >= 120:
+            yield f"{path.relative_to(root)}: {len(lines)} lines, 119 are allowed"
+        for number, line in enumerate(lines, 1):
+            if re.match(r'\s*#\s*include\s*"', line):
+                yield f"{path.relative_to(root)}:{number}: {line.strip()}"
+
+
 RULES = {f.__name__: f for f in (
     nothing_is_left_unfinished, a_source_file_has_at_most_600_lines, public_headers_stand_alone,
     the_library_leaves_the_process_alone, no_function_that_cannot_know_its_room, includes_point_downwards,
-    header_names_are_unique, sessions_do_no_io)}
+    header_names_are_unique, sessions_do_no_io, an_embedding_example_is_short_and_uses_the_public_headers_alone)}
 
 
 def main():

@@ -373,6 +373,17 @@ def stores_are_compared():
     check("position" in r.err, r.err)
     krbrepl("put", "n", "t", "more", "x")
     check("content differs" in krbrepl("verify", m, "n", code=3).err)
+    krbrepl("put", m, "t", "less", "x")
+    krbrepl("put", "n", "t", "both", "x")
+    krbrepl("put", m, "t", "both", "y")
+    r = krbrepl("verify", m, "n", code=3).text
+    check("only in first t less" in r and "only in other t more" in r and "different     t both" in r, r)
+    r = krbrepl("verify", "--list", "1", m, "n", code=3).text
+    check("and 2 more" in r and r.count("\n  only in ") + r.count("\n  different ") == 1, r)
+    r = krbrepl("verify", "--json", m, "n", code=3).json
+    equal([(d["key"], d["is"]) for d in r["differences"]],
+          [("both", "different"), ("less", "only in first"), ("more", "only in other")])
+    equal(r["different"], 3)
     check("different databases" in krbrepl("verify", m, master("o", "ff" * 16), code=3).err)
     check(krbrepl("verify", "--json", m, "n", code=3).json["equal"] is False)
     check("equal: 2 stores" in krbrepl("verify", m, m).text)

@@ -1,0 +1,257 @@
+/* write.c: one administrative change: a commit of its own, a record of a load, or a part of the large
+ * commits of `kdb5_util load -update`.
+ *
+ * A commit is durable and has woken the replicating daemon when the method returns. With sync_replicas it
+ * is then waited for until so many replicas have it. When they do not have it in time the change stays, for
+ * it is in the journal and will reach them; telling the administrator that it failed would make him repeat
+ * what is done. So he gets success, and the log gets the numbers. */
+#include "kdbmod.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+/* What a change takes in a commit besides key and value, rounded up, and what is left for its head. */
+#define CHANGE_OVERHEAD 64u
+#define COMMIT_HEAD 8192u
+#define WHY_ROOM 1024u
+#define STATUS_MS 500u
+
+/* ---- who and why ------------------------------------------------------------------------------ */
+
+static void program_name(char *out, size_t room)
+{
+    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, out, room - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    if (out[0] == '\0')
+        snprintf(out, room, "kdb");
+}
+
+void krbrepl__kdb_self(char *out, size_t room, const char *what)
+{
+    char program[64];
+
+    program_name(program, sizeof program);
+    snprintf(out, room, "%s: %s", program, what);
+}
+
+/* ---- refusals --------------------------------------------------------------------------------- */
+
+static int name_peer(void *ctx, const krbrepl_peer *peer)
+{
+    snprintf(ctx, 256, "%.120s (%.100s)", peer->principal, peer->address);
+    return 1;
+}
+
+/* The master that a replica follows, as far as the daemon on this store knows it. */
+static void master_name(const char *dir, char out[256])
+{
+    krbrepl_status st;
+
+    KRBREPL_INIT(&st);
+    out[0] = '\0';
+    (void)krbrepl_status_fetch(dir, STATUS_MS, &st, name_peer, out, NULL);
+    if (out[0] == '\0')
+        snprintf(out, 256, "not known: no krbrepl-replica is connected here");
+}
+
+/* A role that takes no changes: says who does. Remote clients see the code only, so it is logged too. */
+static krb5_error_code refused(krb5_context ctx, krbrepl__kdb *h, int rc)
+{
+    krb5_error_code err = krbrepl__kdb_fail(ctx, h, rc, "writing");
+    krbrepl_store_info info;
+    char master[256];
+
+    if (rc != KRBREPL_ERR_NOT_MASTER && rc != KRBREPL_ERR_FENCED)
+        return err;
+    KRBREPL_INIT(&info);
+    if (krbrepl_store_info_get(h->store, &info) != 0)
+        return err;
+    master_name(h->conf.dir, master);
+    krb5_set_error_message(
+        ctx, err,
+        "krbrepl: the database in %.200s is a %s and takes no changes; make them on its "
+        "master: %s",
+        h->conf.dir, krbrepl_role_name(info.role), master);
+    krbrepl__kdb_warn(
+        "the database in %.200s is a %s and takes no changes; make them on its master: %s", h->conf.dir,
+        krbrepl_role_name(info.role), master);
+    return err;
+}
+
+/* ---- begin ------------------------------------------------------------------------------------ */
+
+static krb5_error_code txn_open(krb5_context ctx, krbrepl__kdb *h, const char *who, const char *why,
+                                krbrepl_txn **out)
+{
+    krbrepl_txn_options opt;
+    char text[WHY_ROOM];
+    int rc;
+
+    KRBREPL_INIT(&opt);
+    krbrepl__kdb_self(text, sizeof text, why);
+    opt.who = who;
+    opt.why = text;
+    rc = krbrepl_txn_begin(h->store, out, &opt);
+    return rc != 0 ? refused(ctx, h, rc) : 0;
+}
+
+static krb5_error_code group_open(krb5_context ctx, krbrepl__kdb *h, krbrepl__kdb_write *w)
+{
+    krb5_error_code err = h->group_lost;
+
+    if (err == 0 && h->group == NULL) {
+        err = txn_open(ctx, h, NULL, "load -update", &h->group);
+        h->group_changes = h->group_bytes = 0;
+    }
+    w->txn = h->group;
+    w->grouped = 1;
+    return err;
+}
+
+krb5_error_code krbrepl__kdb_write_begin(krb5_context ctx, krbrepl__kdb *h, const char *who,
+                                         const char *why, krbrepl__kdb_write *w)
+{
+    krb5_error_code err;
+
+    memset(w, 0, sizeof *w);
+    if (h->load != NULL)
+        return 0;
+    if (h->lock_depth > 0 && (h->lock_mode & KRB5_DB_LOCKMODE_PERMANENT) != 0)
+        return group_open(ctx, h, w);
+    err = krbrepl__kdb_lock_write(ctx, h);
+    if (err != 0)
+        return err;
+    err = txn_open(ctx, h, who, why, &w->txn);
+    if (err != 0)
+        krbrepl__kdb_unlock_write(h);
+    return err;
+}
+
+int krbrepl__kdb_write_has(krbrepl__kdb_write *w, const char *table, krbrepl_bytes key)
+{
+    krbrepl_bytes value;
+
+    return w->txn != NULL && krbrepl_txn_get(w->txn, table, key, &value) == 0;
+}
+
+/* ---- put -------------------------------------------------------------------------------------- */
+
+/* Makes room: a group that is full becomes a commit, and another one is begun. */
+static krb5_error_code group_room(krb5_context ctx, krbrepl__kdb *h, krbrepl__kdb_write *w, size_t size)
+{
+    krb5_error_code err = 0;
+
+    if (h->group_changes == KRBREPL_MAX_CHANGES ||
+        h->group_bytes + size > KRBREPL_MAX_COMMIT - COMMIT_HEAD) {
+        err = krbrepl__kdb_group_end(ctx, h);
+        if (err == 0)
+            err = group_open(ctx, h, w);
+    }
+    if (err == 0) {
+        h->group_changes++;
+        h->group_bytes += size;
+    }
+    return err;
+}
+
+krb5_error_code krbrepl__kdb_write_put(krb5_context ctx, krbrepl__kdb *h, krbrepl__kdb_write *w,
+                                       const char *table, krbrepl_bytes key, krbrepl_bytes value)
+{
+    krb5_error_code err = 0;
+    int rc;
+
+    if (h->load != NULL) {
+        rc = krbrepl_load_put(h->load, table, key, value);
+        return rc != 0 ? krbrepl__kdb_fail(ctx, h, rc, "loading") : 0;
+    }
+    if (w->grouped)
+        err = group_room(ctx, h, w, key.len + value.len + CHANGE_OVERHEAD);
+    if (err != 0)
+        return err;
+    rc = krbrepl_txn_put(w->txn, table, key, value);
+    return rc != 0 ? krbrepl__kdb_fail(ctx, h, rc, "writing") : 0;
+}
+
+/* ---- end -------------------------------------------------------------------------------------- */
+
+static krb5_error_code commit(krb5_context ctx, krbrepl__kdb *h, krbrepl_txn *t)
+{
+    int rc = krbrepl_txn_commit(t, &h->written);
+
+    if (rc != 0)
+        return krbrepl__kdb_fail(ctx, h, rc, "committing");
+    h->unsynced = 1;
+    return 0;
+}
+
+krb5_error_code krbrepl__kdb_write_end(krb5_context ctx, krbrepl__kdb *h, krbrepl__kdb_write *w,
+                                       krb5_error_code rc)
+{
+    krb5_error_code err = rc;
+
+    if (w->grouped || w->txn == NULL)
+        return err;
+    if (err == 0)
+        err = commit(ctx, h, w->txn);
+    else
+        krbrepl_txn_abort(w->txn);
+    w->txn = NULL;
+    krbrepl__kdb_unlock_write(h);
+    if (err == 0 && h->lock_depth == 0)
+        krbrepl__kdb_sync(h);
+    return err;
+}
+
+krb5_error_code krbrepl__kdb_group_end(krb5_context ctx, krbrepl__kdb *h)
+{
+    krb5_error_code err = 0;
+
+    if (h->group != NULL) {
+        err = commit(ctx, h, h->group);
+        h->group = NULL;
+        if (err == 0)
+            err = krbrepl__kdb_local_spooled(ctx, h);
+        else
+            h->group_lost = err;
+    }
+    if (h->spool != NULL && (h->lock_depth == 0 || err != 0)) {
+        krbrepl__mit_spool_free(h->spool);
+        h->spool = NULL;
+    }
+    return err;
+}
+
+void krbrepl__kdb_sync(krbrepl__kdb *h)
+{
+    krbrepl_wait_options opt;
+    krbrepl_errinfo ei;
+    uint64_t have = 0;
+    int rc, wanted = h->unsynced && h->conf.sync_replicas != 0 && !h->creating;
+
+    h->unsynced = 0;
+    if (!wanted)
+        return;
+    KRBREPL_INIT(&opt);
+    KRBREPL_INIT(&ei);
+    opt.seq = h->written.seq;
+    opt.replicas = h->conf.sync_replicas;
+    opt.level = h->conf.sync_level;
+    opt.timeout_ms = h->conf.sync_timeout_ms;
+    rc = krbrepl_wait(h->conf.dir, &opt, &have, &ei);
+    if (rc != 0)
+        krbrepl__kdb_warn(
+            "commit %llu is stored here, but %llu of the %llu replicas that sync_replicas "
+            "wants have it after %llu ms (%s); it will reach them when they are back",
+            (unsigned long long)opt.seq, (unsigned long long)have, (unsigned long long)opt.replicas,
+            (unsigned long long)opt.timeout_ms, ei.text[0] != '\0' ? ei.text : krbrepl_strerror(rc));
+}
