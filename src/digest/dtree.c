@@ -140,6 +140,17 @@ size_t krbrepl__dtree_memory(const krbrepl__dtree *t)
     return sizeof *t + t->room * (sizeof *t->at + 1) + t->bytes;
 }
 
+void krbrepl__dtree_leaf_at(const krbrepl__dtree *t, size_t i, krbrepl__dtree_leaf *out)
+{
+    const leaf *l = t->at[i];
+
+    out->key.data = l->key;
+    out->key.len = l->len;
+    out->bound = l->bound;
+    out->digest = l->digest;
+    out->records = l->n;
+}
+
 static int key_cmp(const leaf *l, const void *key, size_t len)
 {
     return krbrepl__bytes_cmp(l->key, l->len, key, len);
@@ -159,6 +170,15 @@ static size_t lower(const krbrepl__dtree *t, size_t from, const void *key, size_
             hi = mid;
     }
     return lo;
+}
+
+size_t krbrepl__dtree_find(const krbrepl__dtree *t, const void *ckey, size_t len)
+{
+    size_t i = lower(t, 0, ckey, len);
+
+    if (i < t->n && key_cmp(t->at[i], ckey, len) == 0)
+        return i;
+    return i > 0 ? i - 1 : 0;
 }
 
 /* What was summed up is not that of these leaves any more. */

@@ -35,7 +35,19 @@ void krbrepl__dtree_free(krbrepl__dtree *t);
 void krbrepl__dtree_touch(krbrepl__dtree *t, const void *ckey, size_t len);
 size_t krbrepl__dtree_dirty(const krbrepl__dtree *t);  /* leaves */
 size_t krbrepl__dtree_leaves(const krbrepl__dtree *t); /* in all */
+/* The leaf in whose range a canonical key lies. */
+size_t krbrepl__dtree_find(const krbrepl__dtree *t, const void *ckey, size_t len);
 size_t krbrepl__dtree_memory(const krbrepl__dtree *t); /* bytes, about */
+
+/* What is known of a leaf. Borrowed until the tree changes. */
+typedef struct krbrepl__dtree_leaf {
+    krbrepl_bytes key;     /* of its first record, when it was read last */
+    uint64_t bound;        /* the boundary hash of that */
+    const uint8_t *digest; /* of no meaning while it is dirty or has no records */
+    unsigned records;
+} krbrepl__dtree_leaf;
+
+void krbrepl__dtree_leaf_at(const krbrepl__dtree *t, size_t i, krbrepl__dtree_leaf *out);
 
 /* Reads dirty leaves until about `records` records were read. 1: some are dirty yet; 0: none is; negative:
  * of the source, or NOMEM; the tree is sound then, and the leaf is dirty still. */

@@ -11,8 +11,8 @@
 
 #include "dtree.h"
 
-#define KRBREPL__SALT 16u   /* bytes of a walk's salt */
-#define KRBREPL__SALTED 8u  /* bytes of a digest as it travels */
+#define KRBREPL__SALT 16u  /* bytes of a walk's salt */
+#define KRBREPL__SALTED 8u /* bytes of a digest as it travels */
 #define KRBREPL__LEVELS_MAX 17u
 
 typedef struct krbrepl__ftree krbrepl__ftree;
@@ -24,13 +24,15 @@ void krbrepl__ftree_unref(krbrepl__ftree *t); /* NULL is fine */
 
 unsigned krbrepl__ftree_levels(const krbrepl__ftree *t);                /* at least 1 */
 uint32_t krbrepl__ftree_count(const krbrepl__ftree *t, unsigned level); /* nodes; 0 above the top */
-const uint8_t *krbrepl__ftree_digest(const krbrepl__ftree *t, unsigned level, uint32_t i); /* 32 bytes */
+const uint8_t *krbrepl__ftree_digest(const krbrepl__ftree *t, unsigned level,
+                                     uint32_t i); /* 32 bytes */
 /* The children of a node of level 1 or above: `n` nodes of the level below, from `first` on. */
 void krbrepl__ftree_children(const krbrepl__ftree *t, unsigned level, uint32_t i, uint32_t *first,
                              uint32_t *n);
 /* A leaf's range: from its first canonical key, which is empty for the first leaf, up to and without the
  * first key of the next leaf, empty for the last. Borrowed. */
-void krbrepl__ftree_range(const krbrepl__ftree *t, uint32_t leaf, krbrepl_bytes *from, krbrepl_bytes *to);
+void krbrepl__ftree_range(const krbrepl__ftree *t, uint32_t leaf, krbrepl_bytes *from,
+                          krbrepl_bytes *to);
 size_t krbrepl__ftree_memory(const krbrepl__ftree *t);
 void krbrepl__ftree_root(const krbrepl__ftree *t, uint8_t root[32]);
 

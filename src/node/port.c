@@ -26,7 +26,10 @@ static int port_local(void *ctx, krbrepl__local *out)
     out->records = i.records;
     out->cumulative = i.cumulative;
     out->gives_up = (i.flags & KRBREPL_STORE_GIVES_UP) != 0;
-    return 0;
+    rc = krbrepl__copy_partial(store_of(ctx), &out->partial, &out->after);
+    if (rc != 0)
+        out->after.len = 0;
+    return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
 }
 
 static int port_ancestry(void *ctx, krbrepl__ancestry *out)
@@ -71,6 +74,18 @@ static int port_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl_
     return krbrepl__store_copy_slice(store_of(ctx), after, max, out, end, at);
 }
 
+static int port_range(void *ctx, krbrepl_bytes from, krbrepl_bytes to, size_t max, krbrepl__buf *out,
+                      krbrepl__ckey *next, krbrepl_pos *at)
+{
+    return krbrepl__store_range(store_of(ctx), from, to, max, out, next, at);
+}
+
+static int port_pick(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted,
+                     size_t max, krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at)
+{
+    return krbrepl__store_pick(store_of(ctx), from, to, wanted, max, out, next, at);
+}
+
 static int port_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
 {
     const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
@@ -110,15 +125,34 @@ static int port_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_
     return krbrepl__store_apply(store_of(ctx), commit, n, out);
 }
 
+/* What an earlier copy left may be large, and the host must not wait for its end in one call. */
+static int begin_whole(krbrepl__node_port *np, const krbrepl__copy_plan *plan, int keep_old)
+{
+    int rc = krbrepl__copy_forget(np->store);
+
+    if (rc == 0)
+        rc = krbrepl__empty_other(np->store);
+    return rc != 0 ? rc
+                   : krbrepl__copy_begin(np->store, &np->copy, &plan->from, plan->ancestry,
+                                         plan->cumulative, plan->bytes, keep_old);
+}
+
 static int port_copy_begin(void *ctx, const krbrepl__copy_plan *plan)
 {
     krbrepl__node_port *np = ctx;
-    int rc = krbrepl__empty_other(np->store);
+    /* Nobody can say how the old content came about, so that a person may want to look at it. */
+    const int keep_old = plan->reason == KRBREPL_COPY_UNVERIFIABLE;
 
-    /* What an earlier copy left may be large, and the host must not wait for its end in one call. */
-    return rc != 0 ? rc
-                   : krbrepl__copy_begin(np->store, &np->copy, &plan->from, plan->ancestry,
-                                         plan->cumulative, plan->bytes);
+    np->reason = plan->reason;
+    switch (plan->mode) {
+    case KRBREPL__COPY_RESUMED:
+        return krbrepl__copy_resume(np->store, &np->copy);
+    case KRBREPL__COPY_REPAIR:
+        return krbrepl__repair_begin(np->store, &np->repair, &plan->from, plan->ancestry,
+                                     plan->cumulative, keep_old);
+    default:
+        return begin_whole(np, plan, keep_old);
+    }
 }
 
 /* A session asks for nothing of a copy that it has not begun; a mistake there must not crash a host. */
@@ -127,10 +161,20 @@ static int no_copy(krbrepl__node_port *np)
     return krbrepl__fail(krbrepl__store_ei(np->store), KRBREPL_ERR_STATE, "copy: none was begun");
 }
 
+static int port_copy_range(void *ctx, krbrepl_bytes from, krbrepl_bytes to,
+                           const krbrepl__wanted *wanted)
+{
+    krbrepl__node_port *np = ctx;
+
+    return np->repair != NULL ? krbrepl__repair_range(np->repair, from, to, wanted) : no_copy(np);
+}
+
 static int port_copy_put(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value)
 {
     krbrepl__node_port *np = ctx;
 
+    if (np->repair != NULL)
+        return krbrepl__repair_put(np->repair, full_key, value);
     return np->copy != NULL ? krbrepl__copy_put(np->copy, full_key, value) : no_copy(np);
 }
 
@@ -139,10 +183,30 @@ static int port_copy_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krb
     krbrepl__node_port *np = ctx;
     int rc;
 
+    if (np->repair != NULL) {
+        rc = krbrepl__repair_apply(np->repair, commit, n);
+        *out = *krbrepl__repair_pos(np->repair);
+        return rc;
+    }
     if (np->copy == NULL)
         return no_copy(np);
     rc = krbrepl__copy_apply(np->copy, commit, n);
     *out = *krbrepl__copy_pos(np->copy);
+    return rc;
+}
+
+static void over(krbrepl__node_port *np)
+{
+    if (np->owner.over != NULL)
+        np->owner.over(np->owner.ctx);
+}
+
+static int switch_repair(krbrepl__node_port *np, krbrepl_pos *out)
+{
+    int rc = krbrepl__repair_finish(np->repair, out);
+
+    if (rc != 1)
+        np->repair = NULL; /* it was freed */
     return rc;
 }
 
@@ -152,12 +216,14 @@ static int port_copy_switch(void *ctx, krbrepl_pos *out)
     krbrepl__copy *c = np->copy;
     int rc;
 
-    if (c == NULL)
+    if (np->repair == NULL && c == NULL)
         return no_copy(np);
     np->copy = NULL; /* the switch frees it in any case */
-    rc = krbrepl__copy_switch(c, out);
+    rc = np->repair != NULL ? switch_repair(np, out) : krbrepl__copy_switch(c, out);
     if (rc == 0 && np->owner.copied != NULL)
         np->owner.copied(np->owner.ctx);
+    if (rc != 1)
+        over(np);
     return rc;
 }
 
@@ -165,9 +231,11 @@ static void port_copy_abort(void *ctx)
 {
     krbrepl__node_port *np = ctx;
 
-    if (np->copy != NULL)
-        krbrepl__copy_abort(np->copy);
+    krbrepl__repair_abort(np->repair);
+    np->repair = NULL;
+    krbrepl__copy_abort(np->copy);
     np->copy = NULL;
+    over(np);
 }
 
 static int port_save_evidence(void *ctx, uint64_t from)
@@ -211,11 +279,14 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->authorize = port_authorize;
     port->read_commits = port_read_commits;
     port->copy_slice = port_copy_slice;
+    port->range = port_range;
+    port->pick = port_pick;
     port->hold = port_hold;
     port->adopt = port_adopt;
     port->learn_epoch = port_learn_epoch;
     port->apply = port_apply;
     port->copy_begin = port_copy_begin;
+    port->copy_range = port_copy_range;
     port->copy_put = port_copy_put;
     port->copy_apply = port_copy_apply;
     port->copy_switch = port_copy_switch;

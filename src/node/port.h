@@ -24,12 +24,17 @@ typedef struct krbrepl__port_owner {
     void (*leave)(void *ctx);
     /* Replica, as in krbrepl__port: the digest tree of the own content. NULL: there are no repairs. */
     int (*own_tree)(void *ctx, const krbrepl__ftree **tree);
+    /* A copy or a repair is over, after `copied` or without it: nobody looks at the own tree any more. NULL: nobody
+     * wants to know. */
+    void (*over)(void *ctx);
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */
 typedef struct krbrepl__node_port {
-    krbrepl_store *store; /* borrowed */
-    krbrepl__copy *copy;  /* the copy that is being built, or NULL */
+    krbrepl_store *store;    /* borrowed */
+    krbrepl__copy *copy;     /* the copy that is being built, or NULL */
+    krbrepl__repair *repair; /* the same of a repair; never both */
+    uint64_t reason;         /* of either */
     krbrepl__port_owner owner;
 } krbrepl__node_port;
 

@@ -9,6 +9,10 @@
 
 #define JOURNAL_BYTES 65536u /* of commits in one slice */
 #define ROOT_LEAVES 8192u    /* whose digests are summed up in one slice */
+#define SUSPECTS 16u         /* remembered at a time; what is forgotten is found by a scrub */
+
+/* What a read transaction is kept for. */
+enum task { NOTHING = 0, PROOF, FREEZE };
 
 struct krbrepl__prover {
     krbrepl_store *s;
@@ -19,8 +23,16 @@ struct krbrepl__prover {
     int ready;
     krbrepl__scan *scan; /* the read transaction of a proof, or of a slice */
     krbrepl__scan_at to; /* what it reads */
-    int running;         /* a proof of to.pos */
+    enum task running;   /* of to.pos */
+    int freeze;          /* a tree is asked for */
     size_t scrub, scrub_at;
+    krbrepl__ckey suspect[SUSPECTS];
+    size_t nsuspects;
+    int as_found;
+    int damaged; /* what this scan has found was noted */
+    int news;    /* `text` is to be told */
+    char text[KRBREPL__NEWS_TEXT];
+    const atomic_int *stop;
     krbrepl__buf batch;
 };
 
@@ -46,7 +58,25 @@ static void scan_end(krbrepl__prover *p)
 {
     krbrepl__store_scan_close(p->scan);
     p->scan = NULL;
-    p->running = 0;
+    p->running = NOTHING;
+    p->damaged = 0;
+}
+
+static void take_scan(krbrepl__prover *p, krbrepl__scan *scan)
+{
+    p->scan = scan;
+    if (p->as_found)
+        krbrepl__store_scan_as_found(scan);
+}
+
+static int scan_begin(krbrepl__prover *p)
+{
+    krbrepl__scan *scan;
+    int rc = krbrepl__store_scan_open(p->s, &scan, &p->to);
+
+    if (rc == 0)
+        take_scan(p, scan);
+    return rc;
 }
 
 void krbrepl__prover_free(krbrepl__prover *p)
@@ -66,7 +96,17 @@ void krbrepl__prover_reset(krbrepl__prover *p)
     krbrepl__dtree_free(p->tree);
     p->tree = NULL;
     p->ready = 0;
-    p->scrub = p->scrub_at = 0;
+    p->scrub = p->scrub_at = p->nsuspects = 0;
+}
+
+void krbrepl__prover_as_found(krbrepl__prover *p)
+{
+    p->as_found = 1;
+}
+
+void krbrepl__prover_stop_at(krbrepl__prover *p, const atomic_int *stop)
+{
+    p->stop = stop;
 }
 
 int krbrepl__prover_ready(const krbrepl__prover *p)
@@ -76,7 +116,7 @@ int krbrepl__prover_ready(const krbrepl__prover *p)
 
 int krbrepl__prover_running(const krbrepl__prover *p)
 {
-    return p->running;
+    return p->running == PROOF;
 }
 
 size_t krbrepl__prover_leaves(const krbrepl__prover *p)
@@ -102,12 +142,59 @@ int krbrepl__prover_begin(krbrepl__prover *p, krbrepl_pos *at)
     scan_end(p);
     if (!p->ready)
         return KRBREPL_ERR_STATE;
-    rc = krbrepl__store_scan_open(p->s, &p->scan, &p->to);
+    rc = scan_begin(p);
     if (rc != 0)
         return rc;
-    p->running = 1;
+    p->running = PROOF;
     *at = p->to.pos;
     return 0;
+}
+
+int krbrepl__prover_begin_with(krbrepl__prover *p, krbrepl__scan *scan, const krbrepl__scan_at *at)
+{
+    scan_end(p);
+    krbrepl__store_scan_give(scan, p->s);
+    if (!p->ready) {
+        krbrepl__store_scan_close(scan);
+        return KRBREPL_ERR_STATE;
+    }
+    take_scan(p, scan);
+    p->to = *at;
+    p->running = PROOF;
+    return 0;
+}
+
+void krbrepl__prover_freeze(krbrepl__prover *p)
+{
+    p->freeze = 1;
+}
+
+void krbrepl__prover_suspect(krbrepl__prover *p, const void *ckey, size_t len)
+{
+    krbrepl__ckey *k = &p->suspect[p->nsuspects];
+
+    /* While the tree is built, every record is read anyway. */
+    if (!p->ready || p->nsuspects == SUSPECTS || len == 0 || len > sizeof k->b)
+        return;
+    memcpy(k->b, ckey, len);
+    k->len = len;
+    p->nsuspects++;
+}
+
+void krbrepl__prover_touch(krbrepl__prover *p, const void *ckey, size_t len)
+{
+    if (p->tree != NULL)
+        krbrepl__dtree_touch(p->tree, ckey, len);
+}
+
+void krbrepl__prover_moved(krbrepl__prover *p, const krbrepl_pos *from, const krbrepl_pos *to)
+{
+    if (p->at.seq != from->seq || memcmp(p->at.chain, from->chain, sizeof p->at.chain) != 0) {
+        krbrepl__prover_reset(p);
+        return;
+    }
+    scan_end(p);
+    p->at = *to;
 }
 
 /* ---- following the journal ------------------------------------------------------------------ */
@@ -205,12 +292,28 @@ static int follow(krbrepl__prover *p)
 
 static int src_seek(void *ctx, const void *from, size_t len)
 {
-    return krbrepl__store_scan_seek(ctx, from, len);
+    return krbrepl__store_scan_seek(((krbrepl__prover *)ctx)->scan, from, len);
 }
 
 static int src_next(void *ctx, krbrepl_bytes *ckey, const uint8_t **rdigest)
 {
-    return krbrepl__store_scan_next(ctx, ckey, rdigest);
+    krbrepl__prover *p = ctx;
+
+    if (p->stop != NULL && atomic_load(p->stop) != 0)
+        return krbrepl__fail(krbrepl__store_ei(p->s), KRBREPL_ERR_STATE,
+                             "digest: the node is being stopped");
+    return krbrepl__store_scan_next(p->scan, ckey, rdigest);
+}
+
+/* News come one at a time: this is told with the next slice. */
+static void note_damage(krbrepl__prover *p)
+{
+    const char *what = krbrepl__store_scan_damage(p->scan);
+
+    if (what == NULL || p->damaged)
+        return;
+    p->damaged = p->news = 1;
+    snprintf(p->text, sizeof p->text, "the record %s does not match its checksum", what);
 }
 
 /* The first key of a leaf, for people: "TABLE KEY". */
@@ -224,45 +327,85 @@ static void name_key(krbrepl_bytes ckey, char *out, size_t n)
     out[at] = '\0';
 }
 
-static int scrub(krbrepl__prover *p, const krbrepl__dtree_source *src, krbrepl__proof *out)
+/* Reads leaf `i` again. */
+static int recheck(krbrepl__prover *p, const krbrepl__dtree_source *src, size_t i)
 {
     krbrepl_bytes first = {NULL, 0};
     char key[128];
-    int rc;
+    int rc = krbrepl__dtree_recheck(p->tree, src, i, &first);
 
+    if (rc <= 0)
+        return rc;
+    if (krbrepl__store_scan_damage(p->scan) == NULL) {
+        name_key(first, key, sizeof key);
+        snprintf(p->text, sizeof p->text, "a record was altered without a commit, at or soon after %s",
+                 key);
+        p->news = 1;
+    }
+    return 0;
+}
+
+static int recheck_next(krbrepl__prover *p, const krbrepl__dtree_source *src)
+{
+    const krbrepl__ckey *k;
+
+    if (p->nsuspects != 0) {
+        k = &p->suspect[--p->nsuspects];
+        return recheck(p, src, krbrepl__dtree_find(p->tree, k->b, k->len));
+    }
     p->scrub--;
     if (p->scrub_at >= krbrepl__dtree_leaves(p->tree))
         p->scrub_at = 0;
-    rc = krbrepl__dtree_recheck(p->tree, src, p->scrub_at++, &first);
-    if (rc <= 0)
+    return recheck(p, src, p->scrub_at++);
+}
+
+static int has_rechecks(const krbrepl__prover *p)
+{
+    return p->scrub != 0 || p->nsuspects != 0;
+}
+
+static int prove(krbrepl__prover *p, krbrepl__proof *out)
+{
+    int rc = krbrepl__dtree_root(p->tree, ROOT_LEAVES, out->root);
+
+    if (rc != 0)
         return rc;
-    name_key(first, key, sizeof key);
-    snprintf(out->text, sizeof out->text, "a record was altered without a commit, at or soon after %s",
-             key);
-    return KRBREPL__PROVER_ALTERED;
+    out->pos = p->to.pos;
+    return KRBREPL__PROVER_PROVED;
+}
+
+static int freeze(krbrepl__prover *p, krbrepl__proof *out)
+{
+    int rc = krbrepl__dtree_freeze(p->tree, &out->tree);
+
+    if (rc != 0)
+        return rc;
+    krbrepl__ftree_root(out->tree, out->root);
+    out->pos = p->to.pos;
+    out->cumulative = p->to.cumulative;
+    out->records = p->to.records;
+    p->freeze = 0;
+    return KRBREPL__PROVER_FROZEN;
 }
 
 /* The tree is that of the position. */
 static int whole(krbrepl__prover *p, const krbrepl__dtree_source *src, krbrepl__proof *out)
 {
-    int rc;
+    int rc = 0;
 
     p->ready = 1;
-    if (p->running) {
-        rc = krbrepl__dtree_root(p->tree, ROOT_LEAVES, out->root);
-        if (rc != 0)
-            return rc;
-        out->pos = p->to.pos;
-        scan_end(p);
-        return KRBREPL__PROVER_PROVED;
-    }
-    rc = p->scrub != 0 ? scrub(p, src, out) : 0;
-    return rc != 0 ? rc : p->scrub != 0;
+    if (p->running == PROOF)
+        return prove(p, out);
+    if (p->freeze)
+        return freeze(p, out);
+    if (has_rechecks(p))
+        rc = recheck_next(p, src);
+    return rc != 0 ? rc : has_rechecks(p);
 }
 
 static int slice(krbrepl__prover *p, size_t records, krbrepl__proof *out)
 {
-    krbrepl__dtree_source src = {p->scan, src_seek, src_next};
+    krbrepl__dtree_source src = {p, src_seek, src_next};
     int rc = follow(p);
 
     /* The tree had to begin anew: what was to be proved is passed before that is done. */
@@ -281,19 +424,51 @@ static int slice(krbrepl__prover *p, size_t records, krbrepl__proof *out)
     return rc == 1 ? KRBREPL__PROVER_MORE : whole(p, &src, out);
 }
 
+/* There is no history yet, and so no tree. */
+static int nothing_there(krbrepl__prover *p)
+{
+    int asked = p->freeze;
+
+    p->freeze = 0;
+    return asked ? KRBREPL__PROVER_FROZEN : KRBREPL__PROVER_IDLE;
+}
+
+static int open_and_slice(krbrepl__prover *p, size_t records, krbrepl__proof *out)
+{
+    int rc = p->scan == NULL ? scan_begin(p) : 0;
+
+    if (rc != 0)
+        return rc;
+    if (p->to.pos.seq == 0)
+        return nothing_there(p);
+    if (p->freeze && p->ready && p->running == NOTHING)
+        p->running = FREEZE;
+    rc = slice(p, records, out);
+    if (p->scan != NULL)
+        note_damage(p);
+    return rc;
+}
+
+static int tell_damage(krbrepl__prover *p, krbrepl__proof *out)
+{
+    p->news = 0;
+    memcpy(out->text, p->text, sizeof out->text);
+    return KRBREPL__PROVER_ALTERED;
+}
+
 int krbrepl__prover_work(krbrepl__prover *p, size_t records, krbrepl__proof *out)
 {
-    int rc = 0, hold;
+    int rc;
 
     memset(out, 0, sizeof *out);
-    if (!p->running && p->ready && p->scrub == 0)
+    if (p->news)
+        return tell_damage(p, out);
+    if (!p->running && !p->freeze && p->ready && !has_rechecks(p))
         return KRBREPL__PROVER_IDLE;
-    if (p->scan == NULL)
-        rc = krbrepl__store_scan_open(p->s, &p->scan, &p->to);
-    if (rc == 0 && p->to.pos.seq != 0)
-        rc = slice(p, records, out);
-    hold = p->running && rc >= 0;
-    if (!hold)
+    rc = open_and_slice(p, records, out);
+    if (rc < 0)
+        p->freeze = 0;
+    if (rc != KRBREPL__PROVER_MORE || !p->running)
         scan_end(p);
-    return rc;
+    return rc == KRBREPL__PROVER_IDLE && p->news ? KRBREPL__PROVER_MORE : rc;
 }

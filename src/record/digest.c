@@ -7,8 +7,7 @@
 #include "buf.h"
 #include "mem.h"
 
-/* A node takes at most this many children. */
-#define FANOUT_MAX KRBREPL__LEAF_MAX
+#define FANOUT_MAX KRBREPL__NODE_MAX
 /* From level 15 on only FANOUT_MAX cuts, so a level has at most a 128th of the nodes of the one below
  * it: 32 levels are more than any number of records needs. */
 #define LEVELS 32u
@@ -101,15 +100,26 @@ int krbrepl__digest_leaf(krbrepl__sha *h, const uint8_t *rdigests, size_t n, uin
     return krbrepl__sha_sum(h, piece, 2, out);
 }
 
+int krbrepl__digest_begins_node(unsigned n, uint64_t bound)
+{
+    return is_boundary(n, bound);
+}
+
+int krbrepl__digest_node(krbrepl__sha *h, unsigned n, const uint8_t *children, size_t count,
+                         uint8_t out[32])
+{
+    uint8_t number = (uint8_t)n;
+    krbrepl_bytes piece[] = {{node_label, sizeof node_label}, {&number, 1}, {children, count * 32}};
+
+    return krbrepl__sha_sum(h, piece, 3, out);
+}
+
 /* Finishes the node of level n and leaves the level empty. */
 static int finish_node(krbrepl__digest *d, unsigned n, uint8_t out[32])
 {
     level *l = &d->at[n];
-    uint8_t number = (uint8_t)n;
-    krbrepl_bytes node[] = {
-        {node_label, sizeof node_label}, {&number, 1}, {l->child, l->n * child_size(n)}};
     int rc = n == 0 ? krbrepl__digest_leaf(d->sha, l->child, l->n, out)
-                    : krbrepl__sha_sum(d->sha, node, 3, out);
+                    : krbrepl__digest_node(d->sha, n, l->child, l->n, out);
 
     l->n = 0;
     l->done++;

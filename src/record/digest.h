@@ -32,7 +32,8 @@ int krbrepl__digest_add(krbrepl__digest *d, const void *ckey, size_t len,
 int krbrepl__digest_root(krbrepl__digest *d, uint8_t root[32]); /* once, at the end */
 
 /* The parts, for whoever keeps the leaves. */
-#define KRBREPL__LEAF_MAX 128u /* records in a leaf */
+#define KRBREPL__LEAF_MAX 128u              /* records in a leaf */
+#define KRBREPL__NODE_MAX KRBREPL__LEAF_MAX /* children of a node */
 /* The boundary hash of a record. */
 int krbrepl__digest_bound(krbrepl__sha *h, const uint8_t database_id[16], const void *ckey, size_t len,
                           uint64_t *out);
@@ -40,6 +41,12 @@ int krbrepl__digest_bound(krbrepl__sha *h, const uint8_t database_id[16], const 
 int krbrepl__digest_begins_leaf(uint64_t bound);
 /* The digest of a leaf of `n` records. */
 int krbrepl__digest_leaf(krbrepl__sha *h, const uint8_t *rdigests, size_t n, uint8_t out[32]);
+/* Whether a node of the level below, whose first record has this boundary hash, begins a node of `level` wherever
+ * it stands; level 1 or above. */
+int krbrepl__digest_begins_node(unsigned level, uint64_t bound);
+/* The digest of a node of level 1 or above with `count` children. */
+int krbrepl__digest_node(krbrepl__sha *h, unsigned level, const uint8_t *children, size_t count,
+                         uint8_t out[32]);
 /* A whole leaf in place of its records, in their order; `bound` is that of its first record. A digest is
  * made of records or of leaves, never of both. */
 int krbrepl__digest_add_leaf(krbrepl__digest *d, uint64_t bound, const uint8_t leaf[32]);

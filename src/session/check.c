@@ -45,7 +45,8 @@ void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *ro
 {
     krbrepl__sess_master *m = &s->m;
 
-    if (!s->info.checks || s->info.phase != KRBREPL__SESS_STREAMING || m->copying || m->end_due)
+    if (!s->info.checks || s->info.phase != KRBREPL__SESS_STREAMING || m->begin_due || m->copying ||
+        m->end_due)
         return;
     if (root == NULL) {
         /* What was sent already cannot be held back at the other end. */
@@ -60,7 +61,7 @@ void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *ro
     }
 }
 
-/* The replica sends the root that it found equal. */
+/* The replica sends the root that it found equal; or, with seq 0 and no root, it wants to be compared. */
 int krbrepl__master_check(krbrepl__sess *s, const krbrepl__frame *f)
 {
     krbrepl__sess_master *m = &s->m;
@@ -69,6 +70,10 @@ int krbrepl__master_check(krbrepl__sess *s, const krbrepl__frame *f)
 
     if (rc != 0)
         return rc;
+    if (s->info.checks && s->info.repairs && !has_root(&c) && c.seq == 0) {
+        s->info.check_asks++;
+        return 0;
+    }
     if (!s->info.checks || !has_root(&c))
         return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "a CHECK message was not expected");
     if (c.seq != m->check || !m->has_root)
@@ -80,6 +85,12 @@ int krbrepl__master_check(krbrepl__sess *s, const krbrepl__frame *f)
 }
 
 /* ---- replica -------------------------------------------------------------------------------- */
+
+void krbrepl__replica_say_check(krbrepl__sess *s)
+{
+    if (s->info.checks && s->info.repairs && s->info.phase == KRBREPL__SESS_STREAMING && !s->r.copying)
+        send_check(s, 0, NULL);
+}
 
 void krbrepl__replica_drop_check(krbrepl__sess *s)
 {

@@ -29,7 +29,7 @@ int krbrepl__replica_not_explained(krbrepl__sess *s, uint64_t seq)
 
 void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p)
 {
-    const uint32_t both = KRBREPL__HAS(KRBREPL__TAG_POS) | KRBREPL__HAS(KRBREPL__TAG_FORK);
+    const uint64_t both = KRBREPL__HAS(KRBREPL__TAG_POS) | KRBREPL__HAS(KRBREPL__TAG_FORK);
     int rc;
 
     if ((s->info.err != KRBREPL_ERR_AHEAD && s->info.err != KRBREPL_ERR_DIVERGED) ||

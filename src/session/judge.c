@@ -47,6 +47,7 @@ int krbrepl__sess_place(const krbrepl__port *port, krbrepl__local *local, krbrep
     krbrepl__local again;
     int rc, i;
 
+    memset(local, 0, sizeof *local);
     /* Both are read on their own, and a promotion may come between. */
     for (i = 0; i < 4; i++) {
         rc = port->local(port->ctx, local);

@@ -11,8 +11,6 @@
 #define TURNS 8                   /* reads in one call of work */
 #define TIP_LEN 8u                /* what stands before the commits in a COMMITS body */
 
-static int begin_copy(krbrepl__sess *s, uint64_t reason, uint64_t fork);
-
 /* ---- hello ---------------------------------------------------------------------------------- */
 
 int krbrepl__master_secured(krbrepl__sess *s)
@@ -91,7 +89,7 @@ static int send_welcome(krbrepl__sess *s, const krbrepl__local *local,
 
     memset(&w, 0, sizeof w);
     w.version = KRBREPL__PROTOCOL;
-    w.features = KRBREPL__FEATURE_CHECK;
+    w.features = KRBREPL__FEATURE_CHECK | (s->port->enter != NULL ? KRBREPL__FEATURE_REPAIR : 0);
     memcpy(w.database_id, local->database_id, sizeof w.database_id);
     snprintf(w.name, sizeof w.name, "%s", s->name);
     w.epoch = local->known_epoch;
@@ -126,6 +124,37 @@ static void set_levels(krbrepl__sess *s, const krbrepl__hello *h, uint64_t reaso
     s->m.top = i->received;
 }
 
+/* Whether a copy that was cut off may go on where it ended: it began in this history, and the journal reaches
+ * back to there. */
+static int may_resume(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
+                      uint64_t reason)
+{
+    const krbrepl_pos *p = &h->partial.pos;
+    uint8_t chain[32];
+
+    if ((h->has & KRBREPL__HAS(KRBREPL__TAG_PARTIAL)) == 0 || p->seq > local->pos.seq ||
+        p->seq + 1 < local->journal_first || (reason != KRBREPL_COPY_FORK && p->seq < h->pos.seq) ||
+        memcmp(p->lineage, local->pos.lineage, sizeof p->lineage) != 0)
+        return 0;
+    return s->port->chain_at(s->port->ctx, p->seq, chain) == 0 &&
+           memcmp(chain, p->chain, sizeof chain) == 0;
+}
+
+static void start_copy(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
+                       const krbrepl__verdict *v)
+{
+    krbrepl__sess_master *m = &s->m;
+    uint64_t least = h->pos.seq < local->pos.seq ? h->pos.seq : local->pos.seq;
+
+    krbrepl__master_copy(s, v->reason, v->fork, least);
+    m->resume = may_resume(s, h, local, v->reason);
+    if (!m->resume)
+        return;
+    m->begin = h->partial.pos;
+    m->after = h->partial.after;
+    s->port->hold(s->port->ctx, s->info.principal, m->begin.seq + 1);
+}
+
 static int start(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
                  const krbrepl__ancestry *ancestry)
 {
@@ -141,6 +170,8 @@ static int start(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local
     m->next = h->pos.seq + 1;
     m->tip = m->hello_tip = local->pos.seq;
     m->was_empty = h->pos.seq == 0;
+    m->had_content = !m->was_empty;
+    m->can_repair = s->info.repairs;
     m->pend_type = KRBREPL__FRAME_COMMITS;
     set_levels(s, h, v.reason);
     rc = send_welcome(s, local, ancestry, &v, m->next);
@@ -150,10 +181,13 @@ static int start(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local
                   krbrepl__sess_who(s, who), s->info.name, v.reason == 0 ? "streaming" : "to be copied",
                   (unsigned long long)m->next);
     krbrepl__sess_up(s, KRBREPL__SESS_STREAMING);
-    if (v.reason != 0)
-        return begin_copy(s, v.reason, v.fork);
-    s->port->hold(s->port->ctx, s->info.principal, m->next);
-    return 0;
+    if (v.reason == 0) {
+        s->port->hold(s->port->ctx, s->info.principal, m->next);
+        return 0;
+    }
+    start_copy(s, h, local, &v);
+    rc = krbrepl__master_copy_work(s);
+    return rc < 0 ? rc : 0;
 }
 
 static int take_hello(krbrepl__sess *s, const krbrepl__frame *f)
@@ -168,6 +202,7 @@ static int take_hello(krbrepl__sess *s, const krbrepl__frame *f)
     snprintf(s->info.name, sizeof s->info.name, "%s", h.name);
     s->info.peer_epoch = h.epoch;
     s->info.checks = (h.features & KRBREPL__FEATURE_CHECK) != 0;
+    s->info.repairs = s->port->enter != NULL && (h.features & KRBREPL__FEATURE_REPAIR) != 0;
     rc = krbrepl__sess_place(s->port, &local, &ancestry);
     if (rc != 0)
         rc = krbrepl__sess_port_failed(s, rc, "reading the position");
@@ -205,19 +240,21 @@ static void confirm_copy(krbrepl__sess *s)
 {
     char who[512];
 
-    if (!s->m.confirm || s->m.copying || s->m.end_due || s->info.durable < s->m.end.seq)
+    if (!s->m.confirm || s->m.begin_due || s->m.copying || s->m.end_due ||
+        s->info.durable < s->m.end.seq)
         return;
     s->m.confirm = 0;
     s->info.copy_done = 1;
     s->info.phase = KRBREPL__SESS_STREAMING;
     krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "session",
-                  "%s: full copy is live there at %llu, %llu records sent", krbrepl__sess_who(s, who),
-                  (unsigned long long)s->m.end.seq, (unsigned long long)s->m.records);
+                  "%s: %s is live there at %llu, %llu records sent", krbrepl__sess_who(s, who),
+                  s->info.repair ? "repair" : "full copy", (unsigned long long)s->m.end.seq,
+                  (unsigned long long)s->m.records);
 }
 
 static int take_levels(krbrepl__sess *s, const krbrepl__ack *a)
 {
-    const uint32_t all = KRBREPL__HAS(KRBREPL__TAG_RECEIVED) | KRBREPL__HAS(KRBREPL__TAG_DURABLE) |
+    const uint64_t all = KRBREPL__HAS(KRBREPL__TAG_RECEIVED) | KRBREPL__HAS(KRBREPL__TAG_DURABLE) |
                          KRBREPL__HAS(KRBREPL__TAG_APPLIED);
     krbrepl__sess_info *i = &s->info;
     uint64_t was = i->durable;
@@ -269,6 +306,8 @@ int krbrepl__master_frame(krbrepl__sess *s, const krbrepl__frame *f)
             return take_ack(s, f);
         if (f->type == KRBREPL__FRAME_CHECK)
             return krbrepl__master_check(s, f);
+        if (f->type == KRBREPL__FRAME_ASK)
+            return krbrepl__master_ask(s, f);
         if (f->type == KRBREPL__FRAME_PING || f->type == KRBREPL__FRAME_PONG)
             return krbrepl__sess_read(s, f, &p);
     }
@@ -276,108 +315,19 @@ int krbrepl__master_frame(krbrepl__sess *s, const krbrepl__frame *f)
                              krbrepl__frame_name(f->type));
 }
 
-/* ---- copies --------------------------------------------------------------------------------- */
+/* ---- the stream ----------------------------------------------------------------------------- */
 
-static int send_copy_begin(krbrepl__sess *s, const krbrepl__local *local,
-                           const krbrepl__ancestry *ancestry, uint64_t reason, uint64_t fork)
+/* The journal does not reach back to the next commit any more. */
+static int copy_behind(krbrepl__sess *s)
 {
-    krbrepl__copy_start c;
-
-    memset(&c, 0, sizeof c);
-    if (reason == KRBREPL_COPY_FORK)
-        c.has = KRBREPL__HAS(KRBREPL__TAG_FORK);
-    c.pos = local->pos;
-    c.ancestry = *ancestry; /* borrowed; not freed with `c` */
-    c.reason = reason;
-    c.fork = fork;
-    c.cumulative = local->cumulative;
-    c.records = local->records;
-    return krbrepl__sess_send(s, KRBREPL__FRAME_COPY_BEGIN, &c);
-}
-
-/* Begins a copy, or begins it anew. `pend` is empty. */
-static int begin_copy(krbrepl__sess *s, uint64_t reason, uint64_t fork)
-{
-    krbrepl__ancestry ancestry = {NULL, 0};
-    krbrepl__sess_master *m = &s->m;
     krbrepl__local local;
-    char who[512];
-    int rc = krbrepl__sess_place(s->port, &local, &ancestry);
+    int rc = s->port->local(s->port->ctx, &local);
 
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading the position");
-    /* Held before the first record is read: what comes after this position is replayed. */
-    s->port->hold(s->port->ctx, s->info.principal, local.pos.seq + 1);
-    rc = send_copy_begin(s, &local, &ancestry, reason, fork);
-    krbrepl__ancestry_free(&ancestry);
-    if (rc != 0)
-        return rc;
-    m->begin = local.pos;
-    m->next = local.pos.seq + 1;
-    m->after.len = 0;
-    m->records = 0;
-    m->copying = m->confirm = 1;
-    m->check = 0;
-    m->end_due = 0;
-    m->pend_type = KRBREPL__FRAME_COPY_SLICE;
-    s->info.phase = KRBREPL__SESS_COPYING;
-    s->info.copies++;
-    s->info.copy_reason = (uint32_t)reason;
-    s->info.copy_done = 0;
-    krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "session",
-                  "%s: full copy begins at %llu, %llu records: %s", krbrepl__sess_who(s, who),
-                  (unsigned long long)local.pos.seq, (unsigned long long)local.records,
-                  krbrepl_copy_reason_name(reason));
+    krbrepl__master_copy(s, KRBREPL_COPY_BEHIND, 0, local.journal_first - 1);
     return 0;
 }
-
-static uint64_t count_records(const krbrepl__buf *b)
-{
-    krbrepl__rd r;
-    uint64_t n = 0;
-
-    krbrepl__rd_init(&r, b->data, b->len);
-    while (r.err == 0 && r.left != 0) {
-        krbrepl__rd_vec32(&r);
-        krbrepl__rd_vec32(&r);
-        n++;
-    }
-    return n;
-}
-
-static int read_slice(krbrepl__sess *s)
-{
-    krbrepl__sess_master *m = &s->m;
-    int end = 0;
-    int rc = s->port->copy_slice(s->port->ctx, &m->after, KRBREPL__FRAME_DATA, &m->pend, &end, &m->end);
-
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "reading records");
-    m->records += count_records(&m->pend);
-    if (end) {
-        m->copying = 0;
-        m->end_due = 1;
-    }
-    return 0;
-}
-
-static int send_copy_end(krbrepl__sess *s)
-{
-    krbrepl__sess_master *m = &s->m;
-    krbrepl__copy_end e = {0};
-
-    e.pos = m->end;
-    e.records = m->records;
-    m->end_due = 0;
-    m->pend_type = KRBREPL__FRAME_COMMITS;
-    if (m->tip < m->end.seq)
-        m->tip = m->end.seq;
-    if (m->top < m->begin.seq)
-        m->top = m->begin.seq;
-    return krbrepl__sess_send(s, KRBREPL__FRAME_COPY_END, &e);
-}
-
-/* ---- the stream ----------------------------------------------------------------------------- */
 
 static int read_commits(krbrepl__sess *s)
 {
@@ -387,7 +337,7 @@ static int read_commits(krbrepl__sess *s)
     int rc = s->port->read_commits(s->port->ctx, m->next, READ_BYTES, &m->pend, &batch);
 
     if (rc == KRBREPL_ERR_TRIMMED)
-        return begin_copy(s, KRBREPL_COPY_BEHIND, 0);
+        return copy_behind(s);
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading the journal");
     if (batch.count != 0) {
@@ -397,7 +347,7 @@ static int read_commits(krbrepl__sess *s)
     } else if (batch.reset) {
         /* Who came with nothing, and meets a reset that was there before, is copied for that reason. */
         reason = m->was_empty && m->next <= m->hello_tip ? KRBREPL_COPY_EMPTY : KRBREPL_COPY_RESET;
-        return begin_copy(s, reason, 0);
+        krbrepl__master_copy(s, reason, 0, m->next);
     } else {
         m->tip = m->next - 1; /* the hint was wrong */
     }
@@ -426,6 +376,8 @@ static int drain(krbrepl__sess *s)
         rc = krbrepl__link_send(s->chan, m->pend_type, head, rest);
         if (rc != 0)
             return krbrepl__sess_end(s, rc, "sending");
+        if (!commits)
+            krbrepl__sess_count(s, rest.len);
         m->sent += rest.len;
         krbrepl__buf_consume(&m->pend, rest.len);
     }
@@ -444,16 +396,17 @@ int krbrepl__master_work(krbrepl__sess *s)
         rc = drain(s);
         if (rc <= 0)
             return rc;
-        if (m->end_due)
-            rc = send_copy_end(s);
-        else if (m->copying)
-            rc = read_slice(s);
-        else if (m->next <= m->tip)
+        if (m->begin_due || m->copying || m->end_due) {
+            rc = krbrepl__master_copy_work(s);
+            if (rc <= 0)
+                return rc;
+        } else if (m->next <= m->tip) {
             rc = read_commits(s);
-        else
+            if (rc != 0)
+                return rc;
+        } else {
             return 0;
-        if (rc != 0)
-            return rc;
+        }
         if (m->pend.err != 0)
             return krbrepl__sess_end(s, m->pend.err, "reading");
     }

@@ -37,7 +37,8 @@ static int get_marks(const krbrepl__port *port, uint64_t seq, krbrepl__marks *m)
 static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__hello *h)
 {
     h->version = KRBREPL__PROTOCOL;
-    h->features = s->port->check != NULL ? KRBREPL__FEATURE_CHECK : 0;
+    h->features = (s->port->check != NULL ? KRBREPL__FEATURE_CHECK : 0) |
+                  (s->port->own_tree != NULL ? KRBREPL__FEATURE_REPAIR : 0);
     memcpy(h->database_id, local->database_id, sizeof h->database_id);
     if (!is_zero(s->want_id))
         h->has |= KRBREPL__HAS(KRBREPL__TAG_EXPECTED);
@@ -50,6 +51,12 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
     h->asks = local->gives_up ? KRBREPL_COPY_FORK : s->asks;
     if (h->asks != 0)
         h->has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
+    s->r.has_partial = local->after.len != 0;
+    if (s->r.has_partial)
+        h->has |= KRBREPL__HAS(KRBREPL__TAG_PARTIAL);
+    h->partial.pos = local->partial;
+    h->partial.after = local->after;
+    s->r.partial = h->partial;
     return krbrepl__sess_send(s, KRBREPL__FRAME_HELLO, h);
 }
 
@@ -156,11 +163,12 @@ static int accept_welcome(krbrepl__sess *s, const krbrepl__welcome *w)
     s->info.peer_seq = w->pos.seq;
     s->info.peer_epoch = w->epoch;
     s->info.checks = s->port->check != NULL && (w->features & KRBREPL__FEATURE_CHECK) != 0;
+    s->info.repairs = s->port->own_tree != NULL && (w->features & KRBREPL__FEATURE_REPAIR) != 0;
     snprintf(s->info.name, sizeof s->info.name, "%s", w->name);
     krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "session",
                   "%s: master \"%s\" at %llu, this replica at %llu: %s", krbrepl__sess_who(s, who),
                   s->info.name, (unsigned long long)w->pos.seq, (unsigned long long)local.pos.seq,
-                  w->follows == KRBREPL__FOLLOWS_STREAM ? "streaming" : "full copy");
+                  w->follows == KRBREPL__FOLLOWS_STREAM ? "streaming" : "to be copied");
     krbrepl__sess_up(s, w->follows == KRBREPL__FOLLOWS_STREAM ? KRBREPL__SESS_STREAMING
                                                               : KRBREPL__SESS_COPYING);
     return 0;
@@ -180,7 +188,7 @@ static int take_welcome(krbrepl__sess *s, const krbrepl__frame *f)
 
 /* ---- taking in ------------------------------------------------------------------------------ */
 
-static int take_bytes(krbrepl__sess *s, krbrepl__intake *in, const void *p, size_t n)
+int krbrepl__replica_take_bytes(krbrepl__sess *s, krbrepl__intake *in, const void *p, size_t n)
 {
     krbrepl__sess_replica *r = &s->r;
     int rc;
@@ -212,80 +220,12 @@ static int take_commits(krbrepl__sess *s, const krbrepl__frame *f)
         return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "a COMMITS message was not expected");
     if (tip > s->info.peer_seq)
         s->info.peer_seq = tip;
-    rc = take_bytes(s, &r->commits, bytes.data, bytes.len);
+    rc = krbrepl__replica_take_bytes(s, &r->commits, bytes.data, bytes.len);
     if (rc != 0)
         return rc;
     r->seq += r->commits.items - before;
     if (!r->copying)
         s->info.received = r->seq;
-    return 0;
-}
-
-/* What was received of a copy that is begun anew is of no use any more. */
-static void drop_copy(krbrepl__sess_replica *r)
-{
-    r->processed += krbrepl__intake_keep(&r->commits, r->before, r->before_bytes);
-    r->processed += krbrepl__intake_keep(&r->records, 0, 0);
-    r->abort_due = r->begun;
-    krbrepl__msg_free(KRBREPL__FRAME_COPY_BEGIN, &r->start);
-}
-
-static int take_copy_begin(krbrepl__sess *s, const krbrepl__frame *f)
-{
-    krbrepl__sess_replica *r = &s->r;
-    int rc;
-
-    if (!r->copying && r->commits.whole != r->commits.b.len)
-        return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "a copy begins inside of a commit");
-    if (r->copying) {
-        drop_copy(r);
-    } else {
-        r->before = r->commits.items;
-        r->before_bytes = r->commits.whole;
-    }
-    r->copying = 0;
-    krbrepl__replica_drop_check(s);
-    rc = krbrepl__sess_read(s, f, &r->start);
-    if (rc != 0)
-        return rc;
-    r->copying = 1;
-    r->ended = 0;
-    r->taken = 0;
-    r->seq = r->start.pos.seq;
-    s->info.phase = KRBREPL__SESS_COPYING;
-    s->info.copies++;
-    s->info.copy_reason = (uint32_t)r->start.reason;
-    s->info.copy_done = 0;
-    if (r->start.pos.seq > s->info.peer_seq)
-        s->info.peer_seq = r->start.pos.seq;
-    return 0;
-}
-
-static int take_slice(krbrepl__sess *s, const krbrepl__frame *f)
-{
-    krbrepl__sess_replica *r = &s->r;
-    uint64_t before = r->records.items;
-    int rc;
-
-    if (!r->copying || r->ended)
-        return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "a COPY_SLICE message was not expected");
-    rc = take_bytes(s, &r->records, f->body.data, f->body.len);
-    r->taken += r->records.items - before;
-    return rc;
-}
-
-static int take_copy_end(krbrepl__sess *s, const krbrepl__frame *f)
-{
-    krbrepl__sess_replica *r = &s->r;
-    int rc = krbrepl__sess_read(s, f, &r->end);
-
-    if (rc != 0)
-        return rc;
-    if (!r->copying || r->ended || r->records.whole != r->records.b.len || r->end.records != r->taken ||
-        r->end.pos.seq < r->start.pos.seq)
-        return krbrepl__sess_end(s, KRBREPL_ERR_PROTO,
-                                 "the end of the copy does not fit what came before");
-    r->ended = 1;
     return 0;
 }
 
@@ -318,11 +258,13 @@ int krbrepl__replica_frame(krbrepl__sess *s, const krbrepl__frame *f)
         case KRBREPL__FRAME_COMMITS:
             return take_commits(s, f);
         case KRBREPL__FRAME_COPY_BEGIN:
-            return take_copy_begin(s, f);
+            return krbrepl__replica_copy_begin(s, f);
         case KRBREPL__FRAME_COPY_SLICE:
-            return take_slice(s, f);
+            return krbrepl__replica_slice(s, f);
         case KRBREPL__FRAME_COPY_END:
-            return take_copy_end(s, f);
+            return krbrepl__replica_copy_end(s, f);
+        case KRBREPL__FRAME_TREE:
+            return krbrepl__replica_tree(s, f);
         case KRBREPL__FRAME_PING:
         case KRBREPL__FRAME_PONG:
             return take_ping(s, f);
@@ -371,8 +313,7 @@ int krbrepl__replica_settle(krbrepl__sess *s)
     return krbrepl__sess_send(s, KRBREPL__FRAME_ACK, &a);
 }
 
-/* The store is at a new position, durably. */
-static void moved(krbrepl__sess *s)
+void krbrepl__replica_moved(krbrepl__sess *s)
 {
     s->info.durable = s->info.applied = s->r.pos.seq;
     s->r.ack_levels = 1;
@@ -380,8 +321,7 @@ static void moved(krbrepl__sess *s)
 
 /* ---- work ----------------------------------------------------------------------------------- */
 
-/* Gathers at most `max` finished commits; answers how many and their length. */
-static size_t gather(krbrepl__sess_replica *r, uint64_t max, size_t *bytes)
+size_t krbrepl__replica_gather(krbrepl__sess_replica *r, uint64_t max, size_t *bytes)
 {
     krbrepl_bytes part[2];
     size_t at = 0, n = 0;
@@ -394,7 +334,7 @@ static size_t gather(krbrepl__sess_replica *r, uint64_t max, size_t *bytes)
     return n;
 }
 
-static void drop_group(krbrepl__sess *s, size_t n, size_t bytes)
+void krbrepl__replica_drop_group(krbrepl__sess *s, size_t n, size_t bytes)
 {
     s->r.processed += krbrepl__intake_drop(&s->r.commits, n, bytes);
     s->info.commits += n;
@@ -403,129 +343,21 @@ static void drop_group(krbrepl__sess *s, size_t n, size_t bytes)
 static int apply_live(krbrepl__sess *s, uint64_t max)
 {
     krbrepl__sess_replica *r = &s->r;
-    size_t bytes, n = gather(r, krbrepl__replica_until_check(s, max), &bytes);
+    size_t bytes, n = krbrepl__replica_gather(r, krbrepl__replica_until_check(s, max), &bytes);
     int rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
 
     if (rc != 0)
         s->info.apply_seq = r->pos.seq + 1;
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "applying commits");
-    drop_group(s, n, bytes);
+    krbrepl__replica_drop_group(s, n, bytes);
     if (r->before != 0) {
         r->before -= n;
         r->before_bytes -= bytes;
     }
-    moved(s);
+    krbrepl__replica_moved(s);
     krbrepl__replica_ask_check(s);
     return 1;
-}
-
-/* Tells the store that a copy begins; before that, saves what the copy gives up. */
-static int begin(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-    krbrepl__copy_plan plan = {.mode = KRBREPL__COPY_WHOLE,
-                               .from = r->start.pos,
-                               .ancestry = &r->start.ancestry,
-                               .cumulative = r->start.cumulative,
-                               .reason = r->start.reason};
-    char who[512];
-    int rc = krbrepl__replica_save_given_up(s);
-
-    if (rc != 0)
-        return rc;
-    rc = s->port->copy_begin(s->port->ctx, &plan);
-    if (rc == 1)
-        return 1;
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "beginning a copy");
-    r->begun = 1;
-    r->build = r->start.pos;
-    krbrepl__logf(s->log,
-                  r->start.reason == KRBREPL_COPY_UNVERIFIABLE ? KRBREPL_LOG_WARN : KRBREPL_LOG_NOTICE,
-                  "session", "%s: full copy begins at %llu, %llu records: %s",
-                  krbrepl__sess_who(s, who), (unsigned long long)r->start.pos.seq,
-                  (unsigned long long)r->start.records, krbrepl_copy_reason_name(r->start.reason));
-    return 1;
-}
-
-static int put_records(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-    krbrepl_bytes part[2];
-    size_t at = 0;
-    uint64_t n = 0;
-    int rc = 0;
-
-    while (rc == 0 && at < KRBREPL__SESS_PUT_BYTES && krbrepl__intake_item(&r->records, &at, part)) {
-        rc = s->port->copy_put(s->port->ctx, part[0], part[1]);
-        n++;
-    }
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "writing the copy");
-    r->processed += krbrepl__intake_drop(&r->records, n, at);
-    return 1;
-}
-
-/* The copy is complete and at the position of its last slice: it goes live. */
-static int go_live(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-    char who[512];
-    int rc;
-
-    if (memcmp(r->build.chain, r->end.pos.chain, sizeof r->build.chain) != 0)
-        return krbrepl__sess_end(s, KRBREPL_ERR_DIVERGED,
-                                 "the copy does not end in the master's history");
-    rc = s->port->copy_switch(s->port->ctx, &r->pos);
-    r->begun = 0;
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "making the copy live");
-    r->copying = 0;
-    krbrepl__msg_free(KRBREPL__FRAME_COPY_BEGIN, &r->start);
-    s->info.phase = KRBREPL__SESS_STREAMING;
-    s->info.copy_done = 1;
-    s->info.received = r->seq;
-    moved(s);
-    krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "session",
-                  "%s: full copy is live at %llu, %llu records received", krbrepl__sess_who(s, who),
-                  (unsigned long long)r->pos.seq, (unsigned long long)r->taken);
-    return 1;
-}
-
-/* Brings the copy to the position of its last slice. */
-static int replay(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-    size_t bytes, n;
-    int rc;
-
-    if (r->build.seq == r->end.pos.seq)
-        return go_live(s);
-    n = gather(r, r->end.pos.seq - r->build.seq, &bytes);
-    if (n == 0)
-        return 0;
-    rc = s->port->copy_apply(s->port->ctx, r->group, n, &r->build);
-    if (rc != 0)
-        return krbrepl__sess_port_failed(s, rc, "applying commits to the copy");
-    drop_group(s, n, bytes);
-    return 1;
-}
-
-static int work_copy(krbrepl__sess *s)
-{
-    krbrepl__sess_replica *r = &s->r;
-
-    if (r->abort_due) {
-        s->port->copy_abort(s->port->ctx);
-        r->abort_due = r->begun = 0;
-        return 1;
-    }
-    if (!r->begun)
-        return begin(s);
-    if (r->records.items != 0)
-        return put_records(s);
-    return r->ended ? replay(s) : 0;
 }
 
 int krbrepl__replica_work(krbrepl__sess *s)
@@ -536,7 +368,7 @@ int krbrepl__replica_work(krbrepl__sess *s)
     if (r->before != 0)
         rc = apply_live(s, r->before);
     else if (r->copying)
-        rc = work_copy(s);
+        rc = krbrepl__replica_copy_work(s);
     else if (r->commits.items != 0)
         rc = apply_live(s, KRBREPL__SESS_GROUP);
     if (rc >= 0) {

@@ -2,10 +2,12 @@
 #ifndef KRBREPL__SESSINT_H
 #define KRBREPL__SESSINT_H
 
+#include "answer.h"
 #include "intake.h"
 #include "link.h"
 #include "msg.h"
 #include "session.h"
+#include "walk.h"
 
 #define KRBREPL__SESS_WINDOW_MIN 4096u /* a smaller window is refused */
 #define KRBREPL__SESS_GROUP 1024u      /* commits in one apply */
@@ -22,13 +24,22 @@ typedef struct krbrepl__sess_master {
     uint64_t tip;       /* the last commit there is, as far as is known */
     uint64_t top;       /* the last commit that the replica can have from this session */
     uint64_t window, sent, processed;
-    int copying;         /* slices are being read */
-    int end_due;         /* COPY_END follows when `pend` is empty */
-    int confirm;         /* the replica has not confirmed the last copy yet */
-    int was_empty;       /* the replica held nothing at hello */
-    uint64_t hello_tip;  /* the last commit there was at hello */
-    krbrepl__ckey after; /* the last record read */
-    uint64_t records;    /* of the copy, read so far */
+    /* A copy is to begin, for this reason, not before this position of the master's. */
+    int begin_due, may_ask;
+    uint64_t reason, copy_fork, least;
+    int resume;              /* behind `after`, from `begin` on, as the replica asked */
+    int entered;             /* the owner has given it a place */
+    int can_repair;          /* so can the replica */
+    int had_content;         /* the replica held something at hello */
+    unsigned begins;         /* copies that were to begin in this session */
+    int copying;             /* slices are being read */
+    krbrepl__answer *answer; /* a repair: not before the replica says so */
+    int end_due;             /* COPY_END follows when `pend` is empty */
+    int confirm;             /* the replica has not confirmed the last copy yet */
+    int was_empty;           /* the replica held nothing at hello */
+    uint64_t hello_tip;      /* the last commit there was at hello */
+    krbrepl__ckey after;     /* the last record read */
+    uint64_t records;        /* of the copy, read so far */
     krbrepl_pos begin, end;
     uint64_t check; /* the last position that a CHECK named; 0: none */
     int has_root;   /* and what the digest is there */
@@ -57,6 +68,14 @@ typedef struct krbrepl__sess_replica {
     uint64_t before; /* commits that came before COPY_BEGIN and are to be applied first */
     size_t before_bytes;
     uint64_t taken; /* records of the copy, received */
+    int saved;      /* what the copy gives up is evidence */
+    int treed;      /* the owner has lent its tree */
+    int later;      /* and not yet: it calls again */
+    int everything; /* a repair: all records are asked for */
+    int asked_all;  /* and that was said */
+    krbrepl__walk *walk;
+    krbrepl__partial partial; /* what HELLO said of a copy that was cut off */
+    int has_partial;
     krbrepl__copy_start start;
     krbrepl__copy_end end;
     krbrepl_pos build; /* position of the copy that is being built */
@@ -78,6 +97,7 @@ struct krbrepl__sess {
     char *name, *address;
     uint8_t want_id[16]; /* zero: any */
     uint64_t handshake_ms, missing_ms, gone_ms, window, asks;
+    int all; /* replica: no repair */
     uint64_t now;
     uint64_t hurry;     /* when the handshake must be done; NEVER: no handshake under way */
     uint64_t pinged_ms; /* last PING; 0: none since the peer was heard */
@@ -102,6 +122,8 @@ int krbrepl__sess_send(krbrepl__sess *s, unsigned type, const void *msg);
 int krbrepl__sess_read(krbrepl__sess *s, const krbrepl__frame *f, void *msg);
 /* The handshake is over. */
 void krbrepl__sess_up(krbrepl__sess *s, int phase);
+/* Counts a frame of a copy with a body of so many bytes. */
+void krbrepl__sess_count(krbrepl__sess *s, size_t body);
 /* "PRINCIPAL (ADDRESS)" for the log; borrowed until the next call. */
 const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512]);
 
@@ -129,6 +151,8 @@ int krbrepl__sess_place(const krbrepl__port *port, krbrepl__local *local, krbrep
 /* As krbrepl__sess_check and krbrepl__sess_proved. */
 void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
 void krbrepl__replica_take_root(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
+/* As krbrepl__sess_ask_check. */
+void krbrepl__replica_say_check(krbrepl__sess *s);
 /* CHECK arrived. */
 int krbrepl__master_check(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_check(krbrepl__sess *s, const krbrepl__frame *f);
@@ -138,6 +162,27 @@ uint64_t krbrepl__replica_until_check(krbrepl__sess *s, uint64_t max);
 void krbrepl__replica_ask_check(krbrepl__sess *s);
 /* What was being compared is of no use any more. */
 void krbrepl__replica_drop_check(krbrepl__sess *s);
+
+/* ---- mcopy.c --------------------------------------------------------------------------------- */
+
+/* A copy is to begin, at `least` or later. `pend` is empty. */
+void krbrepl__master_copy(krbrepl__sess *s, uint64_t reason, uint64_t fork, uint64_t least);
+/* A piece of it. 1: something was done; 0: it waits; negative: ended. */
+int krbrepl__master_copy_work(krbrepl__sess *s);
+/* ASK arrived. */
+int krbrepl__master_ask(krbrepl__sess *s, const krbrepl__frame *f);
+/* Gives back what the owner has lent for a copy. */
+void krbrepl__master_leave(krbrepl__sess *s);
+
+/* ---- rcopy.c --------------------------------------------------------------------------------- */
+
+int krbrepl__replica_copy_begin(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_slice(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_tree(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_copy_end(krbrepl__sess *s, const krbrepl__frame *f);
+int krbrepl__replica_copy_work(krbrepl__sess *s);
+/* The store forgets the copy that it has begun, and what it has lent. */
+void krbrepl__replica_copy_abort(krbrepl__sess *s);
 
 /* ---- master.c, replica.c --------------------------------------------------------------------- */
 
@@ -156,5 +201,12 @@ int krbrepl__replica_save_given_up(krbrepl__sess *s);
 void krbrepl__replica_forked(krbrepl__sess *s, const krbrepl__parting *p);
 /* Sends the ACK that is due, if any. */
 int krbrepl__replica_settle(krbrepl__sess *s);
+/* Takes bytes of commits or records in; an error has ended the session. */
+int krbrepl__replica_take_bytes(krbrepl__sess *s, krbrepl__intake *in, const void *p, size_t n);
+/* Gathers at most `max` finished commits in r.group; answers how many and their length. */
+size_t krbrepl__replica_gather(krbrepl__sess_replica *r, uint64_t max, size_t *bytes);
+void krbrepl__replica_drop_group(krbrepl__sess *s, size_t n, size_t bytes);
+/* The store is at a new position, durably. */
+void krbrepl__replica_moved(krbrepl__sess *s);
 
 #endif

@@ -22,6 +22,7 @@ static void sess_free(krbrepl__sess *s)
     krbrepl__intake_free(&s->r.commits);
     krbrepl__intake_free(&s->r.records);
     krbrepl__msg_free(KRBREPL__FRAME_COPY_BEGIN, &s->r.start);
+    krbrepl__walk_free(s->r.walk);
     krbrepl__free(s->r.group, 0); /* holds no bytes of its own */
     krbrepl__free(s, sizeof *s);
 }
@@ -36,6 +37,7 @@ static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t n
     s->gone_ms = cfg->gone_ms;
     s->window = cfg->window;
     s->asks = cfg->asks;
+    s->all = cfg->all;
     s->now = now_ms;
     s->hurry = now_ms + cfg->handshake_ms;
     s->info.phase = KRBREPL__SESS_SECURING;
@@ -77,8 +79,8 @@ void krbrepl__sess_free(krbrepl__sess *s)
 {
     if (s == NULL)
         return;
-    if (s->r.begun)
-        s->port->copy_abort(s->port->ctx);
+    krbrepl__replica_copy_abort(s);
+    krbrepl__master_leave(s);
     s->chan->ops->free(s->chan);
     sess_free(s);
 }
@@ -154,10 +156,8 @@ static void set_closed(krbrepl__sess *s)
                   i->err != 0 ? krbrepl_strerror(i->err) : "", (unsigned long long)i->commits);
     i->phase = KRBREPL__SESS_CLOSED;
     s->hurry = KRBREPL__NEVER;
-    if (s->r.begun) {
-        s->port->copy_abort(s->port->ctx);
-        s->r.begun = 0;
-    }
+    krbrepl__replica_copy_abort(s);
+    krbrepl__master_leave(s);
 }
 
 static void send_parting(krbrepl__sess *s)
@@ -270,6 +270,11 @@ int krbrepl__sess_read(krbrepl__sess *s, const krbrepl__frame *f, void *msg)
     return krbrepl__sess_end(s, rc, "malformed %s message", krbrepl__frame_name(f->type));
 }
 
+void krbrepl__sess_count(krbrepl__sess *s, size_t body)
+{
+    s->info.copy_bytes += KRBREPL__FRAME_HEAD + body;
+}
+
 static int send_ping(krbrepl__sess *s, unsigned type)
 {
     krbrepl__ping p = {0};
@@ -300,7 +305,7 @@ static int take_frame(krbrepl__sess *s, const krbrepl__frame *f)
     case KRBREPL__FRAME_BYE:
         return take_parting(s, f);
     default:
-        if (f->type > KRBREPL__FRAME_CHECK)
+        if (f->type > KRBREPL__FRAME_TREE)
             return 0; /* optional, and not known */
         if (f->type == KRBREPL__FRAME_PING && is_up(s))
             s->pong_due = 1;
@@ -453,6 +458,12 @@ void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms)
     }
 }
 
+void krbrepl__sess_again(krbrepl__sess *s)
+{
+    s->m.may_ask = 1;
+    s->r.later = 0;
+}
+
 void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq)
 {
     if (seq > s->m.tip)
@@ -466,6 +477,16 @@ void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
     if (!s->master)
         return;
     krbrepl__master_say_check(s, seq, root);
+    finish(s, before, 0);
+}
+
+void krbrepl__sess_ask_check(krbrepl__sess *s)
+{
+    size_t before = s->chan->out.len;
+
+    if (s->master)
+        return;
+    krbrepl__replica_say_check(s);
     finish(s, before, 0);
 }
 

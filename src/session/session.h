@@ -99,8 +99,8 @@ typedef struct krbrepl__port {
                  krbrepl__ckey *next, krbrepl_pos *at);
     /* The records of that range whose digests are wanted, as copy_slice appends them, until `max` bytes are
      * reached; `*next` as above. */
-    int (*pick)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted, size_t max,
-                krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at);
+    int (*pick)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted,
+                size_t max, krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at);
     /* The journal from `seq` on is needed by `principal`; 0 releases it. */
     void (*hold)(void *ctx, const char *principal, uint64_t seq);
 
@@ -121,7 +121,7 @@ typedef struct krbrepl__port {
     int (*copy_apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
     /* 1: there is more to do, call again. */
     int (*copy_switch)(void *ctx, krbrepl_pos *out);
-    void (*copy_abort)(void *ctx);
+    void (*copy_abort)(void *ctx); /* also after own_tree alone */
     /* Writes the own commits from seq `from` on to evidence, before a copy gives them up. */
     int (*save_evidence)(void *ctx, uint64_t from);
     /* The store is at `seq` now, and the digest root of its content there is asked for: the owner says
@@ -142,7 +142,8 @@ typedef struct krbrepl__sess_cfg {
     const uint8_t *database_id; /* replica: adopt only this one; NULL: the master's */
     uint64_t handshake_ms, missing_ms, gone_ms;
     uint64_t window; /* master: the most it sends ahead; replica: the most it grants */
-    uint64_t asks;   /* replica: why it asks for a full copy (KRBREPL_COPY_FAILED or _DIFFERS), or 0 */
+    uint64_t asks;   /* replica: why it asks for a copy (KRBREPL_COPY_FAILED or _DIFFERS), or 0 */
+    int all;         /* replica: a repair has not helped; every record is asked for */
 } krbrepl__sess_cfg;
 
 enum krbrepl__sess_phase {
@@ -169,16 +170,22 @@ typedef struct krbrepl__sess_info {
     uint64_t peer_epoch;
     uint64_t heard_ms; /* mono time of the last bytes from the peer */
     uint64_t commits, bytes_in, bytes_out;
-    uint64_t copies;      /* full copies begun in this session */
+    uint64_t copies;      /* full copies and repairs begun in this session */
     uint32_t copy_reason; /* of the last one */
     int copy_done;        /* the last one is complete */
-    int checks;           /* both ends can compare digests */
-    uint64_t proved_seq;  /* the last position at which both ends had the same digest; 0: none */
-    uint64_t proofs;      /* how often that was */
-    uint64_t skipped;     /* replica: comparisons that could not be made */
-    int differs;          /* the digests differed: that is why it is closed */
-    int store_err;        /* the failure of the store that ended the session, or 0 */
-    uint64_t apply_seq;   /* replica: the first commit of the group that it could not apply, or 0 */
+    int repair;           /* the last one is a repair, in which not everything was asked for */
+    uint64_t copy_records,
+        copy_bytes;                 /* of the last one: in slices; of its frames in both directions */
+    uint64_t copy_asks, copy_trips; /* asks; how often the replica waited for an answer at most */
+    int repairs;                    /* both ends can repair */
+    uint64_t check_asks;            /* master: how often the replica asked to be compared */
+    int checks;                     /* both ends can compare digests */
+    uint64_t proved_seq; /* the last position at which both ends had the same digest; 0: none */
+    uint64_t proofs;     /* how often that was */
+    uint64_t skipped;    /* replica: comparisons that could not be made */
+    int differs;         /* the digests differed: that is why it is closed */
+    int store_err;       /* the failure of the store that ended the session, or 0 */
+    uint64_t apply_seq;  /* replica: the first commit of the group that it could not apply, or 0 */
 } krbrepl__sess_info;
 
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);
@@ -206,6 +213,8 @@ void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq);
 /* Master: without a root, it has begun to compute its digest at `seq`, which is the store's position now;
  * with one, this is what came out. */
 void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+/* Replica: asks the master to begin a comparison now. A master that does not repair is not asked. */
+void krbrepl__sess_ask_check(krbrepl__sess *s);
 /* Replica: the own root at `seq`, that the session has asked for; NULL: there is none to be had. */
 void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
 /* Orderly end: BYE or REFUSE with a reason leaves, then the session is closed. */

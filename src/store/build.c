@@ -8,6 +8,8 @@
 
 #include <krbrepl/error.h>
 
+#include "partial.h"
+
 /* A table of at most this many pages is emptied at one stroke. */
 #define SMALL_PAGES (KRBREPL__SLICE_BYTES / 4096u)
 /* Deleted records between two looks at the clock. */
@@ -75,61 +77,83 @@ static int delete_some(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi)
     return e == MDB_NOTFOUND ? 0 : e;
 }
 
-/* A bounded piece of emptying the other generation. *more: it is not empty yet. */
-static int empty_some(krbrepl_store *s, krbrepl__wtxn *w, int *more)
+int krbrepl__empty_some(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const char *what, int *more)
 {
-    const MDB_dbi dbi = krbrepl__gen(s, !w->st.live);
     MDB_stat st;
-    int e = mdb_stat(w->txn, dbi, &st);
+    int e = mdb_stat(txn, dbi, &st);
 
     if (e == 0 && st.ms_entries > 0)
-        e = pages_of(&st) <= SMALL_PAGES ? mdb_drop(w->txn, dbi, 0) : delete_some(s, w->txn, dbi);
+        e = pages_of(&st) <= SMALL_PAGES ? mdb_drop(txn, dbi, 0) : delete_some(s, txn, dbi);
     if (e == 0)
-        e = mdb_stat(w->txn, dbi, &st);
+        e = mdb_stat(txn, dbi, &st);
     if (e != 0)
-        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), e, "emptying the abandoned generation");
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), e, what);
     *more = st.ms_entries > 0;
-    w->st.other = *more ? KRBREPL__OTHER_RUBBISH : KRBREPL__OTHER_EMPTY;
     return 0;
 }
 
-/* What is being built is nobody's business but the builder's; he may be dead, though. */
-static int is_being_built(krbrepl_store *s, const struct krbrepl__state *st)
+/* A bounded piece of emptying the other generation. */
+static int empty_gen(krbrepl_store *s, krbrepl__wtxn *w, int *more)
+{
+    int rc = krbrepl__empty_some(s, w->txn, krbrepl__gen(s, !w->st.live),
+                                 "emptying the abandoned generation", more);
+
+    if (rc == 0)
+        w->st.other = *more ? KRBREPL__OTHER_RUBBISH : KRBREPL__OTHER_EMPTY;
+    return rc;
+}
+
+int krbrepl__build_busy(krbrepl_store *s)
 {
     const krbrepl_errinfo keep = s->ei;
-    int fd = -1, rc;
+    int fd = -1, rc = lock(s, &fd);
 
-    if (st->other != KRBREPL__OTHER_BUILT)
-        return 0;
-    rc = lock(s, &fd);
     krbrepl__unlock_file(s, &fd);
     s->ei = keep;
     return rc != 0;
+}
+
+/* Whether the other generation is not to be touched. *leave is set. */
+static int leave_alone(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st, int *leave)
+{
+    krbrepl__partial p;
+    int rc = 0;
+
+    *leave = st->other == KRBREPL__OTHER_EMPTY || st->other == KRBREPL__OTHER_OLD;
+    if (st->other != KRBREPL__OTHER_BUILT && st->other != KRBREPL__OTHER_PARTIAL)
+        return 0;
+    /* What is being built is nobody's business but the builder's; he may be dead, though. */
+    *leave = krbrepl__build_busy(s);
+    if (*leave || st->other == KRBREPL__OTHER_BUILT)
+        return 0;
+    rc = krbrepl__partial_get(s, txn, st, &p);
+    krbrepl__ancestry_free(&p.ancestry);
+    *leave = rc == 0;
+    return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
 }
 
 int krbrepl__empty_other(krbrepl_store *s)
 {
     krbrepl__wtxn w = {0};
     krbrepl__rtxn r = {0};
-    int more = 0, rc = krbrepl__rtxn_begin(s, &r);
-    /* The usual cases must not take the writer lock. */
-    const int idle = rc != 0 || r.st.other == KRBREPL__OTHER_EMPTY || is_being_built(s, &r.st);
+    int more = 0, leave = 0, rc = krbrepl__rtxn_begin(s, &r);
 
+    if (rc != 0)
+        return rc;
+    /* The usual cases must not take the writer lock. */
+    rc = leave_alone(s, r.txn, &r.st, &leave);
     krbrepl__rtxn_end(s, &r);
-    if (idle)
+    if (rc != 0 || leave)
         return rc;
     rc = krbrepl__wtxn_begin(s, &w);
     if (rc != 0)
         return rc;
-    if (w.st.other == KRBREPL__OTHER_EMPTY || is_being_built(s, &w.st)) {
-        krbrepl__wtxn_abort(s, &w);
-        return 0;
-    }
-    rc = empty_some(s, &w, &more);
-    if (rc == 0)
+    rc = leave_alone(s, w.txn, &w.st, &leave);
+    if (rc == 0 && !leave)
+        rc = empty_gen(s, &w, &more);
+    if (rc == 0 && !leave)
         rc = krbrepl__wtxn_commit(s, &w);
-    else
-        krbrepl__wtxn_abort(s, &w);
+    krbrepl__wtxn_abort(s, &w);
     return rc == 0 ? more : rc;
 }
 
@@ -165,7 +189,7 @@ int krbrepl__build_slice(krbrepl__build *b)
     b->filled = 0;
     b->since = now_ms(b->s);
     rc = b->check(b->ctx, &b->w);
-    if (rc == 0 && b->begun && (b->w.st.live == b->which || b->w.st.other != KRBREPL__OTHER_BUILT))
+    if (rc == 0 && b->begun && (b->w.st.live == b->which || b->w.st.other != b->as))
         rc = krbrepl__fail(KRBREPL__EI(b->s), KRBREPL_ERR_CONFLICT,
                            "building a generation: another process took it over; try again");
     if (rc != 0) {
@@ -175,35 +199,69 @@ int krbrepl__build_slice(krbrepl__build *b)
     return rc;
 }
 
-int krbrepl__build_wrote(krbrepl__build *b, size_t n)
+int krbrepl__build_full(krbrepl__build *b, size_t n)
 {
     b->filled += n;
-    if (b->filled < KRBREPL__SLICE_BYTES && now_ms(b->s) - b->since < KRBREPL__SLICE_MS)
-        return 0;
-    return krbrepl__build_flush(b);
+    return b->filled >= KRBREPL__SLICE_BYTES || now_ms(b->s) - b->since >= KRBREPL__SLICE_MS;
+}
+
+int krbrepl__build_wrote(krbrepl__build *b, size_t n)
+{
+    return krbrepl__build_full(b, n) ? krbrepl__build_flush(b) : 0;
+}
+
+static void begun(krbrepl__build *b, unsigned which)
+{
+    b->which = which;
+    b->dbi = krbrepl__gen(b->s, which);
+    b->begun = 1;
+}
+
+int krbrepl__build_begin_step(krbrepl__build *b)
+{
+    int more = 0, rc = krbrepl__build_slice(b);
+    unsigned which;
+
+    if (rc != 0)
+        return rc;
+    which = !b->w.st.live;
+    rc = empty_gen(b->s, &b->w, &more);
+    if (rc == 0 && !more) {
+        b->w.st.other = b->as;
+        rc = b->mark != NULL ? b->mark(b->ctx, &b->w) : 0;
+    }
+    if (rc == 0)
+        rc = krbrepl__build_flush(b);
+    if (rc == 0 && !more) {
+        begun(b, which);
+        rc = b->s->hosted ? krbrepl__host_import_begin(b->s, b->dbi) : 0;
+    }
+    return rc == 0 ? more : rc;
 }
 
 int krbrepl__build_begin(krbrepl__build *b)
 {
-    int more = 1, rc = 0;
+    int rc;
 
-    while (rc == 0 && more) {
-        rc = krbrepl__build_slice(b);
-        if (rc != 0)
-            break;
-        rc = empty_some(b->s, &b->w, &more);
-        if (rc == 0 && !more) {
-            b->which = !b->w.st.live;
-            b->w.st.other = KRBREPL__OTHER_BUILT;
-        }
-        if (rc == 0)
-            rc = krbrepl__build_flush(b);
-    }
+    do
+        rc = krbrepl__build_begin_step(b);
+    while (rc == 1);
+    return rc;
+}
+
+int krbrepl__build_resume(krbrepl__build *b)
+{
+    int rc = krbrepl__build_slice(b);
+
     if (rc != 0)
         return rc;
-    b->dbi = krbrepl__gen(b->s, b->which);
-    b->begun = 1;
-    return b->s->hosted ? krbrepl__host_import_begin(b->s, b->dbi) : 0;
+    if (b->w.st.other == b->as)
+        begun(b, !b->w.st.live);
+    else
+        rc = krbrepl__fail(KRBREPL__EI(b->s), KRBREPL_ERR_CONFLICT,
+                           "building a generation: another process took it over; try again");
+    krbrepl__wtxn_abort(b->s, &b->w);
+    return rc;
 }
 
 void krbrepl__build_switch(krbrepl__build *b, uint64_t records)
@@ -219,7 +277,7 @@ static void give_up(krbrepl__build *b)
     const krbrepl_errinfo keep = b->s->ei;
 
     if (krbrepl__wtxn_begin(b->s, &b->w) == 0) {
-        if (b->w.st.live != b->which && b->w.st.other == KRBREPL__OTHER_BUILT) {
+        if (b->w.st.live != b->which && b->w.st.other == b->as) {
             b->w.st.other = KRBREPL__OTHER_RUBBISH;
             krbrepl__wtxn_commit(b->s, &b->w);
         } else {
@@ -239,7 +297,7 @@ void krbrepl__build_end(krbrepl__build *b)
     b->w.txn = NULL;
     if (b->s->hosted)
         krbrepl__host_import_end(b->s);
-    if (b->begun)
+    if (b->begun && !b->keep)
         give_up(b);
     b->begun = 0;
 }

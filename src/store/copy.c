@@ -10,13 +10,15 @@
 #include <krbrepl/error.h>
 
 #include "build.h"
+#include "course.h"
+#include "old.h"
+#include "partial.h"
 
 struct krbrepl__copy {
     krbrepl__build build;
     int lock; /* load.lock */
-    krbrepl_pos pos;
-    krbrepl__ancestry ancestry;
-    uint64_t cumulative;
+    krbrepl__course course;
+    int keep_old; /* what was live stays readable */
     uint64_t records;
     krbrepl__ckey last;       /* of the last record put */
     krbrepl__buf pending;     /* records put but not written: full key vec32, value vec32 */
@@ -91,63 +93,71 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
 
 /* ---- a replica's side ----------------------------------------------------------------------- */
 
-/* A copy may go on while the store follows somebody and knows of no higher epoch. */
 static int check(void *ctx, const krbrepl__wtxn *w)
 {
     const krbrepl__copy *c = ctx;
 
-    if (w->st.role == KRBREPL_ROLE_MASTER)
-        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_STATE,
-                             "copy: this store is the master; demote it before it follows another");
-    if (w->st.known_epoch > c->pos.epoch)
-        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_FENCED,
-                             "copy: the master is at epoch %llu, and epoch %llu is known; follow the "
-                             "master of that epoch",
-                             (unsigned long long)c->pos.epoch, (unsigned long long)w->st.known_epoch);
-    return 0;
+    return krbrepl__course_check(&c->course, w);
+}
+
+/* From its first slice on the copy may be gone on with. */
+static int mark(void *ctx, krbrepl__wtxn *w)
+{
+    const krbrepl__copy *c = ctx;
+    const krbrepl__partial p = {w->st.pos, c->course.pos, c->course.cumulative,
+                                c->keep_old ? KRBREPL__PARTIAL_KEEP_OLD : 0, c->course.ancestry};
+
+    return krbrepl__partial_put(c->build.s, w->txn, &p);
 }
 
 static void copy_free(krbrepl__copy *c)
 {
     krbrepl__build_end(&c->build);
     krbrepl__unlock_file(c->build.s, &c->lock);
-    krbrepl__ancestry_free(&c->ancestry);
+    krbrepl__course_free(&c->course);
     krbrepl__buf_free(&c->pending);
     krbrepl__touched_free(&c->touched);
     krbrepl__free(c, sizeof *c);
 }
 
-void krbrepl__copy_abort(krbrepl__copy *c)
-{
-    if (c != NULL)
-        copy_free(c);
-}
-
 const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c)
 {
-    return &c->pos;
+    return &c->course.pos;
+}
+
+static krbrepl__copy *copy_new(krbrepl_store *s)
+{
+    krbrepl__copy *c = krbrepl__alloc(sizeof *c);
+
+    if (c == NULL) {
+        krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
+        return NULL;
+    }
+    c->build =
+        (krbrepl__build){.s = s, .as = KRBREPL__OTHER_PARTIAL, .check = check, .mark = mark, .ctx = c};
+    /* What a host was given for an import is gone when that is cut off. */
+    if (s->hosted) {
+        c->build.as = KRBREPL__OTHER_BUILT;
+        c->build.mark = NULL;
+    }
+    c->lock = -1;
+    krbrepl__buf_init(&c->pending, 0);
+    krbrepl__touched_init(&c->touched);
+    return c;
 }
 
 int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos *from,
-                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes)
+                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes,
+                        int keep_old)
 {
-    krbrepl__copy *c = krbrepl__alloc(sizeof *c);
+    krbrepl__copy *c = copy_new(s);
     int rc;
 
     *out = NULL;
     if (c == NULL)
-        return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
-    c->build = (krbrepl__build){.s = s, .check = check, .ctx = c};
-    c->lock = -1;
-    c->pos = *from;
-    c->cumulative = cumulative;
-    krbrepl__buf_init(&c->pending, 0);
-    krbrepl__touched_init(&c->touched);
-    rc = krbrepl__ancestry_copy(&c->ancestry, ancestry);
-    if (rc == 0 && from->seq > KRBREPL__SEQ_MAX)
-        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_PROTO, "copy: there is no such position");
-    else if (rc != 0)
-        rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
+        return KRBREPL_ERR_NOMEM;
+    c->keep_old = keep_old && !s->hosted; /* a host has one content */
+    rc = krbrepl__course_init(&c->course, s, "copy", from, ancestry, cumulative);
     if (rc == 0)
         rc = krbrepl__build_lock(s, &c->lock);
     if (rc == 0)
@@ -262,51 +272,18 @@ int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes va
     return c->pending.len < KRBREPL__SLICE_BYTES ? 0 : write_pending(c);
 }
 
-/* Whether a commit is the one that follows, by the rules of a store that applies it. */
-static int check_commit(krbrepl__copy *c, const krbrepl__commit *m)
-{
-    if (m->kind == KRBREPL_COMMIT_RESET)
-        return krbrepl__fail(KRBREPL__EI(c->build.s), KRBREPL_ERR_TRIMMED,
-                             "copy: commit %llu replaced the master's content; copy again",
-                             (unsigned long long)m->seq);
-    return krbrepl__commit_follows(c->build.s, &c->pos, c->cumulative, m);
-}
-
-/* Moves the copy's position over a commit. */
-static int advance(krbrepl__copy *c, const krbrepl__commit *m)
-{
-    krbrepl_store *s = c->build.s;
-    int rc = 0;
-
-    if (memcmp(m->lineage, c->pos.lineage, sizeof m->lineage) != 0)
-        rc = krbrepl__ancestry_add(&c->ancestry, &c->pos);
-    if (rc == 0)
-        rc = krbrepl__chain_next(s->sha, c->pos.chain, m->encoded, c->pos.chain);
-    if (rc != 0)
-        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    memcpy(c->pos.lineage, m->lineage, sizeof c->pos.lineage);
-    c->pos.epoch = m->epoch;
-    c->pos.seq = m->seq;
-    c->cumulative = m->cumulative;
-    return 0;
-}
-
 static int apply_one(krbrepl__copy *c, krbrepl_bytes encoded)
 {
     krbrepl_store *s = c->build.s;
     krbrepl__commit m;
-    int rc = krbrepl__commit_decode(encoded, &m);
+    int rc = krbrepl__course_read(&c->course, encoded, &m);
 
-    if (rc != 0)
-        return krbrepl__fail(KRBREPL__EI(s), rc, "copy: a malformed commit came after %llu",
-                             (unsigned long long)c->pos.seq);
-    rc = check_commit(c, &m);
     if (rc == 0)
         rc = krbrepl__build_slice(&c->build);
     if (rc == 0)
         rc = krbrepl__row_apply(s, c->build.w.txn, c->build.dbi, &m, &c->records, &c->touched);
     if (rc == 0)
-        rc = advance(c, &m);
+        rc = krbrepl__course_move(&c->course, &m);
     return rc == 0 ? krbrepl__build_wrote(&c->build, encoded.len) : rc;
 }
 
@@ -338,11 +315,12 @@ static int switch_over(krbrepl__copy *c, krbrepl_pos *out)
     if (rc != 0)
         return rc;
     krbrepl__build_switch(b, c->records);
-    rc = krbrepl__journal_restart(b->s, &b->w, &c->pos, c->cumulative, &c->ancestry);
-    if (b->w.st.known_epoch < c->pos.epoch)
-        b->w.st.known_epoch = c->pos.epoch;
+    if (c->keep_old)
+        rc = krbrepl__old_keep(b->s, &b->w);
+    if (rc == 0)
+        rc = krbrepl__course_end(&c->course, &b->w);
     if (out != NULL)
-        *out = c->pos;
+        *out = c->course.pos;
     return rc == 0 ? krbrepl__build_flush(b) : rc;
 }
 
@@ -351,8 +329,127 @@ int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out)
     krbrepl_store *s = c->build.s;
     int rc = c->broken ? broken(c) : switch_over(c, out);
 
+    /* What failed at the very end need not come again, unless there is no room for it. */
+    c->build.keep = rc != 0 && !c->broken && rc != KRBREPL_ERR_NOSPACE;
     copy_free(c);
     if (rc == 0)
         krbrepl__store_wake_node(s);
+    return rc;
+}
+
+/* ---- a copy that was cut off ---------------------------------------------------------------- */
+
+void krbrepl__copy_abort(krbrepl__copy *c)
+{
+    krbrepl_errinfo keep;
+
+    if (c == NULL)
+        return;
+    keep = c->build.s->ei;
+    /* What arrived is there for the next one. In a forked child it is the parent's. */
+    if (!krbrepl__store_forked(c->build.s) && !c->broken)
+        c->build.keep = write_pending(c) == 0;
+    c->build.s->ei = keep;
+    copy_free(c);
+}
+
+/* The last key of a generation; len 0: it is empty. */
+static int last_key(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, krbrepl__ckey *out)
+{
+    MDB_cursor *cur = NULL;
+    MDB_val k, v;
+    int e = mdb_cursor_open(txn, dbi, &cur);
+
+    out->len = 0;
+    if (e == 0)
+        e = mdb_cursor_get(cur, &k, &v, MDB_LAST);
+    if (e == 0 && k.mv_size <= sizeof out->b) {
+        memcpy(out->b, k.mv_data, k.mv_size);
+        out->len = k.mv_size;
+    }
+    if (cur != NULL)
+        mdb_cursor_close(cur);
+    return e == MDB_NOTFOUND ? 0 : krbrepl__mdb_fail(s->env, KRBREPL__EI(s), e, "copy: going on");
+}
+
+/* What there is to go on with; the ancestry is the caller's to free. NOTFOUND without a text. */
+static int partial_look(krbrepl_store *s, krbrepl__partial *p, krbrepl__ckey *last, uint64_t *records)
+{
+    krbrepl__rtxn r = {0};
+    MDB_stat st = {0};
+    int e, rc = krbrepl__rtxn_begin(s, &r);
+
+    memset(p, 0, sizeof *p);
+    if (rc == 0)
+        rc = krbrepl__partial_get(s, r.txn, &r.st, p);
+    if (rc == 0)
+        rc = last_key(s, r.txn, krbrepl__gen(s, !r.st.live), last);
+    if (rc == 0 && (e = mdb_stat(r.txn, krbrepl__gen(s, !r.st.live), &st)) != 0)
+        rc = krbrepl__mdb_fail(s->env, KRBREPL__EI(s), e, "copy: going on");
+    *records = st.ms_entries;
+    krbrepl__rtxn_end(s, &r);
+    return rc == 0 && last->len == 0 ? KRBREPL_ERR_NOTFOUND : rc;
+}
+
+int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl__ckey *after)
+{
+    krbrepl__partial p;
+    uint64_t records;
+    int rc = partial_look(s, &p, after, &records);
+
+    *from = p.from;
+    krbrepl__ancestry_free(&p.ancestry);
+    return rc == 0 && krbrepl__build_busy(s) ? KRBREPL_ERR_NOTFOUND : rc;
+}
+
+int krbrepl__copy_resume(krbrepl_store *s, krbrepl__copy **out)
+{
+    krbrepl__copy *c = copy_new(s);
+    krbrepl__partial p = {.ancestry = {NULL, 0}};
+    int rc;
+
+    *out = NULL;
+    if (c == NULL)
+        return KRBREPL_ERR_NOMEM;
+    rc = krbrepl__build_lock(s, &c->lock);
+    if (rc == 0)
+        rc = partial_look(s, &p, &c->last, &c->records);
+    if (rc == KRBREPL_ERR_NOTFOUND)
+        krbrepl__fail(KRBREPL__EI(s), rc, "copy: there is none to go on with; copy from the beginning");
+    if (rc == 0)
+        rc = krbrepl__course_init(&c->course, s, "copy", &p.from, &p.ancestry, p.cumulative);
+    c->keep_old = (p.flags & KRBREPL__PARTIAL_KEEP_OLD) != 0;
+    krbrepl__ancestry_free(&p.ancestry);
+    if (rc == 0)
+        rc = krbrepl__build_resume(&c->build);
+    if (rc != 0) {
+        copy_free(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+int krbrepl__copy_forget(krbrepl_store *s)
+{
+    krbrepl__wtxn w = {0};
+    krbrepl__rtxn r = {0};
+    int there, rc = krbrepl__rtxn_begin(s, &r);
+
+    if (rc != 0)
+        return rc;
+    there = r.st.other == KRBREPL__OTHER_PARTIAL || r.st.other == KRBREPL__OTHER_OLD;
+    krbrepl__rtxn_end(s, &r);
+    if (!there || krbrepl__build_busy(s))
+        return 0;
+    rc = krbrepl__wtxn_begin(s, &w);
+    if (rc != 0)
+        return rc;
+    if (w.st.other == KRBREPL__OTHER_OLD)
+        w.st.other = KRBREPL__OTHER_RUBBISH;
+    rc = krbrepl__partial_drop(s, &w);
+    if (rc == 0)
+        rc = krbrepl__wtxn_commit(s, &w);
+    krbrepl__wtxn_abort(s, &w);
     return rc;
 }

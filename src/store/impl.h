@@ -12,7 +12,7 @@
  *   |           |               | counts from chains_first on                                   |
  *   | records.a | canonical key | a row; state.live says whether this table is the database,    |
  *   | records.b | canonical key | or this one                                                   |
- *   | staging   |               | nothing                                                       |
+ *   | staging   | canonical key | what a repair gathers (staging.h)                             |
  *   | replicas  | principal     | a slot                                                        |
  *
  * Locks, in the order in which they are taken: the registry's mutex, an environment's mutex. LMDB's
@@ -111,7 +111,10 @@ int krbrepl__mdb_fail(krbrepl__env *e, krbrepl_errinfo *ei, int rc, const char *
 enum krbrepl__other {
     KRBREPL__OTHER_EMPTY = 0,
     KRBREPL__OTHER_RUBBISH = 1, /* to be emptied by upkeep, or before it is built in */
-    KRBREPL__OTHER_BUILT = 2    /* a copy or load is building in it */
+    KRBREPL__OTHER_BUILT = 2,   /* a load or a repair is building in it */
+    KRBREPL__OTHER_OLD = 3,     /* what was live before, kept for people to look at (old.c) */
+    KRBREPL__OTHER_PARTIAL =
+        4 /* a full copy, which may be gone on with after it was cut off (partial.h) */
 };
 
 /* The one hot value of `meta`, written by every commit, with a checksum. */
@@ -222,6 +225,7 @@ typedef struct krbrepl__row {
     krbrepl_bytes full; /* the full key: table 0x00 key */
     krbrepl_bytes ck;   /* the canonical key */
     const uint8_t *rdigest;
+    int hosted; /* the value is in the host's database */
 } krbrepl__row;
 
 /* 0, INVALID or TOOBIG with the text on the handle. */
@@ -233,6 +237,13 @@ int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MD
 /* The same without the value, which is empty then, and without verifying. */
 int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
                        krbrepl__row *out);
+/* The same for whoever wants what is there: 0 and its digest, or 1 when the row does not match, and then a digest
+ * that is no record's. Negative: an error. */
+int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
+                       uint8_t found[KRBREPL__RDIGEST]);
+/* "TABLE KEY" of a canonical key, for people; -1 when it is malformed, and printed as it is. */
+#define KRBREPL__ROW_NAME 140u
+int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME]);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl__row *out);
@@ -240,6 +251,14 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created);
+/* Appends the row of a record. */
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+                        krbrepl__buf *out);
+/* Writes a row that has its value, or lies in another table, as one of a hosted store's generation. */
+int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,
+                         const MDB_val *data, unsigned put_flags, int *created);
+/* Deletes a record of a hosted store by its canonical key. NOTFOUND without a text. */
+int krbrepl__row_drop(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck);
 /* NOTFOUND without a text. */
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
 /* Canonical keys (vec16) that come into being, and that go, with a commit: for the local environment. */

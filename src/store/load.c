@@ -531,7 +531,7 @@ static int fill(krbrepl_load *l, krbrepl__build *b)
 static int commit_reset(krbrepl_load *l)
 {
     krbrepl__commit c = commit_of(l, KRBREPL_COMMIT_RESET);
-    krbrepl__build b = {.s = l->s, .check = check, .ctx = l};
+    krbrepl__build b = {.s = l->s, .as = KRBREPL__OTHER_BUILT, .check = check, .ctx = l};
     int rc = krbrepl__room_check(l->s, "load", krbrepl__sorter_bytes(l->sorter) / 32 * 33 + (1u << 20));
 
     if (rc == 0)

@@ -55,27 +55,35 @@ static const char *dbi_name(const krbrepl_store *s, MDB_dbi dbi)
     return "records";
 }
 
-static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
+int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME])
 {
     const uint8_t *p = ck.data;
     const uint8_t *nul = ck.len != 0 ? memchr(p, 0, ck.len) : NULL;
-    krbrepl_bytes key = ck;
     char text[104];
 
     if (nul == NULL || (size_t)(nul - p) > KRBREPL_MAX_TABLE) {
-        krbrepl__printable(text, ck);
+        krbrepl__printable(out, ck);
+        return -1;
+    }
+    krbrepl__printable(text, (krbrepl_bytes){nul + 1, ck.len - (size_t)(nul - p) - 1});
+    snprintf(out, KRBREPL__ROW_NAME, "%.*s %s", (int)(nul - p), (const char *)p, text);
+    return 0;
+}
+
+static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
+{
+    char text[KRBREPL__ROW_NAME];
+
+    if (krbrepl__row_name(ck, text) != 0)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
                              "%s: the stored key %s is malformed; restore a backup, or copy from the "
                              "master",
                              dbi_name(s, dbi), text);
-    }
-    key.data = nul + 1;
-    key.len = ck.len - (size_t)(nul - p) - 1;
-    krbrepl__printable(text, key);
-    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
-                         "%s: record %.*s %s does not match its checksum; restore a backup, or copy "
-                         "from the master",
-                         dbi_name(s, dbi), (int)(nul - p), (const char *)p, text);
+    return krbrepl__fail(
+        KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+        "%s: record %s does not match its checksum; restore a backup, or copy from the "
+        "master",
+        dbi_name(s, dbi), text);
 }
 
 /* Finds the full key of a row: in the canonical key, or behind the flags. -1 when it is malformed. */
@@ -84,8 +92,9 @@ static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
     const unsigned flags = krbrepl__rd_u8(r);
     krbrepl__ckey again;
 
-    if (flags != ((row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) |
-                  (s->hosted ? KRBREPL__ROW_HOST : 0)))
+    row->hosted = (flags & KRBREPL__ROW_HOST) != 0;
+    if ((flags & ~KRBREPL__ROW_HOST) != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) ||
+        (row->hosted && !s->hosted))
         return -1;
     row->full = row->ck;
     if ((flags & KRBREPL__ROW_LONG) != 0) {
@@ -98,9 +107,9 @@ static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
     return r->err != 0 || row->table_len == 0 ? -1 : 0;
 }
 
-/* Takes a row apart; the reader is left before the value. */
-static int row_take(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
-                    krbrepl__row *out, krbrepl__rd *r)
+/* Takes a row apart; the reader is left before the value. 1: it is malformed. */
+static int row_take(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
+                    krbrepl__rd *r)
 {
     memset(out, 0, sizeof *out);
     out->ck.data = ck->mv_data;
@@ -108,7 +117,7 @@ static int row_take(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_
     krbrepl__rd_init(r, data->mv_data, data->mv_size);
     out->rdigest = krbrepl__rd_view(r, KRBREPL__RDIGEST).data;
     if (row_full(s, r, out) != 0)
-        return row_damaged(s, dbi, out->ck);
+        return 1;
     out->table = out->full.data;
     out->key.data = (const uint8_t *)out->full.data + out->table_len + 1;
     out->key.len = out->full.len - out->table_len - 1;
@@ -119,38 +128,73 @@ int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const M
                        krbrepl__row *out)
 {
     krbrepl__rd r;
+    const int rc = row_take(s, ck, data, out, &r);
 
-    return row_take(s, dbi, ck, data, out, &r);
+    return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
 }
 
-static int row_value(krbrepl_store *s, MDB_dbi dbi, krbrepl__rd *r, krbrepl__row *out)
+/* What is not in the host's database any more does not match either. */
+static int row_value(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *out)
 {
     int rc = 0;
 
-    if (!s->hosted)
+    if (!out->hosted)
         out->value = krbrepl__rd_view(r, r->left);
     else
         rc = krbrepl__host_get(s, out->table, out->key, &out->value);
-    return rc == KRBREPL_ERR_NOTFOUND ? row_damaged(s, dbi, out->ck) : rc;
+    return rc == KRBREPL_ERR_NOTFOUND ? 1 : rc;
 }
 
-int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
-                      krbrepl__row *out)
+/* 1: it does not match; negative: an error. */
+static int row_read(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out)
 {
     uint8_t digest[KRBREPL__RDIGEST];
     krbrepl__rd r;
-    int rc = row_take(s, dbi, ck, data, out, &r);
+    int rc = row_take(s, ck, data, out, &r);
 
     if (rc == 0)
-        rc = row_value(s, dbi, &r, out);
+        rc = row_value(s, &r, out);
     if (rc != 0)
         return rc;
     rc = krbrepl__record_digest(s->sha, out->table, out->table_len, out->key, out->value, digest);
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    if (memcmp(digest, out->rdigest, sizeof digest) != 0)
-        return row_damaged(s, dbi, out->ck);
-    return 0;
+    return memcmp(digest, out->rdigest, sizeof digest) != 0;
+}
+
+int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                      krbrepl__row *out)
+{
+    const int rc = row_read(s, ck, data, out);
+
+    return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
+}
+
+/* Not the digest of the content: that may be right, and what lies beside it wrong, and then the record is to
+ * be replaced all the same. */
+static int damaged_digest(krbrepl_store *s, const MDB_val *ck, const MDB_val *data,
+                          uint8_t found[KRBREPL__RDIGEST])
+{
+    static const char label[] = "krbrepl damaged 1";
+    const krbrepl_bytes piece[3] = {
+        {label, sizeof label}, {ck->mv_data, ck->mv_size}, {data->mv_data, data->mv_size}};
+    uint8_t sum[32];
+    int rc = krbrepl__sha_sum(s->sha, piece, 3, sum);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    memcpy(found, sum, KRBREPL__RDIGEST);
+    return 1;
+}
+
+int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
+                       uint8_t found[KRBREPL__RDIGEST])
+{
+    const int rc = row_read(s, ck, data, out);
+
+    if (rc == 0)
+        memcpy(found, out->rdigest, KRBREPL__RDIGEST);
+    return rc == 1 ? damaged_digest(s, ck, data, found) : rc;
 }
 
 /* LMDB wants keys that are not const, and does not write to them. */
@@ -198,6 +242,22 @@ static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], unsigne
         memcpy(p, value.data, value.len);
 }
 
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+                        krbrepl__buf *out)
+{
+    const size_t full = k->ck.len == KRBREPL__CKEY_MAX ? 4 + k->table_len + 1 + k->key.len : 0;
+    uint8_t digest[KRBREPL__RDIGEST], *p;
+    int rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + value.len);
+    if (p == NULL)
+        return krbrepl__fail_plain(KRBREPL__EI(s), out->err);
+    row_fill(p, digest, k->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0, k, value);
+    return 0;
+}
+
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created)
 {
@@ -235,6 +295,51 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
     if (created != NULL)
         *created = fresh;
     return 0;
+}
+
+int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,
+                         const MDB_val *data, unsigned put_flags, int *created)
+{
+    char table[KRBREPL_MAX_TABLE + 1] = {0};
+    krbrepl__row row;
+    krbrepl__rkey k;
+    krbrepl__buf key;
+    int rc = krbrepl__row_open(s, dbi, ck, data, &row);
+
+    if (rc != 0)
+        return rc;
+    /* What lies in the map moves when the row is written. */
+    krbrepl__buf_init(&key, 0);
+    krbrepl__buf_bytes(&key, row.key.data, row.key.len);
+    memcpy(table, row.table, row.table_len);
+    rc = key.err != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), key.err)
+                      : krbrepl__rkey_make(s, table, (krbrepl_bytes){key.data, key.len}, &k);
+    if (rc == 0)
+        rc = krbrepl__row_put(s, txn, dbi, &k, row.value, put_flags, created);
+    krbrepl__buf_free(&key);
+    return rc;
+}
+
+int krbrepl__row_drop(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck)
+{
+    MDB_val k = *ck, data;
+    krbrepl__row row;
+    krbrepl__rkey key;
+    int rc = mdb_get(txn, dbi, &k, &data);
+
+    if (rc != 0)
+        return rc == MDB_NOTFOUND
+                   ? KRBREPL_ERR_NOTFOUND
+                   : krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: reading a record");
+    rc = krbrepl__row_parse(s, dbi, &k, &data, &row);
+    if (rc == 0)
+        rc = krbrepl__rkey_make(s, row.table, row.key, &key);
+    /* The host is told first: the row names the record. */
+    if (rc == 0)
+        rc = krbrepl__host_change(s, dbi, &key, NULL);
+    return rc == 0 ? krbrepl__mdb_fail(s->env, KRBREPL__EI(s), mdb_del(txn, dbi, &k, NULL),
+                                       "store: deleting a record")
+                   : rc;
 }
 
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k)

@@ -10,6 +10,9 @@ struct krbrepl__scan {
     MDB_cursor *cur;
     krbrepl__ckey from; /* where the next record is sought; used when `sought` */
     int sought;
+    int as_found; /* what does not match is passed on too */
+    uint8_t found[KRBREPL__RDIGEST];
+    char damage[KRBREPL__ROW_NAME]; /* the first that did not match; empty: none */
 };
 
 int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__scan_at *at)
@@ -39,6 +42,7 @@ int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__sca
     memcpy(at->database_id, c->r.id, sizeof at->database_id);
     at->live = c->r.st.live;
     at->records = c->r.st.records;
+    at->cumulative = c->r.st.cumulative;
     *out = c;
     return 0;
 }
@@ -54,6 +58,11 @@ void krbrepl__store_scan_close(krbrepl__scan *c)
         krbrepl__rtxn_end(c->s, &c->r);
     }
     krbrepl__free(c, sizeof *c);
+}
+
+void krbrepl__store_scan_give(krbrepl__scan *c, krbrepl_store *s)
+{
+    c->s = s;
 }
 
 int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len)
@@ -89,11 +98,26 @@ int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_
     if (e != 0)
         return krbrepl__mdb_fail(c->s->env, KRBREPL__EI(c->s), e, "digest: reading");
     /* Whoever scans may be another thread than the host's, and values are the host's. */
-    rc = c->s->hosted ? krbrepl__row_parse(c->s, c->dbi, &k, &v, &row)
-                      : krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
-    if (rc != 0)
+    if (c->s->hosted)
+        rc = krbrepl__row_parse(c->s, c->dbi, &k, &v, &row);
+    else
+        rc = c->as_found ? krbrepl__row_found(c->s, &k, &v, &row, c->found)
+                         : krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
+    if (rc < 0)
         return rc;
+    if (rc == 1 && c->damage[0] == '\0')
+        (void)krbrepl__row_name(row.ck, c->damage);
     *ckey = row.ck;
-    *rdigest = row.rdigest;
+    *rdigest = rc == 1 ? c->found : row.rdigest;
     return 1;
+}
+
+void krbrepl__store_scan_as_found(krbrepl__scan *c)
+{
+    c->as_found = 1;
+}
+
+const char *krbrepl__store_scan_damage(const krbrepl__scan *c)
+{
+    return c->damage[0] != '\0' ? c->damage : NULL;
 }

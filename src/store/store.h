@@ -61,13 +61,15 @@ typedef struct krbrepl__scan_at {
     krbrepl_pos pos;
     uint8_t database_id[16];
     unsigned live; /* which generation is read */
-    uint64_t records;
+    uint64_t records, cumulative;
 } krbrepl__scan_at;
 
 int krbrepl__store_scan_open(krbrepl_store *s, krbrepl__scan **out, krbrepl__scan_at *at);
 void krbrepl__store_scan_close(krbrepl__scan *c); /* NULL is fine; in a forked child it only frees */
 /* Goes before the first record that is not below `from`; len 0: before all. */
 int krbrepl__store_scan_seek(krbrepl__scan *c, const void *from, size_t len);
+/* From now on another handle on the same store uses it, in another thread perhaps. */
+void krbrepl__store_scan_give(krbrepl__scan *c, krbrepl_store *s);
 /* 1: a record, borrowed until the scan is closed; 0: the end; CORRUPT with the record's table and key. */
 int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_t **rdigest);
 
@@ -102,9 +104,11 @@ typedef struct krbrepl__copy krbrepl__copy;
 
 /* `from` is the master's position when the copy began, `ancestry` its ancestry there, `cumulative` its
  * count of changes there. What an earlier copy or load left in that generation is emptied first, in
- * bounded transactions. One at a time; LOCKED. NOSPACE when `bytes` (0: not known) do not fit. */
+ * bounded transactions. One at a time; LOCKED. NOSPACE when `bytes` (0: not known) do not fit.
+ * `keep_old`: the content that is replaced stays readable (krbrepl__store_old). */
 int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos *from,
-                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes);
+                        const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes,
+                        int keep_old);
 /* Records in key order, by full key. Written in short transactions. PROTO when out of order. */
 int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes value);
 /* Commits after the copy's position so far, applied to the generation being built. */
@@ -113,13 +117,17 @@ const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c);
 /* Makes the new generation live at the copy's position, in one commit; the journal starts behind it.
  * Frees `c` in any case. */
 int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out);
-void krbrepl__copy_abort(krbrepl__copy *c); /* frees; nothing live was changed */
+/* Frees; nothing live was changed, and what arrived stays to be gone on with, unless a write failed. */
+void krbrepl__copy_abort(krbrepl__copy *c);
 
-/* An earlier copy that was cut off, for as long as nothing else was built since: its position, and the last
- * record that is durably there. NOTFOUND. */
+/* An earlier copy that was cut off, for as long as the store stays where it was and nothing else was built
+ * since: its position, and the last record that is durably there. NOTFOUND. */
 int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl__ckey *after);
 /* Goes on with it. */
 int krbrepl__copy_resume(krbrepl_store *s, krbrepl__copy **out);
+/* Nobody goes on with it, and nobody needs the old content any more: upkeep, or krbrepl__empty_other, may empty
+ * the generation that is not live. */
+int krbrepl__copy_forget(krbrepl_store *s);
 
 /* Repair: the records of this store are made those of the master by changing what differs. What is received is
  * gathered in `staging`, in short transactions, and stays there when the repair is cut off, so that the next
@@ -139,8 +147,16 @@ int krbrepl__repair_range(krbrepl__repair *r, krbrepl_bytes from, krbrepl_bytes 
 int krbrepl__repair_put(krbrepl__repair *r, krbrepl_bytes full_key, krbrepl_bytes value);
 int krbrepl__repair_apply(krbrepl__repair *r, const krbrepl_bytes *commit, size_t n);
 const krbrepl_pos *krbrepl__repair_pos(const krbrepl__repair *r);
-/* What is to be changed so far, in key order, without the commits of repair_apply: full key, and whether it is
- * put (1) or deleted (0). */
+
+/* What is to be changed, without what the commits of repair_apply change. */
+typedef struct krbrepl__repair_sum {
+    uint64_t puts, deletes;
+    uint64_t bytes; /* of the records that are put */
+} krbrepl__repair_sum;
+void krbrepl__repair_sum_get(const krbrepl__repair *r, krbrepl__repair_sum *out);
+/* A bounded piece of it, in key order: full key, and whether it is put (1) or deleted (0). The full key of a long
+ * key that is deleted and cannot be read is its canonical key. 1: call again; 0: that was all. What `fn` answers
+ * other than 0 ends it. */
 int krbrepl__repair_each(krbrepl__repair *r, int (*fn)(void *ctx, krbrepl_bytes full_key, int put),
                          void *ctx);
 /* Makes the new content live, in one commit. 1: there is more to do, call again; otherwise `r` is freed. */

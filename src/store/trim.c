@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "staging.h"
+
 #define SLACK 64u         /* entries above the limit before trimming begins */
 #define DENSE 1000000u    /* so many chains are kept one by one, */
 #define SPARSE 1024u      /* and every so many-th of the older ones */
@@ -224,5 +226,6 @@ int krbrepl__store_upkeep(krbrepl_store *s)
         rc = upkeep_write(s);
         return rc != 0 ? rc : 1;
     }
-    return other ? krbrepl__empty_other(s) : 0;
+    rc = other ? krbrepl__empty_other(s) : 0;
+    return rc != 0 ? rc : krbrepl__staging_clear(s);
 }

@@ -299,7 +299,7 @@ static int copy(struct kit *k, int finish)
     krbrepl__buf_init(&b, 0);
     rc = krbrepl__store_copy_slice(m, &after, SIZE_MAX, &b, &end, &at);
     if (rc == 0)
-        rc = krbrepl__copy_begin(r, &c, &i.pos, &none, i.cumulative, 0);
+        rc = krbrepl__copy_begin(r, &c, &i.pos, &none, i.cumulative, 0, 0);
     krbrepl__rd_init(&rd, b.data, b.len);
     while (rc == 0 && rd.left != 0) {
         krbrepl_bytes full = krbrepl__rd_vec32(&rd), v = krbrepl__rd_vec32(&rd);

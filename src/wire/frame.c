@@ -20,6 +20,8 @@ static const struct {
     {"PONG", 4u * 1024u},
     {"BYE", 4u * 1024u},
     {"CHECK", 4u * 1024u},
+    {"ASK", KRBREPL__FRAME_ASK_MAX},
+    {"TREE", KRBREPL__FRAME_DATA},
 };
 
 static unsigned known(unsigned type)

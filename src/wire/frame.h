@@ -10,8 +10,9 @@
 #include "buf.h"
 
 #define KRBREPL__FRAME_HEAD 8u
-#define KRBREPL__FRAME_MAX (256u * 1024u) /* body, of any type */
-#define KRBREPL__FRAME_DATA (64u * 1024u) /* body of COMMITS and COPY_SLICE */
+#define KRBREPL__FRAME_MAX (256u * 1024u)    /* body, of any type */
+#define KRBREPL__FRAME_DATA (64u * 1024u)    /* body of COMMITS, COPY_SLICE and TREE */
+#define KRBREPL__FRAME_ASK_MAX (16u * 1024u) /* body of ASK */
 
 /* Whoever does not know the type skips the frame. Without it, an unknown type ends the session. */
 #define KRBREPL__FRAME_OPTIONAL 1u
@@ -28,7 +29,9 @@ enum krbrepl__frame_type {
     KRBREPL__FRAME_PING = 9,
     KRBREPL__FRAME_PONG = 10,
     KRBREPL__FRAME_BYE = 11,
-    KRBREPL__FRAME_CHECK = 12
+    KRBREPL__FRAME_CHECK = 12,
+    KRBREPL__FRAME_ASK = 13,
+    KRBREPL__FRAME_TREE = 14
 };
 
 typedef struct krbrepl__frame {

@@ -7,7 +7,7 @@
 #include "frame.h"
 #include "mem.h"
 
-enum kind { NUMBER, ID, CHAIN, POSITION, NAME, TEXT, ANCESTRY, MARKS };
+enum kind { NUMBER, ID, CHAIN, POSITION, NAME, TEXT, ANCESTRY, MARKS, CKEY, PARTIAL };
 
 typedef struct field {
     uint8_t tag;
@@ -40,6 +40,7 @@ static const field hello_fields[] = {
     F(krbrepl__hello, marks, MARKS, MARKS, 1),
     F(krbrepl__hello, window, WINDOW, NUMBER, 1),
     F(krbrepl__hello, asks, ASKS, NUMBER, 0),
+    F(krbrepl__hello, partial, PARTIAL, PARTIAL, 0),
 };
 
 static const field welcome_fields[] = {
@@ -72,6 +73,9 @@ static const field copy_begin_fields[] = {
     F(krbrepl__copy_start, fork, FORK, NUMBER, 0),
     F(krbrepl__copy_start, cumulative, CUMULATIVE, NUMBER, 1),
     F(krbrepl__copy_start, records, RECORDS, NUMBER, 1),
+    F(krbrepl__copy_start, after, AFTER, CKEY, 0),
+    F(krbrepl__copy_start, levels, LEVELS, NUMBER, 0),
+    F(krbrepl__copy_start, salt, SALT, ID, 0),
 };
 
 static const field copy_end_fields[] = {
@@ -114,6 +118,8 @@ static const spec spec_of[] = {
     SPEC(ping_fields, krbrepl__ping),
     SPEC(parting_fields, krbrepl__parting),
     SPEC(check_fields, krbrepl__check),
+    {NULL, 0, 0},
+    {NULL, 0, 0},
 };
 
 static const spec *find_spec(unsigned type)
@@ -153,8 +159,17 @@ static void put_marks(krbrepl__buf *b, const krbrepl__marks *m)
     }
 }
 
+static void put_partial(krbrepl__buf *b, const krbrepl__partial *p)
+{
+    krbrepl__buf_u16(b, (unsigned)(KRBREPL__POS_LEN + p->after.len));
+    krbrepl__pos_put(b, &p->pos);
+    krbrepl__buf_bytes(b, p->after.b, p->after.len);
+}
+
 static void put_field(krbrepl__buf *b, const field *f, const void *at)
 {
+    const krbrepl__ckey *k = at;
+
     krbrepl__buf_u16(b, f->tag);
     switch (f->kind) {
     case NUMBER:
@@ -177,6 +192,12 @@ static void put_field(krbrepl__buf *b, const field *f, const void *at)
     case MARKS:
         put_marks(b, at);
         break;
+    case CKEY:
+        krbrepl__buf_vec16(b, k->b, k->len);
+        break;
+    case PARTIAL:
+        put_partial(b, at);
+        break;
     default:
         krbrepl__buf_str16(b, at);
         break;
@@ -187,7 +208,7 @@ void krbrepl__msg_put(krbrepl__buf *b, unsigned type, const void *msg)
 {
     const spec *s = find_spec(type);
     const char *base = msg;
-    uint32_t has;
+    uint64_t has;
     size_t i;
 
     memcpy(&has, msg, sizeof has);
@@ -225,6 +246,23 @@ static void get_marks(krbrepl__rd *r, krbrepl__marks *m)
     }
 }
 
+static void get_ckey(krbrepl__rd *r, krbrepl__ckey *k)
+{
+    k->len = r->left;
+    if (k->len == 0 || k->len > sizeof k->b) {
+        k->len = 0;
+        r->err = KRBREPL_ERR_PROTO;
+        return;
+    }
+    krbrepl__rd_copy(r, k->b, k->len);
+}
+
+static void get_partial(krbrepl__rd *r, krbrepl__partial *p)
+{
+    krbrepl__pos_get(r, &p->pos);
+    get_ckey(r, &p->after);
+}
+
 static int get_field(krbrepl_bytes value, const field *f, void *at)
 {
     krbrepl__rd r;
@@ -255,6 +293,12 @@ static int get_field(krbrepl_bytes value, const field *f, void *at)
     case MARKS:
         get_marks(&r, at);
         break;
+    case CKEY:
+        get_ckey(&r, at);
+        break;
+    case PARTIAL:
+        get_partial(&r, at);
+        break;
     default:
         rc = krbrepl__ancestry_get(&r, at);
         break;
@@ -262,7 +306,7 @@ static int get_field(krbrepl_bytes value, const field *f, void *at)
     return rc != 0 ? rc : krbrepl__rd_end(&r);
 }
 
-static int all_there(const spec *s, uint32_t has)
+static int all_there(const spec *s, uint64_t has)
 {
     size_t i;
 
@@ -276,7 +320,7 @@ int krbrepl__msg_get(krbrepl_bytes body, unsigned type, void *msg, unsigned *tag
 {
     const spec *s = find_spec(type);
     unsigned last = 0;
-    uint32_t has = 0;
+    uint64_t has = 0;
     krbrepl__rd r;
     int rc = 0;
 

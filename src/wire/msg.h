@@ -1,15 +1,18 @@
-/* msg.h: the messages that are made of fields: all but COMMITS and COPY_SLICE, which carry raw bytes.
+/* msg.h: the messages that are made of fields: all but COMMITS, COPY_SLICE, ASK and TREE, which
+ * carry raw bytes.
  *
  *   body  := field ...            in the order of their tags, each at most once
  *   field := tag:u16 value:vec16
  *
  * A tag means the same in every message. Its highest bit says that a receiver that does not know the
  * tag must refuse; unknown tags without it are skipped. A number is 8 bytes, an id 16, a chain 32, a
- * position and an ancestry as in pos.h, a list of marks is n x (seq:u64 chain[32]). */
+ * position and an ancestry as in pos.h, a list of marks is n x (seq:u64 chain[32]), a canonical key its
+ * 1 to 480 bytes. */
 #ifndef KRBREPL__MSG_H
 #define KRBREPL__MSG_H
 
 #include "buf.h"
+#include "ckey.h"
 #include "pos.h"
 
 #define KRBREPL__PROTOCOL 1u /* the version in HELLO and WELCOME */
@@ -47,9 +50,13 @@ enum krbrepl__tag {
     KRBREPL__TAG_CHAIN = 26,
     KRBREPL__TAG_SEQ = 27,
     KRBREPL__TAG_ROOT = 28,
-    KRBREPL__TAG_ASKS = 29
+    KRBREPL__TAG_ASKS = 29,
+    KRBREPL__TAG_PARTIAL = 30,
+    KRBREPL__TAG_AFTER = 31,
+    KRBREPL__TAG_LEVELS = 32,
+    KRBREPL__TAG_SALT = 33
 };
-#define KRBREPL__HAS(tag) (1u << (tag))
+#define KRBREPL__HAS(tag) (UINT64_C(1) << (tag))
 
 /* A chain checkpoint. */
 typedef struct krbrepl__mark {
@@ -62,8 +69,15 @@ typedef struct krbrepl__marks {
     size_t n;
 } krbrepl__marks;
 
+/* A full copy that was cut off. */
+typedef struct krbrepl__partial {
+    krbrepl_pos pos;     /* of the master, when it began */
+    krbrepl__ckey after; /* the last record that is there */
+} krbrepl__partial;
+
 /* Bits of FEATURES. */
 #define KRBREPL__FEATURE_CHECK 1u
+#define KRBREPL__FEATURE_REPAIR 2u
 
 enum krbrepl__follows { KRBREPL__FOLLOWS_STREAM = 1, KRBREPL__FOLLOWS_COPY = 2 };
 
@@ -71,7 +85,7 @@ enum krbrepl__follows { KRBREPL__FOLLOWS_STREAM = 1, KRBREPL__FOLLOWS_COPY = 2 }
  * writes a field that a message must have in any case, others when their bit is set. */
 
 typedef struct krbrepl__hello {
-    uint32_t has;
+    uint64_t has;
     uint64_t version, features;
     uint8_t database_id[16]; /* zero: none yet */
     uint8_t expected_id[16]; /* zero: any */
@@ -82,11 +96,12 @@ typedef struct krbrepl__hello {
     krbrepl__ancestry ancestry;
     krbrepl__marks marks; /* newest first */
     uint64_t window;
-    uint64_t asks; /* enum krbrepl_copy_reason: a full copy is asked for, FORK, FAILED or DIFFERS */
+    uint64_t asks; /* enum krbrepl_copy_reason: a copy is asked for, FORK, FAILED or DIFFERS */
+    krbrepl__partial partial;
 } krbrepl__hello;
 
 typedef struct krbrepl__welcome {
-    uint32_t has;
+    uint64_t has;
     uint64_t version, features;
     uint8_t database_id[16];
     char name[KRBREPL__MSG_NAME + 1];
@@ -102,7 +117,7 @@ typedef struct krbrepl__welcome {
 
 /* REFUSE and BYE. */
 typedef struct krbrepl__parting {
-    uint32_t has;
+    uint64_t has;
     krbrepl_pos pos; /* REFUSE of AHEAD and DIVERGED: the master's */
     uint64_t fork;   /* the same: the last checkpoint that both are known to have */
     uint64_t code;   /* 0, or the error number without its sign */
@@ -110,20 +125,23 @@ typedef struct krbrepl__parting {
 } krbrepl__parting;
 
 typedef struct krbrepl__copy_start {
-    uint32_t has;
+    uint64_t has;
     krbrepl_pos pos;
     krbrepl__ancestry ancestry;
     uint64_t reason, fork, cumulative, records;
+    krbrepl__ckey after; /* a copy that is resumed: records behind this one follow */
+    uint64_t levels;     /* a repair: of the master's digest tree */
+    uint8_t salt[16];    /* the same: of the digests as they travel */
 } krbrepl__copy_start;
 
 typedef struct krbrepl__copy_end {
-    uint32_t has;
+    uint64_t has;
     krbrepl_pos pos;
     uint64_t records; /* sent in slices */
 } krbrepl__copy_end;
 
 typedef struct krbrepl__ack {
-    uint32_t has;
+    uint64_t has;
     uint64_t processed; /* bytes of COMMITS and COPY_SLICE bodies */
     uint64_t received, durable, applied;
     uint8_t chain[32]; /* at `durable` */
@@ -131,14 +149,14 @@ typedef struct krbrepl__ack {
 
 /* Without a root: the digest at `seq` is about to be computed. With one: this is what it is here. */
 typedef struct krbrepl__check {
-    uint32_t has;
+    uint64_t has;
     uint64_t seq;
     uint8_t root[32];
 } krbrepl__check;
 
 /* PING and PONG. */
 typedef struct krbrepl__ping {
-    uint32_t has;
+    uint64_t has;
     krbrepl_pos pos; /* the sender's */
 } krbrepl__ping;
 

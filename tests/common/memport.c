@@ -7,108 +7,6 @@
 #include "digest.h"
 #include "mem.h"
 
-static void *must(void *p)
-{
-    if (p == NULL) {
-        fprintf(stderr, "memport: out of memory\n");
-        abort();
-    }
-    return p;
-}
-
-static krbrepl_bytes dup_bytes(krbrepl_bytes b)
-{
-    uint8_t *p = must(malloc(b.len + 1));
-    krbrepl_bytes out = {p, b.len};
-
-    if (b.len != 0)
-        memcpy(p, b.data, b.len);
-    return out;
-}
-
-static void free_bytes(krbrepl_bytes *b)
-{
-    free((void *)(uintptr_t)b->data);
-    b->data = NULL;
-    b->len = 0;
-}
-
-/* ---- records -------------------------------------------------------------------------------- */
-
-static void recs_free(memrecs *r)
-{
-    size_t i;
-
-    for (i = 0; i < r->n; i++) {
-        free_bytes(&r->at[i].key);
-        free_bytes(&r->at[i].value);
-    }
-    free(r->at);
-    memset(r, 0, sizeof *r);
-}
-
-/* The first record that is not below `k`. */
-static size_t recs_find(const memrecs *r, const krbrepl__ckey *k, int *same)
-{
-    size_t lo = 0, hi = r->n;
-
-    *same = 0;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int c = krbrepl__bytes_cmp(r->at[mid].ckey.b, r->at[mid].ckey.len, k->b, k->len);
-
-        if (c == 0)
-            *same = 1;
-        if (c < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static void recs_put(memrecs *r, const krbrepl__ckey *k, krbrepl_bytes key, krbrepl_bytes value)
-{
-    int same;
-    size_t at = recs_find(r, k, &same);
-
-    if (same) {
-        free_bytes(&r->at[at].value);
-        r->at[at].value = dup_bytes(value);
-        return;
-    }
-    if (r->n == r->room) {
-        r->room = r->room * 2 + 16;
-        r->at = must(realloc(r->at, r->room * sizeof r->at[0]));
-    }
-    memmove(r->at + at + 1, r->at + at, (r->n - at) * sizeof r->at[0]);
-    r->at[at].ckey = *k;
-    r->at[at].key = dup_bytes(key);
-    r->at[at].value = dup_bytes(value);
-    r->n++;
-}
-
-static void recs_delete(memrecs *r, const krbrepl__ckey *k)
-{
-    int same;
-    size_t at = recs_find(r, k, &same);
-
-    if (!same)
-        return;
-    free_bytes(&r->at[at].key);
-    free_bytes(&r->at[at].value);
-    memmove(r->at + at, r->at + at + 1, (r->n - at - 1) * sizeof r->at[0]);
-    r->n--;
-}
-
-static void recs_copy(memrecs *to, const memrecs *from)
-{
-    size_t i;
-
-    for (i = 0; i < from->n; i++)
-        recs_put(to, &from->at[i].ckey, from->at[i].key, from->at[i].value);
-}
-
 /* ---- commits -------------------------------------------------------------------------------- */
 
 static void full_key(krbrepl__buf *b, const char *table, size_t table_len, krbrepl_bytes key)
@@ -137,9 +35,9 @@ static void apply_changes(memstore *m, memrecs *r, const krbrepl__commit *c)
         if (krbrepl__ckey_make(m->sha, v.table, v.table_len, v.key, &k) != 0)
             abort();
         if (v.op == KRBREPL_PUT)
-            recs_put(r, &k, full, v.value);
+            memrecs_put(r, &k, full, v.value);
         else
-            recs_delete(r, &k);
+            memrecs_delete(r, &k);
     }
     krbrepl__buf_free(&b);
 }
@@ -151,7 +49,7 @@ static void journal_room(memstore *m, uint64_t seq)
     if (seq <= m->room)
         return;
     m->room = (size_t)seq * 2 + 16;
-    m->journal = must(realloc(m->journal, m->room * sizeof m->journal[0]));
+    m->journal = mem_must(realloc(m->journal, m->room * sizeof m->journal[0]));
     memset(m->journal + was, 0, (m->room - was) * sizeof m->journal[0]);
 }
 
@@ -189,7 +87,7 @@ static int append(memstore *m, krbrepl_bytes bytes)
     if (rc != 0)
         return rc;
     journal_room(m, c.seq);
-    m->journal[c.seq - 1].bytes = dup_bytes(bytes);
+    m->journal[c.seq - 1].bytes = mem_dup(bytes);
     m->journal[c.seq - 1].reset = c.kind == KRBREPL_COMMIT_RESET;
     memcpy(m->journal[c.seq - 1].chain, m->local.pos.chain, 32);
     if (c.kind == KRBREPL_COMMIT_CHANGES)
@@ -281,14 +179,14 @@ void mem_reset(memstore *m, const char *key, const char *value)
     c.records = 1;
     memcpy(c.lineage, m->local.pos.lineage, 16);
     append_made(m, &c);
-    recs_free(&m->live);
+    memrecs_free(&m->live);
     krbrepl__buf_init(&b, 0);
     full_key(&b, "principal", 9, k);
     full.data = b.data;
     full.len = b.len;
     if (krbrepl__ckey_make(m->sha, "principal", 9, k, &ck) != 0)
         abort();
-    recs_put(&m->live, &ck, full, v);
+    memrecs_put(&m->live, &ck, full, v);
     m->local.records = 1;
     krbrepl__buf_free(&b);
 }
@@ -298,7 +196,7 @@ void mem_trim(memstore *m, uint64_t first)
     uint64_t i;
 
     for (i = m->local.journal_first; i < first && i <= m->local.pos.seq; i++)
-        free_bytes(&m->journal[i - 1].bytes);
+        mem_drop(&m->journal[i - 1].bytes);
     m->local.journal_first = first;
 }
 
@@ -310,7 +208,7 @@ void mem_init(memstore *m)
     m->local.journal_first = 1;
     m->chains_first = 1;
     m->allow = 1; /* KRBREPL_ALLOW_REPLICA */
-    m->sha = must(krbrepl__sha_new());
+    m->sha = mem_must(krbrepl__sha_new());
 }
 
 static void journal_clear(memstore *m)
@@ -318,13 +216,18 @@ static void journal_clear(memstore *m)
     size_t i;
 
     for (i = 0; i < m->room; i++)
-        free_bytes(&m->journal[i].bytes);
+        mem_drop(&m->journal[i].bytes);
 }
 
 void mem_free(memstore *m)
 {
-    recs_free(&m->live);
-    recs_free(&m->build);
+    memrecs_free(&m->live);
+    memrecs_free(&m->build);
+    memrecs_free(&m->stage);
+    memrecs_free(&m->rest);
+    krbrepl__ftree_unref(m->tree);
+    krbrepl__ftree_unref(m->own);
+    krbrepl__ancestry_free(&m->rest_ancestry);
     journal_clear(m);
     free(m->journal);
     krbrepl__ancestry_free(&m->ancestry);
@@ -345,9 +248,9 @@ void mem_copy(memstore *to, const memstore *from)
     for (i = 0; i < from->local.pos.seq; i++) {
         to->journal[i] = from->journal[i];
         if (from->journal[i].bytes.data != NULL)
-            to->journal[i].bytes = dup_bytes(from->journal[i].bytes);
+            to->journal[i].bytes = mem_dup(from->journal[i].bytes);
     }
-    recs_copy(&to->live, &from->live);
+    memrecs_copy(&to->live, &from->live);
 }
 
 int mem_equal(const memstore *a, const memstore *b)
@@ -455,7 +358,7 @@ static int p_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__bu
 
     if (rc != 0)
         return rc;
-    i = recs_find(&m->live, after, &same);
+    i = memrecs_find(&m->live, (krbrepl_bytes){after->b, after->len}, &same);
     if (same && after->len != 0)
         i++;
     for (; i < m->live.n && out->len - start < max; i++) {
@@ -510,70 +413,15 @@ static int p_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos
     return rc;
 }
 
-static int p_copy_begin(void *ctx, const krbrepl__copy_plan *plan)
+int mem_failing(memstore *m)
 {
-    memstore *m = ctx;
-    int rc = failing(m);
-
-    if (rc == 0 && m->building)
-        rc = KRBREPL_ERR_LOCKED;
-    if (rc != 0)
-        return rc;
-    krbrepl__ancestry_free(&m->build_ancestry);
-    m->building = 1;
-    m->build_pos = plan->from;
-    m->build_cumulative = plan->cumulative;
-    return krbrepl__ancestry_copy(&m->build_ancestry, plan->ancestry);
+    return failing(m);
 }
 
-static int p_copy_put(void *ctx, krbrepl_bytes full, krbrepl_bytes value)
+void mem_went_live(memstore *m)
 {
-    memstore *m = ctx;
-    krbrepl__ckey k;
-    int rc = failing(m);
-
-    m->puts++;
-    if (rc == 0)
-        rc = krbrepl__ckey_from_full(m->sha, full, &k);
-    if (rc == 0 && m->build.n != 0) {
-        const krbrepl__ckey *last = &m->build.at[m->build.n - 1].ckey;
-
-        if (krbrepl__bytes_cmp(last->b, last->len, k.b, k.len) >= 0)
-            rc = KRBREPL_ERR_PROTO;
-    }
-    if (rc == 0)
-        recs_put(&m->build, &k, full, value);
-    return rc;
-}
-
-static int p_copy_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
-{
-    memstore *m = ctx;
-    krbrepl__commit c;
-    int rc = 0;
-    size_t i;
-
-    for (i = 0; i < n && rc == 0; i++) {
-        rc = krbrepl__commit_decode(commit[i], &c);
-        if (rc == 0)
-            rc = step(m, &c, &m->build_pos, &m->build_ancestry);
-        if (rc == 0 && c.kind == KRBREPL_COMMIT_CHANGES)
-            apply_changes(m, &m->build, &c);
-        if (rc == 0)
-            m->build_cumulative = c.cumulative;
-    }
-    *out = m->build_pos;
-    return rc;
-}
-
-static int p_copy_switch(void *ctx, krbrepl_pos *out)
-{
-    memstore *m = ctx;
     uint64_t seq = m->build_pos.seq;
 
-    recs_free(&m->live);
-    m->live = m->build;
-    memset(&m->build, 0, sizeof m->build);
     krbrepl__ancestry_free(&m->ancestry);
     m->ancestry = m->build_ancestry;
     memset(&m->build_ancestry, 0, sizeof m->build_ancestry);
@@ -586,21 +434,29 @@ static int p_copy_switch(void *ctx, krbrepl_pos *out)
     m->chains_first = seq;
     if (seq != 0)
         memcpy(m->journal[seq - 1].chain, m->build_pos.chain, 32);
-    m->building = 0;
     m->local.gives_up = 0;
     m->switches++;
-    *out = m->local.pos;
-    return 0;
 }
 
-static void p_copy_abort(void *ctx)
+static int p_copy_apply(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out)
 {
     memstore *m = ctx;
+    krbrepl__commit c;
+    int rc = 0;
+    size_t i;
 
-    if (m->building)
-        m->aborts++;
-    m->building = 0;
-    recs_free(&m->build);
+    m->replayed = 1;
+    for (i = 0; i < n && rc == 0; i++) {
+        rc = krbrepl__commit_decode(commit[i], &c);
+        if (rc == 0)
+            rc = step(m, &c, &m->build_pos, &m->build_ancestry);
+        if (rc == 0 && c.kind == KRBREPL_COMMIT_CHANGES)
+            apply_changes(m, &m->build, &c);
+        if (rc == 0)
+            m->build_cumulative = c.cumulative;
+    }
+    *out = m->build_pos;
+    return rc;
 }
 
 static int p_save_evidence(void *ctx, uint64_t from)
@@ -623,17 +479,13 @@ static void p_check(void *ctx, uint64_t seq)
 
 void mem_root(memstore *m, uint8_t root[32])
 {
-    krbrepl__digest *d = must(krbrepl__digest_new(m->local.database_id));
+    krbrepl__digest *d = mem_must(krbrepl__digest_new(m->local.database_id));
     uint8_t rd[KRBREPL__RDIGEST];
     size_t i;
 
     for (i = 0; i < m->live.n; i++) {
-        const memrec *r = &m->live.at[i];
-        size_t table = krbrepl__fullkey_table(r->key);
-        krbrepl_bytes key = {(const uint8_t *)r->key.data + table + 1, r->key.len - table - 1};
-
-        if (krbrepl__record_digest(m->sha, r->key.data, table, key, r->value, rd) != 0 ||
-            krbrepl__digest_add(d, r->ckey.b, r->ckey.len, rd) != 0)
+        mem_rdigest(m, &m->live.at[i], rd);
+        if (krbrepl__digest_add(d, m->live.at[i].ckey.b, m->live.at[i].ckey.len, rd) != 0)
             abort();
     }
     if (krbrepl__digest_root(d, root) != 0)
@@ -645,8 +497,8 @@ void mem_alter(memstore *m, size_t i, const char *value)
 {
     krbrepl_bytes v = {value, strlen(value)};
 
-    free_bytes(&m->live.at[i].value);
-    m->live.at[i].value = dup_bytes(v);
+    mem_drop(&m->live.at[i].value);
+    m->live.at[i].value = mem_dup(v);
 }
 
 static int p_forked(void *ctx, uint64_t fork)
@@ -673,13 +525,10 @@ void memport_init(krbrepl__port *port, memstore *m)
         .adopt = p_adopt,
         .learn_epoch = p_learn_epoch,
         .apply = p_apply,
-        .copy_begin = p_copy_begin,
-        .copy_put = p_copy_put,
         .copy_apply = p_copy_apply,
-        .copy_switch = p_copy_switch,
-        .copy_abort = p_copy_abort,
         .save_evidence = p_save_evidence,
         .check = p_check,
         .forked = p_forked,
     };
+    memrepair_init(port);
 }

@@ -6,17 +6,8 @@
 #define KRBREPL_TEST_MEMPORT_H
 
 #include "commit.h"
+#include "memrecs.h"
 #include "session.h"
-
-typedef struct memrec {
-    krbrepl__ckey ckey;
-    krbrepl_bytes key, value; /* key: full */
-} memrec;
-
-typedef struct memrecs {
-    memrec *at; /* in the order of ckey */
-    size_t n, room;
-} memrecs;
 
 typedef struct memcommit {
     krbrepl_bytes bytes;
@@ -32,7 +23,7 @@ typedef struct memstore {
     uint64_t chains_first; /* chains below are not kept */
     memrecs live, build;
     int building;
-    krbrepl_pos build_pos;
+    krbrepl_pos build_pos, build_from;
     krbrepl__ancestry build_ancestry;
     uint64_t build_cumulative;
     krbrepl__sha *sha;
@@ -45,6 +36,23 @@ typedef struct memstore {
     size_t largest_group; /* commits in one apply */
     uint64_t check;       /* the last position whose digest was asked for */
     uint64_t checks;
+    /* Copies that are whole, resumed or a repair (memrepair.c). */
+    int mode, replayed;
+    memrecs stage;                   /* what repairs have received, for the next one */
+    memrecs rest;                    /* a full copy that was cut off */
+    krbrepl__ancestry rest_ancestry; /* of that */
+    uint64_t rest_cumulative;
+    krbrepl__ckey ranged; /* where the last range ended */
+    int ranged_any, ranged_end;
+    krbrepl__ftree *tree, *own; /* lent as a master, and as a replica */
+    krbrepl__snap snap;
+    unsigned salt;
+    int entered, enter_later, tree_later;       /* places taken; how often the answer is yet: later */
+    int no_tree;                                /* there is none to be had */
+    int begin_later, range_later, switch_later; /* how often each call of these is to be made again */
+    int again;                                  /* so often it is yet */
+    uint64_t least;                             /* what the last enter asked for */
+    uint64_t ranges, kept, revived, removed;
 } memstore;
 
 void mem_init(memstore *m);
@@ -69,6 +77,15 @@ int mem_prefix(const memstore *m, const memstore *of);
 void mem_root(memstore *m, uint8_t root[32]);
 /* Alters record i behind everybody's back. */
 void mem_alter(memstore *m, size_t i, const char *value);
+
+/* The next call that may fail fails so. */
+int mem_failing(memstore *m);
+/* The digest of a record's content. */
+void mem_rdigest(memstore *m, const memrec *r, uint8_t out[KRBREPL__RDIGEST]);
+/* `live` is what was built. */
+void mem_went_live(memstore *m);
+/* The part of a port that copies and repairs. */
+void memrepair_init(krbrepl__port *port);
 
 void memport_init(krbrepl__port *port, memstore *m);
 

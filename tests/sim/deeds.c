@@ -8,9 +8,19 @@ static krbrepl_store *master_store(world *w)
     return w->site[w->master].store;
 }
 
-static void failed(world *w, const char *what, int rc)
+/* After a call that was to make a commit. 1: it is made; else it may be there or not, when the disk failed. */
+static int done(world *w, const char *what, int rc)
 {
-    broken(w, "%s: %s: %s", what, krbrepl_err_name(rc), krbrepl__store_ei(master_store(w))->text);
+    int m = w->master;
+
+    if (site_gone(w, m))
+        return 0;
+    if (rc == 0)
+        return 1;
+    site_failed(w, m, what, rc);
+    if (!w->failed && w->site[m].store != NULL && !w->site[m].sick)
+        oracle_settle_doubt(w);
+    return 0;
 }
 
 static krbrepl_bytes make_key(world *w, char out[64])
@@ -73,11 +83,9 @@ void deed_commit(world *w)
         rc = krbrepl__txn_commit(t, NULL);
     else
         krbrepl__txn_abort(t);
-    if (rc != 0) {
-        failed(w, "commit", rc);
+    if (!done(w, "commit", rc))
         return;
-    }
-    w->commits++;
+    w->did[DID_COMMIT]++;
     oracle_learn(w, w->master);
     /* The hint by which a node is woken may be lost; then it looks once a second. */
     if (!rng_chance(&w->rng, 1, 8))
@@ -114,11 +122,9 @@ void deed_reset(world *w)
         rc = krbrepl__load_commit(l, &res);
     else
         krbrepl__load_abort(l);
-    if (rc != 0) {
-        failed(w, "load", rc);
+    if (!done(w, "load", rc))
         return;
-    }
-    w->resets++;
+    w->did[DID_RESET]++;
     note(w, "reset");
     oracle_learn(w, w->master);
     tell_grown(w);
@@ -167,11 +173,13 @@ void deed_roll_back(world *w)
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
+    site_heal(w, w->master);
     site_close(w, w->master);
     site_file(w, w->master, file, "data.mdb");
     site_file(w, w->master, kept, "kept");
     if (!copy_file(kept, file))
         broken(w, "the master's file cannot be put back");
+    disk_file_is(w->master, file);
     if (site_open(w, w->master) != 0)
         return;
     memset(w->site[w->master].hold_noted, 0, sizeof w->site[w->master].hold_noted);
@@ -180,7 +188,7 @@ void deed_roll_back(world *w)
         w->site[w->master].checked = info.pos;
     for (i = 0; i < w->sites; i++)
         w->site[i].acked = 0;
-    w->rollbacks++;
+    w->did[DID_ROLL_BACK]++;
     note(w, "the master is put back to %llu", (unsigned long long)info.pos.seq);
 }
 
@@ -189,15 +197,91 @@ void resolve(world *w, int i)
     krbrepl_store *s = w->site[i].store;
     int rc = 0;
 
-    w->site[i].refused = 0;
-    if (i == w->master)
+    if (i == w->master || w->site[i].foreign_until != 0) {
+        w->site[i].refused = 0;
         return;
+    }
     rc = krbrepl__resolve(s, KRBREPL_RESOLVE_KEEP_MASTER, "sim", NULL);
     if (rc != 0)
-        broken(w, "site %d: resolve: %s: %s", i, krbrepl_err_name(rc), krbrepl__store_ei(s)->text);
+        site_failed(w, i, "resolve", rc);
+    if (site_gone(w, i) || rc != 0)
+        return;
+    w->site[i].refused = 0;
     oracle_allow_back(w, i);
-    w->resolved++;
+    w->did[DID_RESOLVE]++;
     note(w, "site %d gives up what only it has", i);
+}
+
+/* ---- another database ------------------------------------------------------------------------ */
+
+static int foreign_fill(world *w, krbrepl_store *s)
+{
+    krbrepl_bytes key = {"somebody@ELSE", 13}, value = {"of another database", 19};
+    krbrepl_txn_options opt;
+    krbrepl_txn *t = NULL;
+    int rc = krbrepl__promote(s, "sim", NULL);
+
+    (void)w;
+    KRBREPL_INIT(&opt);
+    opt.who = "sim";
+    opt.why = "another database";
+    if (rc == 0)
+        rc = krbrepl__txn_begin(s, &t, &opt);
+    if (rc == 0)
+        rc = krbrepl__txn_put(t, "principal", key, value);
+    if (rc == 0)
+        rc = krbrepl__txn_commit(t, NULL);
+    return rc == 0 ? krbrepl__demote(s, "sim", NULL) : rc;
+}
+
+/* Somebody puts the store of another database in the place of a replica's, by mistake. */
+void deed_foreign(world *w)
+{
+    int i = (int)rng_below(&w->rng, (uint64_t)w->sites);
+    site *s = &w->site[i];
+    krbrepl_create_options opt;
+    krbrepl_store_options how;
+    krbrepl_store *made = NULL;
+    char dir[160];
+
+    if (i == w->master || s->store == NULL || s->was_foreign || s->refused || s->rotten)
+        return;
+    site_heal(w, i);
+    KRBREPL_INIT(&opt);
+    KRBREPL_INIT(&how);
+    snprintf(dir, sizeof dir, "%s/other", s->home);
+    if (krbrepl__store_create(dir, &opt, NULL) != 0 ||
+        krbrepl__store_open(&made, dir, &how, NULL) != 0 || foreign_fill(w, made) != 0)
+        broken(w, "no store of another database can be made");
+    krbrepl__store_close(made);
+    site_crash(w, i);
+    snprintf(s->dir, sizeof s->dir, "%.127s", dir);
+    s->was_foreign = 1;
+    s->turned_away = 0;
+    s->foreign_until = w->now + 1000 + rng_below(&w->rng, 20000);
+    s->up_at = w->now;
+    note(w, "site %d has the store of another database", i);
+    if (site_open(w, i) == 0 && oracle_read(w, i, &s->foreign_pos, s->foreign_root) != 0)
+        broken(w, "the store of another database cannot be read");
+}
+
+/* It was turned away, or met nobody, and nothing of it has changed. */
+void foreign_leave(world *w, int i)
+{
+    site *s = &w->site[i];
+    krbrepl_pos pos;
+    uint8_t root[32];
+
+    if (s->store == NULL && site_open(w, i) != 0)
+        return;
+    if (oracle_read(w, i, &pos, root) != 0 || !krbrepl__pos_equal(&pos, &s->foreign_pos) ||
+        memcmp(root, s->foreign_root, 32) != 0)
+        broken(w, "site %d: the store of another database was changed", i);
+    site_crash(w, i);
+    s->foreign_until = 0;
+    memcpy(s->dir, s->home, sizeof s->dir);
+    w->did[DID_FOREIGN] += (uint64_t)s->turned_away;
+    note(w, "site %d has its own store again", i);
 }
 
 /* ---- reigns --------------------------------------------------------------------------------- */
@@ -210,11 +294,9 @@ void deed_promote(world *w)
     if (master_store(w) == NULL)
         return;
     rc = krbrepl__promote(master_store(w), "sim", NULL);
-    if (rc != 0) {
-        failed(w, "promote", rc);
+    if (!done(w, "promote", rc))
         return;
-    }
-    w->promotions++;
+    w->did[DID_PROMOTE]++;
     note(w, "promoted %d", w->master);
     oracle_learn(w, w->master);
     tell_grown(w);
@@ -242,11 +324,11 @@ static int pick_heir(world *w)
     int i, heir = -1;
 
     for (i = 0; i < w->sites; i++) {
-        if (w->site[i].store == NULL)
+        if (w->site[i].store == NULL || w->site[i].foreign_until != 0 || w->site[i].sick)
             return -1;
         KRBREPL_INIT(&info);
-        if (i != w->master && krbrepl__store_info(w->site[i].store, &info) == 0 && info.pos.seq != 0 &&
-            (heir < 0 || rng_chance(&w->rng, 1, 2)))
+        if (i != w->master && !w->site[i].rotten && krbrepl__store_info(w->site[i].store, &info) == 0 &&
+            info.pos.seq != 0 && (heir < 0 || rng_chance(&w->rng, 1, 2)))
             heir = i;
     }
     return heir;
@@ -263,25 +345,23 @@ void deed_failover(world *w)
     if (heir < 0)
         return;
     w->kept = 0;
+    site_heal(w, w->master);
+    site_heal(w, heir);
     for (i = 0; i < MAX_LINKS; i++) {
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
     rc = krbrepl__demote(master_store(w), "sim", NULL);
-    if (rc == 0)
+    if (done(w, "demote", rc))
         oracle_learn(w, w->master);
-    else
-        failed(w, "demote", rc);
     w->master = heir;
     for (i = 0; i < w->sites; i++)
         w->site[i].acked = 0;
     do {
         rc = krbrepl__promote(master_store(w), "sim", &pos);
-        if (rc == 0)
+        if (done(w, "promote", rc))
             oracle_learn(w, w->master);
-        else
-            failed(w, "promote", rc);
-    } while (rc == 0 && pos.epoch <= highest_epoch(w));
-    w->failovers++;
+    } while (rc == 0 && !w->failed && pos.epoch <= highest_epoch(w));
+    w->did[DID_FAILOVER]++;
     note(w, "failover to %d", heir);
 }

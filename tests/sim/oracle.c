@@ -22,7 +22,7 @@ const uint8_t *oracle_root(const world *w, const krbrepl_pos *pos)
 }
 
 /* Reads the content of a site under one view. */
-static int read_fact(world *w, int i, fact *out)
+static int read_quietly(world *w, int i, fact *out)
 {
     krbrepl_view *v = NULL;
     int rc = krbrepl__view_open(w->site[i].store, &v);
@@ -32,6 +32,25 @@ static int read_fact(world *w, int i, fact *out)
     if (rc == 0)
         rc = krbrepl__view_digest(v, out->root, &out->records);
     krbrepl__view_close(v);
+    return rc;
+}
+
+int oracle_read(world *w, int i, krbrepl_pos *pos, uint8_t root[32])
+{
+    fact f;
+    int rc = read_quietly(w, i, &f);
+
+    *pos = f.pos;
+    memcpy(root, f.root, 32);
+    return rc;
+}
+
+static int read_fact(world *w, int i, fact *out)
+{
+    int rc = read_quietly(w, i, out);
+
+    if (rc == KRBREPL_ERR_CORRUPT && w->site[i].rotten)
+        return rc; /* told to whoever reads it, and so not served */
     if (rc != 0)
         broken(w, "site %d: reading the content: %s: %s", i, krbrepl_err_name(rc),
                krbrepl__store_ei(w->site[i].store)->text);
@@ -67,46 +86,91 @@ void oracle_allow_back(world *w, int i)
     w->site[i].given_up = w->site[i].checked;
 }
 
-void oracle_check(world *w, int i)
+static void check_content(world *w, int i, const krbrepl_store_info *info)
+{
+    site *s = &w->site[i];
+    const fact *known = find(w, &info->pos);
+    fact have;
+    int rc;
+
+    if (known == NULL) {
+        broken(w, "site %d: at %llu it has a history that no master had", i,
+               (unsigned long long)info->pos.seq);
+        return;
+    }
+    rc = read_fact(w, i, &have);
+    if (rc != 0)
+        return;
+    if (memcmp(have.root, known->root, 32) != 0 || have.records != known->records ||
+        info->records != known->records)
+        broken(w, "site %d: at %llu it has %llu records (it says %llu), the master had %llu; roots %s",
+               i, (unsigned long long)info->pos.seq, (unsigned long long)have.records,
+               (unsigned long long)info->records, (unsigned long long)known->records,
+               memcmp(have.root, known->root, 32) == 0 ? "are equal" : "differ");
+    s->rotten = 0;
+}
+
+static void check(world *w, int i, int again)
 {
     site *s = &w->site[i];
     krbrepl_store_info info;
-    const fact *known;
-    fact have;
 
-    if (s->store == NULL || w->failed)
+    if (s->store == NULL || w->failed || s->foreign_until != 0)
         return;
     KRBREPL_INIT(&info);
     if (krbrepl__store_info(s->store, &info) != 0) {
-        broken(w, "site %d: no position: %s", i, krbrepl__store_ei(s->store)->text);
+        if (disk_failures(i) == 0)
+            broken(w, "site %d: no position: %s", i, krbrepl__store_ei(s->store)->text);
+        s->sick = 1;
         return;
     }
     if (info.pos.seq < s->acked)
         broken(w, "site %d: acknowledged %llu as durable, and is at %llu", i,
                (unsigned long long)s->acked, (unsigned long long)info.pos.seq);
-    if (info.pos.seq == 0 || krbrepl__pos_equal(&info.pos, &s->checked))
+    if (info.pos.seq == 0 || (!again && krbrepl__pos_equal(&info.pos, &s->checked)))
         return;
     if (memcmp(info.pos.lineage, s->checked.lineage, 16) == 0 && info.pos.seq < s->checked.seq &&
         !krbrepl__pos_equal(&s->checked, &s->given_up))
         broken(w, "site %d: went back from %llu to %llu in one lineage", i,
                (unsigned long long)s->checked.seq, (unsigned long long)info.pos.seq);
-    known = find(w, &info.pos);
-    if (known == NULL) {
-        broken(w, "site %d: at %llu it has a history that no master had", i,
-               (unsigned long long)info.pos.seq);
-        return;
-    }
-    if (read_fact(w, i, &have) != 0)
-        return;
-    if (memcmp(have.root, known->root, 32) != 0 || have.records != known->records ||
-        info.records != known->records)
-        broken(w, "site %d: at %llu it has %llu records (it says %llu), the master had %llu; roots %s",
-               i, (unsigned long long)info.pos.seq, (unsigned long long)have.records,
-               (unsigned long long)info.records, (unsigned long long)known->records,
-               memcmp(have.root, known->root, 32) == 0 ? "are equal" : "differ");
+    check_content(w, i, &info);
     s->checked = info.pos;
     note(w, "site %d is at %llu %02x%02x", i, (unsigned long long)info.pos.seq, info.pos.chain[0],
          info.pos.chain[1]);
+}
+
+void oracle_check(world *w, int i)
+{
+    check(w, i, 0);
+}
+
+void oracle_recheck(world *w, int i)
+{
+    check(w, i, 1);
+}
+
+void oracle_settle_doubt(world *w)
+{
+    site *s = &w->site[w->master];
+    krbrepl_store_info info;
+
+    KRBREPL_INIT(&info);
+    if (krbrepl__store_info(s->store, &info) != 0) {
+        if (disk_failures(w->master) == 0)
+            broken(w, "the master has no position: %s", krbrepl__store_ei(s->store)->text);
+        s->sick = 1;
+        return;
+    }
+    if (krbrepl__pos_equal(&info.pos, &s->checked))
+        return;
+    /* A commit that nobody was told of is there all the same, and whole. */
+    if (s->doubt && info.pos.seq == s->checked.seq + 1) {
+        w->did[DID_DOUBT]++;
+        oracle_learn(w, w->master);
+    } else {
+        broken(w, "the master came back at %llu, and was at %llu", (unsigned long long)info.pos.seq,
+               (unsigned long long)s->checked.seq);
+    }
 }
 
 void oracle_check_acks(world *w, cable *l)
@@ -115,7 +179,7 @@ void oracle_check_acks(world *w, cable *l)
     krbrepl_store_info info;
     site *s = &w->site[l->site];
 
-    if (!l->used || l->at[0].sess == NULL || s->store == NULL || w->failed)
+    if (!l->used || l->at[0].sess == NULL || s->store == NULL || w->failed || s->foreign_until != 0)
         return;
     m = krbrepl__sess_info_get(l->at[0].sess);
     if (m->durable == 0 || m->durable == s->acked)
@@ -141,8 +205,8 @@ int oracle_all_equal(world *w)
         return 0;
     for (i = 0; i < w->sites; i++) {
         KRBREPL_INIT(&b);
-        if (w->site[i].store == NULL || krbrepl__store_info(w->site[i].store, &b) != 0 ||
-            !krbrepl__pos_equal(&a.pos, &b.pos))
+        if (w->site[i].store == NULL || w->site[i].rotten || w->site[i].foreign_until != 0 ||
+            krbrepl__store_info(w->site[i].store, &b) != 0 || !krbrepl__pos_equal(&a.pos, &b.pos))
             return 0;
     }
     return 1;

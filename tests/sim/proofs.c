@@ -17,7 +17,32 @@ void on_check(void *ctx, uint64_t seq)
 
 void on_copied(void *ctx)
 {
-    krbrepl__prover_reset(((site *)ctx)->prover);
+    site *s = ctx;
+
+    krbrepl__prover_reset(s->prover);
+    s->rotten = 0;
+    s->asks = 0;
+}
+
+void found_damage(world *w, int i, const char *text)
+{
+    site *s = &w->site[i];
+    int k;
+
+    krbrepl__prover_reset(s->prover);
+    if (s->asks != 0)
+        return;
+    note(w, "site %d: damage is found", i);
+    w->did[DID_ROT_FOUND]++;
+    s->asks = KRBREPL_COPY_DIFFERS;
+    for (k = 0; k < MAX_LINKS; k++) {
+        cable *l = &w->links[k];
+
+        if (!l->used || l->site != i || l->at[1].sess == NULL || l->at[1].closed_at != 0)
+            continue;
+        krbrepl__sess_close(l->at[1].sess, KRBREPL_ERR_DIVERGED, text, w->now);
+        look_at_end(w, l, 1);
+    }
 }
 
 static void tell_master(world *w, uint64_t seq, const uint8_t *root)
@@ -53,7 +78,7 @@ static void take(world *w, int i, const krbrepl__proof *p)
 {
     const uint8_t *want = oracle_root(w, &p->pos);
 
-    if (want == NULL || memcmp(want, p->root, sizeof p->root) != 0)
+    if ((want == NULL || memcmp(want, p->root, sizeof p->root) != 0) && !w->site[i].was_rotten)
         broken(w, "site %d: the tree that it keeps has another root at %llu than its content", i,
                (unsigned long long)p->pos.seq);
     if (i == w->master)
@@ -86,17 +111,31 @@ void prove(world *w)
     krbrepl__proof proof;
     int rc;
 
-    if (s->store == NULL || w->failed || !rng_chance(&w->prove_rng, 1, 2))
+    if (s->store == NULL || w->failed || s->foreign_until != 0 || !rng_chance(&w->prove_rng, 1, 2))
         return;
     begin(w, i);
     if (rng_chance(&w->prove_rng, 1, 50))
         krbrepl__prover_scrub(s->prover, 1 + rng_below(&w->prove_rng, 4));
     rc = krbrepl__prover_work(s->prover, 1 + rng_below(&w->prove_rng, 40), &proof);
-    if (rc < 0)
-        broken(w, "site %d: computing the digest: %s: %s", i, krbrepl_err_name(rc),
-               krbrepl__store_ei(s->store)->text);
-    else if (rc == KRBREPL__PROVER_ALTERED)
-        broken(w, "site %d: %s", i, proof.text);
-    else if (rc == KRBREPL__PROVER_PROVED)
+    if (rc == KRBREPL__PROVER_PROVED) {
         take(w, i, &proof);
+    } else if (rc == KRBREPL_ERR_CORRUPT || rc == KRBREPL__PROVER_ALTERED) {
+        const char *text = rc < 0 ? krbrepl__store_ei(s->store)->text : proof.text;
+
+        if (s->was_rotten)
+            found_damage(w, i, "the content of this replica is not what its history says");
+        else
+            broken(w, "site %d: %s", i, text);
+    } else if (rc < 0) {
+        site_failed(w, i, "computing the digest", rc);
+    }
+}
+
+void scrub_all(world *w)
+{
+    int i;
+
+    for (i = 0; i < w->sites; i++)
+        if (w->site[i].store != NULL && w->site[i].rotten)
+            krbrepl__prover_scrub(w->site[i].prover, krbrepl__prover_leaves(w->site[i].prover));
 }

@@ -7,6 +7,7 @@
 
 #include <krbrepl/krbrepl.h>
 
+#include "disk.h"
 #include "port.h"
 #include "prover.h"
 #include "rng.h"
@@ -40,6 +41,10 @@ typedef struct end {
     uint64_t stalled;   /* nothing is delivered before this time */
     uint64_t closed_at; /* when the session was seen closed; 0: not yet */
     int went;           /* replica: go was called */
+    /* Replica: what stands behind the port, and whether it has kept what a copy gives up. */
+    int (*save_evidence)(void *ctx, uint64_t from);
+    int (*forked)(void *ctx, uint64_t fork);
+    int saved;
 } end;
 
 typedef struct cable {
@@ -51,8 +56,13 @@ typedef struct cable {
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
+struct world;
+
 typedef struct site {
-    char dir[128];
+    struct world *w;
+    int index;
+    char home[128]; /* where its own store is */
+    char dir[128];  /* where the one is that it has open */
     char principal[PRINCIPAL_LEN];
     krbrepl_store *store;     /* NULL: it is down */
     uint64_t up_at;           /* when it comes back */
@@ -65,12 +75,57 @@ typedef struct site {
     uint64_t want;           /* the position whose root a session asks for; 0: none */
     krbrepl_pos given_up;    /* from here it may go back */
     int refused;             /* its master refused it for a fork; an operator looks at it */
+    uint64_t asks;           /* what its next session asks for */
+    /* Faults. */
+    int sick;              /* it does not trust its store any more, and comes up anew */
+    uint64_t room_at;      /* when its disk has room again; 0: it has */
+    int doubt;             /* it died, or failed, within a commit: that may be there or not */
+    uint64_t denied_until; /* it is taken out of the acl until then; 0: it is in it */
+    int was_denied;
+    int rotten;             /* a bit of a record was flipped, and the record is there yet */
+    int was_rotten;         /* so complaints about its content are fair */
+    uint64_t foreign_until; /* a store of another database is in its place; 0: its own is there */
+    int was_foreign, turned_away;
+    krbrepl_pos foreign_pos;
+    uint8_t foreign_root[32];
+    uint64_t evidence; /* bytes that were on the disk there, as seen last */
 } site;
+
+/* How often a thing happened, in one run or in all. */
+enum deed {
+    DID_COMMIT,
+    DID_COPY,
+    DID_FORK,
+    DID_CRASH,
+    DID_DIE,
+    DID_DIE_COPYING,
+    DID_POWER,
+    DID_DOUBT,
+    DID_CUT,
+    DID_RESET,
+    DID_PROMOTE,
+    DID_FAILOVER,
+    DID_ROLL_BACK,
+    DID_RESOLVE,
+    DID_PROVE,
+    DID_FILL,
+    DID_DISK_FAIL,
+    DID_ROT,
+    DID_ROT_FOUND,
+    DID_ROT_MASTER,
+    DID_CLOCK,
+    DID_DENY,
+    DID_FOREIGN,
+    DID_EVIDENCE,
+    DID_LAST
+};
+extern const char *const deed_name[DID_LAST];
 
 typedef struct world {
     uint64_t seed;
     rng rng, store_rng, prove_rng;
-    uint64_t now; /* ms */
+    uint64_t now;     /* ms */
+    int64_t wall_off; /* us: how wrong the clock on the wall is */
     uint64_t tick_at;
     krbrepl__sys sys;
     krbrepl__log log;
@@ -89,9 +144,7 @@ typedef struct world {
     uint64_t hash; /* of the trace */
     int trace;
     int failed;
-    /* What happened, for the summary. */
-    uint64_t commits, copies, crashes, cuts, failovers, resets, promotions, forks, rollbacks, resolved;
-    uint64_t proofs;
+    uint64_t did[DID_LAST];
     int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
 
@@ -108,6 +161,17 @@ int site_open(world *w, int i);
 void site_close(world *w, int i);
 void site_crash(world *w, int i);
 void site_file(const world *w, int i, char out[192], const char *name);
+/* To be asked after everything that may have written to the store of a site: 1 when its process has died of
+ * that. It is down then, and its connections are gone. */
+int site_gone(world *w, int i);
+/* A call on the store of a site has answered `rc`, not 0: an invariant is broken, unless its disk failed. */
+void site_failed(world *w, int i, const char *what, int rc);
+/* No more is to happen to its disk. */
+void site_heal(world *w, int i);
+/* The evidence that was on the disk is there. */
+void evidence_check(world *w, int i);
+
+/* ---- net.c */
 /* Connects site i to the master. */
 void site_connect(world *w, int i);
 void link_drop_end(world *w, cable *l, int e);
@@ -121,8 +185,9 @@ int link_work(world *w, cable *l, int e);
 void settle(world *w);
 /* Looks whether an end has closed, and whether that is fair. */
 void look_at_end(world *w, cable *l, int e);
+void denied(world *w, int i);
 /* What is done once a second: reconnects, hints, slots, restarts. */
-void tick(world *w);
+void tick(world *w); /* world.c */
 void tell_grown(world *w);
 
 /* ---- deeds.c: what happens to the realm */
@@ -133,10 +198,34 @@ void deed_failover(world *w);
 /* Keeps a copy of the file of the master's store; puts the last one back, which draws no lineage. */
 void deed_keep(world *w);
 void deed_roll_back(world *w);
+/* Another database in the place of a replica's, and its own again. */
+void deed_foreign(world *w);
+void foreign_leave(world *w, int i);
 /* The operator says that a refused replica gives up what only it has. */
 void resolve(world *w, int i);
 
+/* ---- faults.c */
+typedef struct climate {
+    uint64_t cut, half, stall, crash, reset, promote, failover, renew, leap, roll_back, die, power,
+        fill, disk_fail, rot, clock, deny, foreign;
+} climate;
+void choose_climate(world *w, climate *c);
+void fault(world *w, const climate *c);
+cable *any_link(world *w);
+
+/* ---- alloc.c: blocks of memory that the library has */
+int64_t blocks_in_use(void);
+
+/* ---- rot.c: bits that flip on the disk */
+void rot_replica(world *w);
+/* The damage is reported when the master reads its content again, and is never sent; then it is mended. */
+void rot_master(world *w);
+
 /* ---- proofs.c */
+/* Everything that a replica has is read again. */
+void scrub_all(world *w);
+/* A site knows that its content is not what its history says: it asks for it anew. */
+void found_damage(world *w, int i, const char *text);
 /* Some site works on its digest, and some master begins a comparison. Every root that comes out is that of
  * a pass from scratch, and no comparison ever differs. */
 void prove(world *w);
@@ -151,6 +240,12 @@ void oracle_learn(world *w, int i);
 void oracle_allow_back(world *w, int i);
 /* The site is at a position that was, with the content that was there. */
 void oracle_check(world *w, int i);
+/* The same, and its content is read even if it did not move. */
+void oracle_recheck(world *w, int i);
+/* The master is where it was, or where the commit that was in doubt has brought it. */
+void oracle_settle_doubt(world *w);
+/* The root of what a site has: 0, or what reading said. */
+int oracle_read(world *w, int i, krbrepl_pos *pos, uint8_t root[32]);
 /* No more was acknowledged to the master than the replica has. */
 void oracle_check_acks(world *w, cable *l);
 /* Everybody is where the master is. */

@@ -43,7 +43,7 @@ static void master_streaming(pair *p)
 
 static void acknowledgment_that_cannot_be_true_ends_the_session(void **state)
 {
-    const uint32_t all = KRBREPL__HAS(KRBREPL__TAG_RECEIVED) | KRBREPL__HAS(KRBREPL__TAG_DURABLE) |
+    const uint64_t all = KRBREPL__HAS(KRBREPL__TAG_RECEIVED) | KRBREPL__HAS(KRBREPL__TAG_DURABLE) |
                          KRBREPL__HAS(KRBREPL__TAG_APPLIED) | KRBREPL__HAS(KRBREPL__TAG_CHAIN);
     const krbrepl__ack bad[] = {
         {.has = 0, .processed = 1u << 30},

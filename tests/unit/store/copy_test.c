@@ -47,7 +47,7 @@ static void copy_start(pair *p)
     krbrepl__ancestry a = {0};
 
     OKS(p->m, krbrepl__store_ancestry(p->m, &a));
-    OKS(p->r, krbrepl__copy_begin(p->r, &p->copy, &st.pos, &a, st.cumulative, 0));
+    OKS(p->r, krbrepl__copy_begin(p->r, &p->copy, &st.pos, &a, st.cumulative, 0, 0));
     krbrepl__ancestry_free(&a);
     p->after.len = 0;
     p->end = 0;
@@ -407,7 +407,7 @@ static void master_cannot_be_copied_into(void **state)
     pair_make(&p, *state, "m", "r");
     fill(p.m, &seed, 20);
     pos = store_pos(p.m);
-    assert_int_equal(krbrepl__copy_begin(p.m, &c, &pos, &none, 0, 0), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl__copy_begin(p.m, &c, &pos, &none, 0, 0, 0), KRBREPL_ERR_STATE);
     assert_null(c);
     /* A replica that is promoted meanwhile is none any more. */
     copy_whole(&p);
@@ -430,7 +430,7 @@ static void copy_of_a_lower_epoch_is_refused(void **state)
     pair_make(&p, *state, "m", "r");
     OKS(p.r, krbrepl__store_learn_epoch(p.r, 5));
     pos = store_pos(p.m);
-    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, 0), KRBREPL_ERR_FENCED);
+    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, 0, 0), KRBREPL_ERR_FENCED);
     pair_close(&p);
 }
 
@@ -444,7 +444,7 @@ static void one_copy_at_a_time(void **state)
     pair_make(&p, *state, "m", "r");
     pos = store_pos(p.m);
     copy_start(&p);
-    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, 0), KRBREPL_ERR_LOCKED);
+    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, 0, 0), KRBREPL_ERR_LOCKED);
     krbrepl__copy_abort(p.copy);
     copy_whole(&p);
     pair_close(&p);
@@ -459,7 +459,7 @@ static void copy_that_cannot_fit_is_refused_with_both_numbers(void **state)
 
     pair_make(&p, *state, "m", "r");
     pos = store_pos(p.m);
-    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, UINT64_C(1) << 60),
+    assert_int_equal(krbrepl__copy_begin(p.r, &c, &pos, &none, 0, UINT64_C(1) << 60, 0),
                      KRBREPL_ERR_NOSPACE);
     assert_non_null(strstr(p.r->ei.text, "1152921504606846976 bytes"));
     assert_non_null(strstr(p.r->ei.text, "room for"));
@@ -571,6 +571,11 @@ static void copy_that_dies_leaves_the_old_content_live(void **state)
     }
     p.r = store_open_at(tmpdir_path(*state, "r", r));
     p.m = store_open_at(tmpdir_path(*state, "m", m));
+    /* What it had written is there to be gone on with, until nobody wants to. */
+    while (krbrepl__store_upkeep(p.r) == 1)
+        continue;
+    assert_int_equal(store_state(p.r).other, KRBREPL__OTHER_PARTIAL);
+    OKS(p.r, krbrepl__copy_forget(p.r));
     while (krbrepl__store_upkeep(p.r) == 1)
         continue;
     assert_int_equal(store_state(p.r).other, KRBREPL__OTHER_EMPTY);

@@ -62,7 +62,7 @@ static void begin_copy(krbrepl_store *s, krbrepl__copy **c)
     static const krbrepl__ancestry none;
     krbrepl_pos from = {.epoch = 1, .seq = 9};
 
-    OKS(s, krbrepl__copy_begin(s, c, &from, &none, 0, 0));
+    OKS(s, krbrepl__copy_begin(s, c, &from, &none, 0, 0, 0));
 }
 
 static krbrepl_bytes text(const char *p, size_t n)
@@ -121,7 +121,7 @@ static void child_that_aborts_a_copy_leaves_it_to_its_parent(void **state)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_int_equal(store_state(s).other, KRBREPL__OTHER_BUILT);
+    assert_int_equal(store_state(s).other, KRBREPL__OTHER_PARTIAL);
     OKS(s, krbrepl__copy_put(c, text("principal\0a", 11), text("1", 1)));
     OKS(s, krbrepl__copy_switch(c, &pos));
     assert_int_equal(store_content(s).records, 1);

@@ -344,7 +344,7 @@ static void copy_into(krbrepl_store *m, krbrepl_store *r, int finish)
     krbrepl__buf_init(&b, 0);
     assert_int_equal(krbrepl__store_copy_slice(m, &after, SIZE_MAX, &b, &end, &at), 0);
     assert_true(end);
-    assert_int_equal(krbrepl__copy_begin(r, &c, &at, &none, st_info(m).cumulative, 0), 0);
+    assert_int_equal(krbrepl__copy_begin(r, &c, &at, &none, st_info(m).cumulative, 0, 0), 0);
     krbrepl__rd_init(&rd, b.data, b.len);
     while (rd.left != 0) {
         krbrepl_bytes full = krbrepl__rd_vec32(&rd), v = krbrepl__rd_vec32(&rd);
@@ -378,6 +378,93 @@ static void full_copy(void **state, int import)
     krbrepl_store_close(r);
     memhost_free(g);
     end(m, h);
+}
+
+/* What a walk would find: the records that the master has, by digest. */
+struct wants {
+    krbrepl__buf have;
+};
+
+static int is_wanted(void *ctx, const uint8_t rdigest[16])
+{
+    const struct wants *w = ctx;
+    size_t i;
+
+    for (i = 0; i + 16 <= w->have.len; i += 16)
+        if (memcmp(w->have.data + i, rdigest, 16) == 0)
+            return 1;
+    return 0;
+}
+
+/* Makes the replica's content that of the master by a repair that brings `key` alone. */
+static void repair(krbrepl_store *m, krbrepl_store *r, const char *key, int keep_old)
+{
+    static const krbrepl__ancestry none;
+    const krbrepl_bytes all = {NULL, 0};
+    struct wants w;
+    krbrepl__wanted wanted = {&w, is_wanted};
+    krbrepl__repair *rep = NULL;
+    krbrepl_store_info i = st_info(m);
+    krbrepl__ckey next;
+    krbrepl_pos at;
+    krbrepl_view *v = NULL;
+    krbrepl_bytes value;
+    char full[64];
+    int rc;
+
+    krbrepl__buf_init(&w.have, 0);
+    assert_int_equal(krbrepl__store_range(m, all, all, 1000, &w.have, &next, &at), 0);
+    assert_int_equal(next.len, 0);
+    assert_int_equal(krbrepl__repair_begin(r, &rep, &i.pos, &none, i.cumulative, keep_old), 0);
+    while ((rc = krbrepl__repair_range(rep, all, all, &wanted)) == 1)
+        continue;
+    assert_int_equal(rc, 0);
+    snprintf(full, sizeof full, "principal%c%s", 0, key);
+    assert_int_equal(krbrepl_view_open(m, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes(key), &value), 0);
+    assert_int_equal(krbrepl__repair_put(rep, (krbrepl_bytes){full, 10 + strlen(key)}, value), 0);
+    krbrepl_view_close(v);
+    while ((rc = krbrepl__repair_finish(rep, NULL)) == 1)
+        continue;
+    if (rc != 0)
+        fail_msg("repair: %s", st_text(r));
+    krbrepl__buf_free(&w.have);
+}
+
+static void repaired(void **state, int import, int keep_old)
+{
+    memhost *h, *g = memhost_new();
+    krbrepl_store *m = begin(*state, &h), *r = host_replica(*state, "r", g, import, m);
+
+    assert_int_equal(st_ship(m, r, 1, 7), 0);
+    st_put(m, "new", "9");
+    st_delete(m, "c");
+    repair(m, r, "new", keep_old);
+    assert_equal_content(m, r);
+    assert_string_equal(value(g, "new"), "9");
+    assert_null(value(g, "c"));
+    assert_int_equal(memhost_count(g), 2);
+    st_put(m, "more", "10");
+    assert_int_equal(st_ship(m, r, st_info(r).pos.seq + 1, 7), 0);
+    assert_equal_content(m, r);
+    krbrepl_store_close(r);
+    memhost_free(g);
+    end(m, h);
+}
+
+static void repair_changes_in_the_host_what_differs(void **state)
+{
+    repaired(state, 1, 0);
+}
+
+static void repair_by_a_new_generation_is_an_import(void **state)
+{
+    repaired(state, 1, 1);
+}
+
+static void repair_by_a_new_generation_without_import_is_piece_by_piece(void **state)
+{
+    repaired(state, 0, 1);
 }
 
 static void full_copy_is_imported_whole(void **state)
@@ -573,6 +660,9 @@ int main(void)
         T(hosted_replica_follows_a_hosted_master),
         T(full_copy_is_imported_whole),
         T(full_copy_reaches_a_host_without_import_piece_by_piece),
+        T(repair_changes_in_the_host_what_differs),
+        T(repair_by_a_new_generation_is_an_import),
+        T(repair_by_a_new_generation_without_import_is_piece_by_piece),
         T(copy_that_is_given_up_leaves_the_host_as_it_was),
         T(unfinished_copy_of_pieces_leaves_an_empty_replica_that_is_copied_again),
         T(process_that_dies_after_the_import_leaves_an_empty_replica),
