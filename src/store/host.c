@@ -55,6 +55,11 @@ int krbrepl__host_failed(krbrepl_store *s, int code, const char *what)
     return rc;
 }
 
+int krbrepl__store_hosted(const krbrepl_store *s)
+{
+    return s->hosted && s->host != NULL;
+}
+
 int krbrepl__host_there(krbrepl_store *s)
 {
     if (s->host != NULL)

@@ -242,7 +242,6 @@ int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const M
 int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
                        uint8_t found[KRBREPL__RDIGEST]);
 /* "TABLE KEY" of a canonical key, for people; -1 when it is malformed, and printed as it is. */
-#define KRBREPL__ROW_NAME 140u
 int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME]);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,

@@ -607,6 +607,30 @@ static void value_that_the_host_altered_is_not_served(void **state)
     end(s, h);
 }
 
+static void record_that_the_host_altered_is_found_and_repaired(void **state)
+{
+    memhost *h, *g = memhost_new();
+    krbrepl_store *m = begin(*state, &h), *r = host_replica(*state, "r", g, 1, m);
+    char name[KRBREPL__ROW_NAME];
+    krbrepl__ckey after = {0};
+    int e = 0;
+
+    assert_int_equal(st_ship(m, r, 1, 7), 0);
+    assert_int_equal(krbrepl__host_scrub(r, &after, 10, &e, name), 0);
+    assert_true(e);
+    memhost_set(g, "principal", "a", "altered");
+    after.len = 0;
+    assert_int_equal(krbrepl__host_scrub(r, &after, 10, &e, name), 1);
+    assert_string_equal(name, "principal a");
+    assert_int_equal(krbrepl__host_scrub(r, &after, 10, &e, name), 0);
+    repair(m, r, "a", 0);
+    assert_string_equal(value(g, "a"), "1");
+    assert_equal_content(m, r);
+    krbrepl_store_close(r);
+    memhost_free(g);
+    end(m, h);
+}
+
 static void store_without_callbacks_shows_its_history_and_no_records(void **state)
 {
     st *t = *state;
@@ -669,6 +693,7 @@ int main(void)
         T(load_tells_what_the_host_holds_and_writes_nothing_there),
         T(whole_new_content_is_told_as_a_reset),
         T(value_that_the_host_altered_is_not_served),
+        T(record_that_the_host_altered_is_found_and_repaired),
         T(store_without_callbacks_shows_its_history_and_no_records),
         T(prepare_and_callbacks_are_for_hosted_stores),
     };
