@@ -6,31 +6,36 @@
 
 #include <krbrepl/error.h>
 
+#define COLUMNS "(tab TEXT, key BLOB, value BLOB, PRIMARY KEY (tab, key)) WITHOUT ROWID;"
+static const char schema[] =
+    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+    "PRAGMA secure_delete = ON; CREATE TABLE IF NOT EXISTS record " COLUMNS
+    "CREATE TABLE IF NOT EXISTS next " COLUMNS;
+
 enum { GET, PUT, DEL, NEXT_PUT, NEXT_DEL, STATEMENTS };
+static const char *const sql[STATEMENTS] = {
+    "SELECT value FROM record WHERE tab = ? AND key = ?",
+    "INSERT OR REPLACE INTO record VALUES (?, ?, ?)", "DELETE FROM record WHERE tab = ? AND key = ?",
+    "INSERT OR REPLACE INTO next VALUES (?, ?, ?)", "DELETE FROM next WHERE tab = ? AND key = ?"};
 
 struct host {
     sqlite3 *db;
     sqlite3_stmt *q[STATEMENTS];
 };
 
-static const char *const sql[STATEMENTS] = {[GET] =
-                                                "SELECT value FROM record WHERE tab = ? AND key = ?",
-                                            [PUT] = "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
-                                            [DEL] = "DELETE FROM record WHERE tab = ? AND key = ?",
-                                            [NEXT_PUT] = "INSERT OR REPLACE INTO next VALUES (?, ?, ?)",
-                                            [NEXT_DEL] = "DELETE FROM next WHERE tab = ? AND key = ?"};
-
-#define COLUMNS "(tab TEXT, key BLOB, value BLOB, PRIMARY KEY (tab, key)) WITHOUT ROWID;"
-static const char schema[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-    "CREATE TABLE IF NOT EXISTS record " COLUMNS "CREATE TABLE IF NOT EXISTS next " COLUMNS;
-
 static int run(struct host *h, const char *text)
 {
     return sqlite3_exec(h->db, text, NULL, NULL, NULL);
 }
 
-/* One change by the statements `put` and `del`. An empty value is none for SQLite when its pointer is NULL. */
+/* Ends a transaction that went well so far; any other is undone. */
+static int end(struct host *h, int rc)
+{
+    rc = rc == 0 ? run(h, "COMMIT") : rc;
+    return rc == 0 ? 0 : (run(h, "ROLLBACK"), rc);
+}
+
+/* An empty value is none for SQLite when its pointer is NULL. */
 static int change(struct host *h, int put, int del, const krbrepl_change *c)
 {
     sqlite3_stmt *q = h->q[c->op == KRBREPL_PUT ? put : del];
@@ -39,19 +44,10 @@ static int change(struct host *h, int put, int del, const krbrepl_change *c)
     sqlite3_bind_text(q, 1, c->table, -1, SQLITE_STATIC);
     sqlite3_bind_blob64(q, 2, c->key.data, c->key.len, SQLITE_STATIC);
     if (c->op == KRBREPL_PUT)
-        sqlite3_bind_blob64(q, 3, c->value.len != 0 ? c->value.data : "", c->value.len, SQLITE_STATIC);
+        sqlite3_bind_blob64(q, 3, c->value.len ? c->value.data : "", c->value.len, SQLITE_STATIC);
     rc = sqlite3_step(q);
     sqlite3_reset(q);
     return rc == SQLITE_DONE ? 0 : rc;
-}
-
-/* Ends a transaction that went well so far; any other is undone. */
-static int end(struct host *h, int rc)
-{
-    rc = rc == 0 ? run(h, "COMMIT") : rc;
-    if (rc != 0)
-        run(h, "ROLLBACK");
-    return rc;
 }
 
 static int on_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
@@ -63,9 +59,10 @@ static int on_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes
     sqlite3_bind_text(q, 1, table, -1, SQLITE_TRANSIENT);
     sqlite3_bind_blob64(q, 2, key.data, key.len, SQLITE_TRANSIENT);
     rc = sqlite3_step(q);
-    value->data = rc == SQLITE_ROW ? sqlite3_column_blob(q, 0) : NULL;
-    value->len = rc == SQLITE_ROW ? (size_t)sqlite3_column_bytes(q, 0) : 0;
-    return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? KRBREPL_ERR_NOTFOUND : rc;
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? KRBREPL_ERR_NOTFOUND : rc;
+    *value = (krbrepl_bytes){sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)};
+    return 0;
 }
 
 static int on_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to)
@@ -101,8 +98,8 @@ static void on_import_abort(void *ctx)
     run(ctx, "ROLLBACK");
 }
 
-const krbrepl_host_ops sqlite_host_ops = {sizeof(krbrepl_host_ops), on_get,           on_apply,
-                                          on_import_begin,          on_import_change, on_import_commit,
+const krbrepl_host_ops sqlite_host_ops = {sizeof sqlite_host_ops, on_get,           on_apply,
+                                          on_import_begin,        on_import_change, on_import_commit,
                                           on_import_abort};
 
 void *sqlite_host_open(const char *file)
@@ -110,13 +107,10 @@ void *sqlite_host_open(const char *file)
     struct host *h = calloc(1, sizeof *h);
     int i, rc = h == NULL ? SQLITE_NOMEM : sqlite3_open(file, &h->db);
 
-    rc = rc == 0 ? sqlite3_busy_timeout(h->db, 5000) : rc;
     rc = rc == 0 ? run(h, schema) : rc;
     for (i = 0; rc == 0 && i < STATEMENTS; i++)
         rc = sqlite3_prepare_v2(h->db, sql[i], -1, &h->q[i], NULL);
-    if (rc != 0)
-        sqlite_host_close(h);
-    return rc == 0 ? h : NULL;
+    return rc == 0 ? h : (sqlite_host_close(h), NULL);
 }
 
 void sqlite_host_close(void *host)

@@ -1,5 +1,5 @@
 #include "build.h"
-#include "host.h"
+#include "hostdb.h"
 
 #include <string.h>
 #include <sys/statvfs.h>

@@ -1,5 +1,5 @@
 /* host.c: what goes to the host's database, and what comes from it. */
-#include "host.h"
+#include "hostdb.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
  * A record that somebody altered there without a commit still has its old digest here, and no comparison of
  * digests would tell. So the values are read, a few at a time, for as long as a node runs. At a replica the row of
  * such a record gets a digest that is no record's, and the next comparison with the master replaces it. */
-#include "host.h"
+#include "hostdb.h"
 
 #include <string.h>
 

@@ -250,8 +250,8 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created);
-/* Appends the row of a record. */
-int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+/* Appends the row of a record; `hosted`: without its value. */
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value, int hosted,
                         krbrepl__buf *out);
 /* Writes a row that has its value, or lies in another table, as one of a hosted store's generation. */
 int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,

@@ -7,7 +7,7 @@
 #include <krbrepl/error.h>
 
 #include "build.h"
-#include "host.h"
+#include "hostdb.h"
 #include "digest.h"
 #include "sorter.h"
 
@@ -158,28 +158,6 @@ static int load_usable(krbrepl_load *l)
                          krbrepl_err_name(l->failed));
 }
 
-/* Leaves the row in l->row as it will lie in the store. */
-static int make_row(krbrepl_load *l, const krbrepl__rkey *k, krbrepl_bytes value)
-{
-    uint8_t rdigest[KRBREPL__RDIGEST];
-    const int is_long = k->ck.len == KRBREPL__CKEY_MAX;
-    int rc = krbrepl__record_digest(l->s->sha, k->table, k->table_len, k->key, value, rdigest);
-
-    krbrepl__buf_reset(&l->row);
-    krbrepl__buf_bytes(&l->row, rdigest, sizeof rdigest);
-    krbrepl__buf_u8(&l->row,
-                    (is_long ? KRBREPL__ROW_LONG : 0) | (l->s->hosted ? KRBREPL__ROW_HOST : 0));
-    if (is_long) {
-        krbrepl__buf_u32(&l->row, (uint32_t)(k->table_len + 1 + k->key.len));
-        krbrepl__buf_bytes(&l->row, k->table, k->table_len);
-        krbrepl__buf_u8(&l->row, 0);
-        krbrepl__buf_bytes(&l->row, k->key.data, k->key.len);
-    }
-    if (!l->s->hosted)
-        krbrepl__buf_bytes(&l->row, value.data, value.len);
-    return rc != 0 ? rc : l->row.err;
-}
-
 int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krbrepl_bytes value)
 {
     krbrepl__rkey k;
@@ -194,9 +172,10 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
         return krbrepl__fail(KRBREPL__EI(l->s), KRBREPL_ERR_TOOBIG,
                              "load: a value of %zu bytes; the limit is %u", value.len,
                              KRBREPL_MAX_VALUE);
-    rc = make_row(l, &k, value);
+    krbrepl__buf_reset(&l->row);
+    rc = krbrepl__row_encode(l->s, &k, value, l->s->hosted, &l->row);
     if (rc != 0)
-        return l->failed = krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
+        return l->failed = rc;
     rc = krbrepl__sorter_put(l->sorter, (krbrepl_bytes){k.ck.b, k.ck.len},
                              (krbrepl_bytes){l->row.data, l->row.len});
     if (rc == KRBREPL_ERR_EXISTS) {

@@ -10,7 +10,7 @@
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
  *              check[16] := first 16 bytes of SHA-256("krbrepl state 1" 0x00 || all before) */
-#include "host.h"
+#include "hostdb.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* open.c: handles: opening, closing, and what a handle knows about its store. */
-#include "host.h"
+#include "hostdb.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
  * no position from now on. A file that does not end in its hash was not written to its end; the host has not
  * been called then. One whose `after` is the store's position is done. */
 #include "build.h"
-#include "host.h"
+#include "hostdb.h"
 
 #include <errno.h>
 #include <fcntl.h>

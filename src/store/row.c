@@ -1,5 +1,5 @@
 /* row.c: one record in a table of records. impl.h has the layout of a row. */
-#include "host.h"
+#include "hostdb.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -242,19 +242,21 @@ static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], unsigne
         memcpy(p, value.data, value.len);
 }
 
-int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value, int hosted,
                         krbrepl__buf *out)
 {
-    const size_t full = k->ck.len == KRBREPL__CKEY_MAX ? 4 + k->table_len + 1 + k->key.len : 0;
+    const int is_long = k->ck.len == KRBREPL__CKEY_MAX;
+    const size_t full = is_long ? 4 + k->table_len + 1 + k->key.len : 0;
+    const krbrepl_bytes none = {NULL, 0}, kept = hosted ? none : value;
     uint8_t digest[KRBREPL__RDIGEST], *p;
     int rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
 
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + value.len);
+    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + kept.len);
     if (p == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), out->err);
-    row_fill(p, digest, k->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0, k, value);
+    row_fill(p, digest, (is_long ? KRBREPL__ROW_LONG : 0) | (hosted ? KRBREPL__ROW_HOST : 0), k, kept);
     return 0;
 }
 

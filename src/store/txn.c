@@ -1,6 +1,6 @@
 /* txn.c: a commit being made: records change at once inside of the write transaction, the changes are
  * gathered in their encoding, and at the end the journal entry and the position join them. */
-#include "host.h"
+#include "hostdb.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -88,6 +88,8 @@ def includes_point_downwards(root):
             if rank[other] >= rank[layer]:
                 yield f"src/{layer}: uses {other}, which is not below it"
     for path in sorted((root / "src").glob("*/*.[ch]")):
+        if path.parent.name == "testing":  # not a layer: a test that is shipped
+            continue
         for name in re.findall(r'#\s*include\s*"([^"]+)"', path.read_text(encoding="utf-8")):
             at = owner.get(name)
             if at is None:
@@ -115,10 +117,11 @@ def sessions_do_no_io(root):
 def an_embedding_example_is_short_and_uses_the_public_headers_alone(root):
     for path in files(root, ("examples/embed",), {".c"}):
         lines = path.read_text(encoding="utf-8").splitlines()
-        if len(lines) >= 120:
+        if len(lines) >= 120 and any(line.startswith("int main(") for line in lines):
             yield f"{path.relative_to(root)}: {len(lines)} lines, 119 are allowed"
         for number, line in enumerate(lines, 1):
-            if re.match(r'\s*#\s*include\s*"', line):
+            found = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+            if found and not (path.parent / found.group(1)).exists():
                 yield f"{path.relative_to(root)}:{number}: {line.strip()}"
 
 

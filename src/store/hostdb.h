@@ -1,4 +1,4 @@
-/* host.h: a store whose records stay in the host's database (<krbrepl/host.h>).
+/* hostdb.h: a store whose records stay in the host's database (<krbrepl/host.h>).
  *
  * Rows of such a store have KRBREPL__ROW_HOST set and no value: the value is asked for when a row is opened.
  * What a write transaction does to the live generation is gathered in a batch; before it is committed, the
@@ -9,8 +9,8 @@
  * What a build does to the generation that is not live goes to the host's import, or, where it has none, to
  * its present content; then the file says first that the content is of no position, and a crash leaves an
  * empty replica behind, which is copied again. */
-#ifndef KRBREPL__STORE_HOST_H
-#define KRBREPL__STORE_HOST_H
+#ifndef KRBREPL__HOSTDB_H
+#define KRBREPL__HOSTDB_H
 
 #include <krbrepl/host.h>
 
