@@ -25,6 +25,7 @@
 
 #include <krbrepl/error.h>
 #include <krbrepl/export.h>
+#include <krbrepl/host.h>
 #include <krbrepl/node.h>
 #include <krbrepl/status.h>
 #include <krbrepl/store.h>

@@ -25,6 +25,7 @@ typedef struct krbrepl_load krbrepl_load;   /* a whole new content being brought
 /* ---- birth and opening ---------------------------------------------------------------------- */
 
 #define KRBREPL_CREATE_MASTER 1u /* make it a master at once: draws lineage, id and epoch 1 */
+#define KRBREPL_CREATE_HOSTED 2u /* its records are in the host's own database; see <krbrepl/host.h> */
 
 /* How much journal to keep. Zero means the default: 100,000 entries, 256 MiB, no age, and 4 GiB as
  * the hard cap up to which a known replica that is behind holds the journal back. A replica that was
@@ -59,12 +60,16 @@ KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_optio
  * about (KRBREPL_COPY_UNVERIFIABLE), at its own position. It is kept until the next load, full copy or large repair;
  * NOTFOUND when there is none. In krbrepl_store_info and krbrepl_status: there is one. */
 #define KRBREPL_STORE_OLD 8u
+/* Only in what is told: the records are in the host's own database. */
+#define KRBREPL_STORE_HOSTED 16u
 
 typedef struct krbrepl_store_options {
     size_t size;
     uint64_t flags;       /* KRBREPL_STORE_... */
     uint64_t map_size;    /* address space to reserve; 0: 1 TiB, or less where that is refused */
     uint64_t max_readers; /* 0: 1,022; counts only for the first process that opens the store */
+    const struct krbrepl_host_ops *host; /* a hosted store's database; copied. NULL: records stay closed */
+    void *host_ctx;                      /* for its callbacks; borrowed until close */
 } krbrepl_store_options;
 
 /* Opens the store in `dir`. `opt` may be NULL. FORMAT when it was written by a newer library, or by an

@@ -1,5 +1,6 @@
 /* store_api.c: the door of <krbrepl/store.h>: checks the process, the thread, NULL pointers and the sizes of
  * structs, then calls the store. */
+#include <krbrepl/host.h>
 #include <krbrepl/store.h>
 
 #include <stddef.h>
@@ -42,6 +43,7 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
                        krbrepl_errinfo *ei)
 {
     krbrepl_store_options o;
+    krbrepl_host_ops host;
     krbrepl_errinfo mine;
     int rc;
 
@@ -51,6 +53,10 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
     rc = out == NULL || dir == NULL ? krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID) : 0;
     if (rc == 0)
         rc = widen(&o, sizeof o, opt, &mine);
+    if (rc == 0 && o.host != NULL) {
+        rc = widen(&host, sizeof host, o.host, &mine);
+        o.host = &host;
+    }
     if (rc == 0)
         rc = krbrepl__store_open(out, dir, &o, &mine);
     return krbrepl__errinfo_give(rc, &mine, ei);
@@ -217,6 +223,13 @@ int krbrepl_txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrep
              ? krbrepl__txn_get(t, table, key, value)
              : krbrepl__door_invalid(krbrepl__txn_store(t));
     return krbrepl__door_out(krbrepl__txn_store(t), rc);
+}
+
+int krbrepl_txn_prepare(krbrepl_txn *t)
+{
+    int rc = txn_in(t);
+
+    return rc == 0 ? krbrepl__door_out(krbrepl__txn_store(t), krbrepl__txn_prepare(t)) : rc;
 }
 
 int krbrepl_txn_commit(krbrepl_txn *t, krbrepl_pos *out)

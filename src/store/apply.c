@@ -104,7 +104,7 @@ int krbrepl__ancestor_note(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *le
     return rc;
 }
 
-static int apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t)
+int krbrepl__apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t)
 {
     krbrepl__commit c;
     int rc = krbrepl__commit_decode(encoded, &c);
@@ -152,7 +152,7 @@ static int apply_all(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_bytes *co
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
                              "apply: this store is a master; demote it before it follows another");
     for (i = 0; rc == 0 && i < n; i++)
-        rc = apply_one(s, w, commit[i], t);
+        rc = krbrepl__apply_one(s, w, commit[i], t);
     if (KRBREPL__MUTANT(out_of_order) && rc == 0 && n > 1)
         rc = rows_again(s, w, commit[0], t);
     krbrepl__follow_role(&w->st);

@@ -1,4 +1,5 @@
 #include "build.h"
+#include "hostdb.h"
 
 #include <string.h>
 #include <sys/statvfs.h>
@@ -231,8 +232,10 @@ int krbrepl__build_begin_step(krbrepl__build *b)
     }
     if (rc == 0)
         rc = krbrepl__build_flush(b);
-    if (rc == 0 && !more)
+    if (rc == 0 && !more) {
         begun(b, which);
+        rc = b->s->hosted ? krbrepl__host_import_begin(b->s, b->dbi) : 0;
+    }
     return rc == 0 ? more : rc;
 }
 
@@ -292,6 +295,8 @@ void krbrepl__build_end(krbrepl__build *b)
     if (b->w.txn != NULL)
         krbrepl__wtxn_abort(b->s, &b->w);
     b->w.txn = NULL;
+    if (b->s->hosted)
+        krbrepl__host_import_end(b->s);
     if (b->begun && !b->keep)
         give_up(b);
     b->begun = 0;

@@ -144,6 +144,11 @@ static krbrepl__copy *copy_new(krbrepl_store *s)
     }
     c->build =
         (krbrepl__build){.s = s, .as = KRBREPL__OTHER_PARTIAL, .check = check, .mark = mark, .ctx = c};
+    /* What a host was given for an import is gone when that is cut off. */
+    if (s->hosted) {
+        c->build.as = KRBREPL__OTHER_BUILT;
+        c->build.mark = NULL;
+    }
     c->lock = -1;
     c->written_ms = now_ms(c);
     krbrepl__buf_init(&c->pending, 0);
@@ -161,7 +166,7 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
     *out = NULL;
     if (c == NULL)
         return KRBREPL_ERR_NOMEM;
-    c->keep_old = keep_old;
+    c->keep_old = keep_old && !s->hosted; /* a host has one content */
     rc = krbrepl__course_init(&c->course, s, "copy", from, ancestry, cumulative);
     if (rc == 0)
         rc = krbrepl__build_lock(s, &c->lock);

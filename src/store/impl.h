@@ -151,6 +151,8 @@ struct krbrepl_store {
     uint64_t map_size, max_readers;
     const krbrepl__sys *sys;
     krbrepl__sha *sha;
+    int hosted;                 /* the records are in the host's database */
+    struct krbrepl__host *host; /* NULL: not hosted, or opened without the host's callbacks */
     krbrepl_errinfo ei;
 };
 
@@ -170,6 +172,7 @@ void krbrepl__rtxn_end(krbrepl_store *s, krbrepl__rtxn *r); /* harmless when not
 typedef struct krbrepl__wtxn {
     MDB_txn *txn;
     struct krbrepl__state st;
+    struct krbrepl__state was; /* `st` as it was at the beginning */
     uint8_t id[16];
 } krbrepl__wtxn;
 
@@ -178,6 +181,8 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);
 /* Writes the state and commits, durably unless the handle says NOSYNC. Ends the transaction in any
  * case. */
 int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w);
+/* The same without the host. */
+int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w);
 void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w); /* harmless when not begun */
 /* 0 when the role is master, else NOT_MASTER or FENCED with a text. */
 int krbrepl__wtxn_master(krbrepl_store *s, const krbrepl__wtxn *w);
@@ -195,11 +200,12 @@ int krbrepl__meta_set_retention(krbrepl_store *s, MDB_txn *txn, const krbrepl_re
 
 /* ---- rows (row.c) ---------------------------------------------------------------------------- *
  *
- *   row := record digest[16] flags:u8 [full key:vec32, when flags bit 0] value
+ *   row := record digest[16] flags:u8 [full key:vec32, when flags bit 0] [value, unless flags bit 1]
  *
- * Bit 0 is set exactly when the canonical key is a shortened one (480 bytes). */
+ * Bit 0 is set exactly when the canonical key is a shortened one (480 bytes), bit 1 when the store is hosted. */
 
 #define KRBREPL__ROW_LONG 1u
+#define KRBREPL__ROW_HOST 2u
 #define KRBREPL__ROW_HEAD (KRBREPL__RDIGEST + 1u)
 
 /* Whose record: a canonical key with the full key behind it. */
@@ -220,6 +226,7 @@ typedef struct krbrepl__row {
     krbrepl_bytes full; /* the full key: table 0x00 key */
     krbrepl_bytes ck;   /* the canonical key */
     const uint8_t *rdigest;
+    int hosted; /* the value is in the host's database */
 } krbrepl__row;
 
 /* 0, INVALID or TOOBIG with the text on the handle. */
@@ -228,12 +235,14 @@ int krbrepl__rkey_make(krbrepl_store *s, const char *table, krbrepl_bytes key, k
  */
 int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
                       krbrepl__row *out);
+/* The same without the value, which is empty then, and without verifying. */
+int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                       krbrepl__row *out);
 /* The same for whoever wants what is there: 0 and its digest, or 1 when the row does not match, and then a digest
  * that is no record's. Negative: an error. */
 int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
                        uint8_t found[KRBREPL__RDIGEST]);
 /* "TABLE KEY" of a canonical key, for people; -1 when it is malformed, and printed as it is. */
-#define KRBREPL__ROW_NAME 140u
 int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME]);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
@@ -242,9 +251,14 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created);
-/* Appends the row of a record. */
-int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+/* Appends the row of a record; `hosted`: without its value. */
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value, int hosted,
                         krbrepl__buf *out);
+/* Writes a row that has its value, or lies in another table, as one of a hosted store's generation. */
+int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,
+                         const MDB_val *data, unsigned put_flags, int *created);
+/* Deletes a record of a hosted store by its canonical key. NOTFOUND without a text. */
+int krbrepl__row_drop(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck);
 /* NOTFOUND without a text. */
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
 /* Canonical keys (vec16) that come into being, and that go, with a commit: for the local environment. */
@@ -313,6 +327,8 @@ int krbrepl__gives_up(krbrepl_store *s, MDB_txn *txn, const krbrepl_pos *pos);
 int krbrepl__fork_known(krbrepl_store *s, MDB_txn *txn, krbrepl_pos *left);
 /* The store has another history now: neither counts any more. */
 int krbrepl__fork_forget(krbrepl_store *s, MDB_txn *txn);
+/* Applies one commit of a master in an open transaction. `t` may be NULL. */
+int krbrepl__apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t);
 /* A fenced store that follows the newer reign is that reign's replica from now on. */
 void krbrepl__follow_role(struct krbrepl__state *st);
 /* Trims at most `max` entries by the retention. */

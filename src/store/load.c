@@ -7,6 +7,7 @@
 #include <krbrepl/error.h>
 
 #include "build.h"
+#include "hostdb.h"
 #include "digest.h"
 #include "sorter.h"
 
@@ -119,6 +120,8 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     if (s->flags & KRBREPL_STORE_READONLY)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
                              "load: the store was opened for reading only; open it for writing");
+    if (s->hosted && (rc = krbrepl__host_there(s)) != 0)
+        return rc;
     l = krbrepl__alloc(sizeof *l);
     if (l == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
@@ -155,26 +158,6 @@ static int load_usable(krbrepl_load *l)
                          krbrepl_err_name(l->failed));
 }
 
-/* Leaves the row in l->row as it will lie in the store. */
-static int make_row(krbrepl_load *l, const krbrepl__rkey *k, krbrepl_bytes value)
-{
-    uint8_t rdigest[KRBREPL__RDIGEST];
-    const int is_long = k->ck.len == KRBREPL__CKEY_MAX;
-    int rc = krbrepl__record_digest(l->s->sha, k->table, k->table_len, k->key, value, rdigest);
-
-    krbrepl__buf_reset(&l->row);
-    krbrepl__buf_bytes(&l->row, rdigest, sizeof rdigest);
-    krbrepl__buf_u8(&l->row, is_long ? KRBREPL__ROW_LONG : 0);
-    if (is_long) {
-        krbrepl__buf_u32(&l->row, (uint32_t)(k->table_len + 1 + k->key.len));
-        krbrepl__buf_bytes(&l->row, k->table, k->table_len);
-        krbrepl__buf_u8(&l->row, 0);
-        krbrepl__buf_bytes(&l->row, k->key.data, k->key.len);
-    }
-    krbrepl__buf_bytes(&l->row, value.data, value.len);
-    return rc != 0 ? rc : l->row.err;
-}
-
 int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krbrepl_bytes value)
 {
     krbrepl__rkey k;
@@ -189,9 +172,10 @@ int krbrepl__load_put(krbrepl_load *l, const char *table, krbrepl_bytes key, krb
         return krbrepl__fail(KRBREPL__EI(l->s), KRBREPL_ERR_TOOBIG,
                              "load: a value of %zu bytes; the limit is %u", value.len,
                              KRBREPL_MAX_VALUE);
-    rc = make_row(l, &k, value);
+    krbrepl__buf_reset(&l->row);
+    rc = krbrepl__row_encode(l->s, &k, value, l->s->hosted, &l->row);
     if (rc != 0)
-        return l->failed = krbrepl__fail_plain(KRBREPL__EI(l->s), rc);
+        return l->failed = rc;
     rc = krbrepl__sorter_put(l->sorter, (krbrepl_bytes){k.ck.b, k.ck.len},
                              (krbrepl_bytes){l->row.data, l->row.len});
     if (rc == KRBREPL_ERR_EXISTS) {
@@ -343,7 +327,10 @@ static int add_change(krbrepl_load *l, uint64_t op, const MDB_val *ck, const MDB
         l->delta.err = KRBREPL_ERR_TOOBIG;
         return 0;
     }
-    rc = krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, data, &row);
+    /* What is deleted is not in a host's database any more. */
+    rc = op == KRBREPL_DELETE && l->s->hosted
+             ? krbrepl__row_parse(l->s, krbrepl__gen(l->s, 0), ck, data, &row)
+             : krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, data, &row);
     if (rc != 0)
         return rc;
     KRBREPL_INIT(&c);
@@ -561,7 +548,11 @@ static int commit_difference(krbrepl_load *l)
     l->res.kind =
         l->delta.err == 0 && n <= KRBREPL_MAX_CHANGES ? KRBREPL_COMMIT_CHANGES : KRBREPL_COMMIT_RESET;
     krbrepl__local_forget(l->s, &l->added);
+    if (l->s->host != NULL)
+        l->s->host->quiet++;
     rc = l->res.kind == KRBREPL_COMMIT_CHANGES ? commit_changes(l) : commit_reset(l);
+    if (l->s->host != NULL)
+        l->s->host->quiet--;
     if (rc != 0)
         return rc;
     krbrepl__local_forget(l->s, &l->deleted);

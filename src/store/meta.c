@@ -10,7 +10,7 @@
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
  *              check[16] := first 16 bytes of SHA-256("krbrepl state 1" 0x00 || all before) */
-#include "impl.h"
+#include "hostdb.h"
 
 #include <string.h>
 
@@ -317,12 +317,19 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
     rc = krbrepl__env_begin(s->env, flags, &w->txn, KRBREPL__EI(s));
     if (rc == 0)
         rc = head_get(s, w->txn, &w->st, w->id);
+    if (rc == 0)
+        w->was = w->st;
+    if (rc == 0 && s->hosted)
+        rc = krbrepl__host_begin(s, w);
+    /* What was left undone is done now, and committed. */
+    if (rc == 1)
+        return krbrepl__wtxn_begin(s, w);
     if (rc != 0)
         krbrepl__wtxn_abort(s, w);
     return rc;
 }
 
-int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w)
+int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w)
 {
     MDB_txn *txn = w->txn;
     int rc = krbrepl__state_put(s, txn, &w->st);
@@ -335,10 +342,26 @@ int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w)
     return krbrepl__env_commit(s->env, txn, 0, KRBREPL__EI(s));
 }
 
+int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w)
+{
+    int rc = s->hosted ? krbrepl__host_before_commit(s, w) : 0;
+
+    if (rc != 0) {
+        krbrepl__wtxn_abort(s, w);
+        return rc;
+    }
+    rc = krbrepl__wtxn_commit_rows(s, w);
+    if (s->hosted)
+        krbrepl__host_ended(s, rc == 0);
+    return rc;
+}
+
 void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w)
 {
     if (w->txn != NULL)
         krbrepl__env_abort(s->env, w->txn, 0);
+    if (w->txn != NULL && s->hosted)
+        krbrepl__host_ended(s, 0);
     w->txn = NULL;
 }
 

@@ -1,5 +1,5 @@
 /* open.c: handles: opening, closing, and what a handle knows about its store. */
-#include "impl.h"
+#include "hostdb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +62,7 @@ void krbrepl__handle_free(krbrepl_store *s)
 {
     krbrepl__store_node_unlock(s);
     krbrepl__local_close(s);
+    krbrepl__host_free(s->host);
     krbrepl__env_put(s->env);
     if (s->wake >= 0)
         close(s->wake);
@@ -210,12 +211,28 @@ static int handle_attach(krbrepl_store *s, krbrepl_errinfo *ei)
     krbrepl__mode_like_data(s->dirfd, "lock.mdb");
     rc = krbrepl__rtxn_begin(s, &r);
     if (rc == 0) {
+        krbrepl_bytes v;
+
+        s->hosted = krbrepl__meta_get(s, r.txn, "hosted", &v) == 0;
         rc = old_there(s, &r);
         krbrepl__rtxn_end(s, &r);
     }
     if (rc != 0 && ei != NULL)
         *ei = s->ei;
     return rc;
+}
+
+/* The callbacks of a hosted store. */
+static int host_attach(krbrepl_store *s, const krbrepl_store_options *opt, krbrepl_errinfo *ei)
+{
+    if (opt->host == NULL)
+        return 0;
+    if (!s->hosted)
+        return krbrepl__fail(
+            ei, KRBREPL_ERR_STATE,
+            "store: it has its records itself; make one with KRBREPL_CREATE_HOSTED for "
+            "a host's database");
+    return krbrepl__host_new(&s->host, opt->host, opt->host_ctx, ei);
 }
 
 int krbrepl__store_open(krbrepl_store **out, const char *dir, const krbrepl_store_options *opt,
@@ -236,6 +253,8 @@ int krbrepl__store_open(krbrepl_store **out, const char *dir, const krbrepl_stor
     s->max_readers = opt->max_readers;
     rc = handle_attach(s, ei);
     if (rc == 0)
+        rc = host_attach(s, opt, ei);
+    if (rc == 0)
         *out = s;
     else
         krbrepl__handle_free(s);
@@ -255,6 +274,7 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     d->depth = 0;
     d->env = krbrepl__env_ref(s->env);
     d->local = NULL;
+    d->host = NULL;
     d->node_lock = d->wake = -1;
     krbrepl__errinfo_clear(&d->ei);
     d->dirfd = fcntl(s->dirfd, F_DUPFD_CLOEXEC, 0);
@@ -262,6 +282,8 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
         rc = krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "store: another descriptor");
     d->sha = krbrepl__sha_new();
     d->dir = krbrepl__strdup(s->dir);
+    if (rc == 0 && s->host != NULL)
+        rc = krbrepl__host_new(&d->host, &s->host->ops, s->host->ctx, ei);
     if (rc == 0 && (d->sha == NULL || d->dir == NULL))
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     if (rc == 0)
@@ -376,6 +398,8 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
         out->flags |= KRBREPL_STORE_GIVES_UP;
     if (has_old)
         out->flags |= KRBREPL_STORE_OLD;
+    if (s->hosted)
+        out->flags |= KRBREPL_STORE_HOSTED;
     out->retention_entries = keep.entries;
     out->retention_bytes = keep.bytes;
     out->retention_seconds = keep.seconds;

@@ -205,7 +205,7 @@ static int gather_put(krbrepl__repair *r, unsigned op, const krbrepl__rkey *k, k
     int rc;
 
     krbrepl__buf_init(&row, 0);
-    rc = krbrepl__row_encode(r->s, k, value, &row);
+    rc = krbrepl__row_encode(r->s, k, value, 0, &row);
     if (rc == 0)
         rc = gather(r, op, (krbrepl_bytes){k->ck.b, k->ck.len}, (krbrepl_bytes){row.data, row.len});
     r->broken |= rc != 0;

@@ -207,13 +207,28 @@ static int prune(krbrepl__repair *r, int *end)
 
 /* ---- the first rule: one transaction -------------------------------------------------------- */
 
+static int put_live_hosted(krbrepl__repair *r, MDB_txn *txn, MDB_dbi live, const MDB_val *k,
+                           const MDB_val *row)
+{
+    krbrepl__ckey ck = {.len = k->mv_size};
+    int created = 0, rc;
+
+    memcpy(ck.b, k->mv_data, k->mv_size);
+    rc = krbrepl__row_restate(r->s, txn, live, k, row, 0, &created);
+    if (rc == 0 && created)
+        krbrepl__buf_vec16(&r->touched.created, ck.b, ck.len);
+    return rc;
+}
+
 static int put_live(krbrepl__repair *r, MDB_txn *txn, MDB_dbi live, MDB_val *k, const MDB_val *row)
 {
     MDB_val v = {row->mv_size, NULL};
-    int e, rc = row_whole(r, k, row);
+    int e, rc = r->s->hosted ? 0 : row_whole(r, k, row);
 
     if (rc != 0)
         return rc;
+    if (r->s->hosted)
+        return put_live_hosted(r, txn, live, k, row);
     e = mdb_put(txn, live, k, &v, MDB_RESERVE | MDB_NOOVERWRITE);
     if (e == 0)
         krbrepl__buf_vec16(&r->touched.created, k->mv_data, k->mv_size);
@@ -228,8 +243,12 @@ static int put_live(krbrepl__repair *r, MDB_txn *txn, MDB_dbi live, MDB_val *k, 
 
 static int delete_live(krbrepl__repair *r, MDB_txn *txn, MDB_dbi live, MDB_val *k)
 {
-    int e = mdb_del(txn, live, k, NULL);
+    int e = r->s->hosted ? krbrepl__row_drop(r->s, txn, live, k) : mdb_del(txn, live, k, NULL);
 
+    if (e < 0 && r->s->hosted && e != KRBREPL_ERR_NOTFOUND)
+        return e;
+    if (e == KRBREPL_ERR_NOTFOUND)
+        return 0;
     if (e == 0)
         krbrepl__buf_vec16(&r->touched.gone, k->mv_data, k->mv_size);
     return e == 0 || e == MDB_NOTFOUND ? 0 : failed(r, e, "repair: deleting a record");
@@ -312,8 +331,12 @@ typedef struct merge {
 static int append(merge *m, MDB_val *k, const MDB_val *row)
 {
     MDB_val v = {row->mv_size, NULL};
-    int e = mdb_put(m->r->build.w.txn, m->r->build.dbi, k, &v, MDB_RESERVE | MDB_APPEND);
+    int e;
 
+    if (m->r->s->hosted)
+        return krbrepl__row_restate(m->r->s, m->r->build.w.txn, m->r->build.dbi, k, row, MDB_APPEND,
+                                    NULL);
+    e = mdb_put(m->r->build.w.txn, m->r->build.dbi, k, &v, MDB_RESERVE | MDB_APPEND);
     if (e != 0)
         return failed(m->r, e, "repair: writing a record");
     memcpy(v.mv_data, row->mv_data, row->mv_size);
@@ -417,7 +440,7 @@ static int switch_over(krbrepl__repair *r)
     if (e != 0)
         return failed(r, e, "repair: making it live");
     krbrepl__build_switch(b, st.ms_entries);
-    if (r->keep_old)
+    if (r->keep_old && !r->s->hosted) /* a host has one content */
         rc = krbrepl__old_keep(r->s, &b->w);
     if (rc == 0)
         rc = krbrepl__course_end(&r->course, &b->w);

@@ -1,5 +1,5 @@
 /* row.c: one record in a table of records. impl.h has the layout of a row. */
-#include "impl.h"
+#include "hostdb.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,13 +89,15 @@ static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
 /* Finds the full key of a row: in the canonical key, or behind the flags. -1 when it is malformed. */
 static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
 {
-    unsigned flags = krbrepl__rd_u8(r);
+    const unsigned flags = krbrepl__rd_u8(r);
     krbrepl__ckey again;
 
-    if (flags != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0))
+    row->hosted = (flags & KRBREPL__ROW_HOST) != 0;
+    if ((flags & ~KRBREPL__ROW_HOST) != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) ||
+        (row->hosted && !s->hosted))
         return -1;
     row->full = row->ck;
-    if (flags != 0) {
+    if ((flags & KRBREPL__ROW_LONG) != 0) {
         row->full = krbrepl__rd_vec32(r);
         if (r->err != 0 || krbrepl__ckey_from_full(s->sha, row->full, &again) != 0 ||
             krbrepl__bytes_cmp(again.b, again.len, row->ck.data, row->ck.len) != 0)
@@ -105,24 +107,55 @@ static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
     return r->err != 0 || row->table_len == 0 ? -1 : 0;
 }
 
+/* Takes a row apart; the reader is left before the value. 1: it is malformed. */
+static int row_take(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out,
+                    krbrepl__rd *r)
+{
+    memset(out, 0, sizeof *out);
+    out->ck.data = ck->mv_data;
+    out->ck.len = ck->mv_size;
+    krbrepl__rd_init(r, data->mv_data, data->mv_size);
+    out->rdigest = krbrepl__rd_view(r, KRBREPL__RDIGEST).data;
+    if (row_full(s, r, out) != 0)
+        return 1;
+    out->table = out->full.data;
+    out->key.data = (const uint8_t *)out->full.data + out->table_len + 1;
+    out->key.len = out->full.len - out->table_len - 1;
+    return 0;
+}
+
+int krbrepl__row_parse(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
+                       krbrepl__row *out)
+{
+    krbrepl__rd r;
+    const int rc = row_take(s, ck, data, out, &r);
+
+    return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
+}
+
+/* What is not in the host's database any more does not match either. */
+static int row_value(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *out)
+{
+    int rc = 0;
+
+    if (!out->hosted)
+        out->value = krbrepl__rd_view(r, r->left);
+    else
+        rc = krbrepl__host_get(s, out->table, out->key, &out->value);
+    return rc == KRBREPL_ERR_NOTFOUND ? 1 : rc;
+}
+
 /* 1: it does not match; negative: an error. */
 static int row_read(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out)
 {
     uint8_t digest[KRBREPL__RDIGEST];
     krbrepl__rd r;
-    int rc;
+    int rc = row_take(s, ck, data, out, &r);
 
-    memset(out, 0, sizeof *out);
-    out->ck.data = ck->mv_data;
-    out->ck.len = ck->mv_size;
-    krbrepl__rd_init(&r, data->mv_data, data->mv_size);
-    out->rdigest = krbrepl__rd_view(&r, KRBREPL__RDIGEST).data;
-    if (row_full(s, &r, out) != 0)
-        return 1;
-    out->table = out->full.data;
-    out->key.data = (const uint8_t *)out->full.data + out->table_len + 1;
-    out->key.len = out->full.len - out->table_len - 1;
-    out->value = krbrepl__rd_view(&r, r.left);
+    if (rc == 0)
+        rc = row_value(s, &r, out);
+    if (rc != 0)
+        return rc;
     rc = krbrepl__record_digest(s->sha, out->table, out->table_len, out->key, out->value, digest);
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
@@ -189,41 +222,41 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
     return krbrepl__row_open(s, dbi, &key, &data, out);
 }
 
-static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], const krbrepl__rkey *k,
-                     krbrepl_bytes value)
+static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], unsigned flags,
+                     const krbrepl__rkey *k, krbrepl_bytes value)
 {
     size_t full = k->table_len + 1 + k->key.len;
 
     memcpy(p, digest, KRBREPL__RDIGEST);
     p += KRBREPL__RDIGEST;
-    if (k->ck.len == KRBREPL__CKEY_MAX) {
-        *p++ = KRBREPL__ROW_LONG;
+    *p++ = (uint8_t)flags;
+    if ((flags & KRBREPL__ROW_LONG) != 0) {
         krbrepl__put_u32(p, (uint32_t)full);
         p += 4;
         memcpy(p, k->table, k->table_len);
         p[k->table_len] = 0;
         memcpy(p + k->table_len + 1, k->key.data, k->key.len);
         p += full;
-    } else {
-        *p++ = 0;
     }
     if (value.len != 0)
         memcpy(p, value.data, value.len);
 }
 
-int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value,
+int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes value, int hosted,
                         krbrepl__buf *out)
 {
-    const size_t full = k->ck.len == KRBREPL__CKEY_MAX ? 4 + k->table_len + 1 + k->key.len : 0;
+    const int is_long = k->ck.len == KRBREPL__CKEY_MAX;
+    const size_t full = is_long ? 4 + k->table_len + 1 + k->key.len : 0;
+    const krbrepl_bytes none = {NULL, 0}, kept = hosted ? none : value;
     uint8_t digest[KRBREPL__RDIGEST], *p;
     int rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
 
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + value.len);
+    p = krbrepl__buf_room(out, KRBREPL__ROW_HEAD + full + kept.len);
     if (p == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), out->err);
-    row_fill(p, digest, k, value);
+    row_fill(p, digest, (is_long ? KRBREPL__ROW_LONG : 0) | (hosted ? KRBREPL__ROW_HOST : 0), k, kept);
     return 0;
 }
 
@@ -231,18 +264,23 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
                      krbrepl_bytes value, unsigned put_flags, int *created)
 {
     uint8_t digest[KRBREPL__RDIGEST];
-    MDB_val key = rkey_val(k), data = {KRBREPL__ROW_HEAD + value.len, NULL};
+    const unsigned flags =
+        (k->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) | (s->hosted ? KRBREPL__ROW_HOST : 0);
+    const krbrepl_bytes none = {NULL, 0}, kept = s->hosted ? none : value;
+    MDB_val key = rkey_val(k), data = {KRBREPL__ROW_HEAD + kept.len, NULL};
     int rc, fresh = 1;
 
     if (value.len > KRBREPL_MAX_VALUE)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_TOOBIG,
                              "store: a value has at most %u bytes, this one %zu", KRBREPL_MAX_VALUE,
                              value.len);
-    if (k->ck.len == KRBREPL__CKEY_MAX)
+    if ((flags & KRBREPL__ROW_LONG) != 0)
         data.mv_size += 4 + k->table_len + 1 + k->key.len;
     rc = krbrepl__record_digest(s->sha, k->table, k->table_len, k->key, value, digest);
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    if (s->hosted && (rc = krbrepl__host_change(s, dbi, k, &value)) != 0)
+        return rc;
     if ((put_flags & MDB_APPEND) == 0) {
         MDB_val there = data;
 
@@ -255,10 +293,55 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
         rc = mdb_put(txn, dbi, &key, &data, MDB_RESERVE | put_flags);
     if (rc != 0)
         return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: writing a record");
-    row_fill(data.mv_data, digest, k, value);
+    row_fill(data.mv_data, digest, flags, k, kept);
     if (created != NULL)
         *created = fresh;
     return 0;
+}
+
+int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,
+                         const MDB_val *data, unsigned put_flags, int *created)
+{
+    char table[KRBREPL_MAX_TABLE + 1] = {0};
+    krbrepl__row row;
+    krbrepl__rkey k;
+    krbrepl__buf key;
+    int rc = krbrepl__row_open(s, dbi, ck, data, &row);
+
+    if (rc != 0)
+        return rc;
+    /* What lies in the map moves when the row is written. */
+    krbrepl__buf_init(&key, 0);
+    krbrepl__buf_bytes(&key, row.key.data, row.key.len);
+    memcpy(table, row.table, row.table_len);
+    rc = key.err != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), key.err)
+                      : krbrepl__rkey_make(s, table, (krbrepl_bytes){key.data, key.len}, &k);
+    if (rc == 0)
+        rc = krbrepl__row_put(s, txn, dbi, &k, row.value, put_flags, created);
+    krbrepl__buf_free(&key);
+    return rc;
+}
+
+int krbrepl__row_drop(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck)
+{
+    MDB_val k = *ck, data;
+    krbrepl__row row;
+    krbrepl__rkey key;
+    int rc = mdb_get(txn, dbi, &k, &data);
+
+    if (rc != 0)
+        return rc == MDB_NOTFOUND
+                   ? KRBREPL_ERR_NOTFOUND
+                   : krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: reading a record");
+    rc = krbrepl__row_parse(s, dbi, &k, &data, &row);
+    if (rc == 0)
+        rc = krbrepl__rkey_make(s, row.table, row.key, &key);
+    /* The host is told first: the row names the record. */
+    if (rc == 0)
+        rc = krbrepl__host_change(s, dbi, &key, NULL);
+    return rc == 0 ? krbrepl__mdb_fail(s->env, KRBREPL__EI(s), mdb_del(txn, dbi, &k, NULL),
+                                       "store: deleting a record")
+                   : rc;
 }
 
 int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k)
@@ -268,6 +351,8 @@ int krbrepl__row_del(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
 
     if (rc == MDB_NOTFOUND)
         return KRBREPL_ERR_NOTFOUND;
+    if (rc == 0 && s->hosted)
+        return krbrepl__host_change(s, dbi, k, NULL);
     return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: deleting a record");
 }
 

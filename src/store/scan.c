@@ -97,8 +97,12 @@ int krbrepl__store_scan_next(krbrepl__scan *c, krbrepl_bytes *ckey, const uint8_
         return 0;
     if (e != 0)
         return krbrepl__mdb_fail(c->s->env, KRBREPL__EI(c->s), e, "digest: reading");
-    rc = c->as_found ? krbrepl__row_found(c->s, &k, &v, &row, c->found)
-                     : krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
+    /* Whoever scans may be another thread than the host's, and values are the host's. */
+    if (c->s->hosted)
+        rc = krbrepl__row_parse(c->s, c->dbi, &k, &v, &row);
+    else
+        rc = c->as_found ? krbrepl__row_found(c->s, &k, &v, &row, c->found)
+                         : krbrepl__row_open(c->s, c->dbi, &k, &v, &row);
     if (rc < 0)
         return rc;
     if (rc == 1 && c->damage[0] == '\0')

@@ -208,6 +208,18 @@ int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
 int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),
                                 void *ctx);
 
+/* ---- a host's database ----------------------------------------------------------------------- */
+
+#define KRBREPL__ROW_NAME 140u /* "TABLE KEY" of a record, for people */
+
+/* Whether the records are in a host's database, and this handle can reach them. */
+int krbrepl__store_hosted(const krbrepl_store *s);
+/* Compares `n` more records of the host's with their digests, behind canonical key `after` (len 0: from the
+ * first), which moves on; *end is set at the end. 1: one was altered there without a commit, `name` says which; a
+ * replica's digest tree says so too from then on. */
+int krbrepl__host_scrub(krbrepl_store *s, krbrepl__ckey *after, size_t n, int *end,
+                        char name[KRBREPL__ROW_NAME]);
+
 /* ---- upkeep, by the node when idle ----------------------------------------------------------- */
 
 /* A bounded piece of: trimming, emptying the abandoned generation, clearing dead readers. 1: there is

@@ -26,6 +26,7 @@ int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_op
 int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes value);
 int krbrepl__txn_delete(krbrepl_txn *t, const char *table, krbrepl_bytes key);
 int krbrepl__txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+int krbrepl__txn_prepare(krbrepl_txn *t);
 int krbrepl__txn_commit(krbrepl_txn *t, krbrepl_pos *out);
 void krbrepl__txn_abort(krbrepl_txn *t);
 krbrepl_store *krbrepl__txn_store(const krbrepl_txn *t);

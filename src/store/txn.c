@@ -1,6 +1,6 @@
 /* txn.c: a commit being made: records change at once inside of the write transaction, the changes are
  * gathered in their encoding, and at the end the journal entry and the position join them. */
-#include "impl.h"
+#include "hostdb.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,8 @@ struct krbrepl_txn {
     krbrepl__buf body; /* encoded changes */
     uint32_t nchanges;
     krbrepl__touched touched;
-    int failed; /* the code with which a change failed: only abort is left */
+    int failed;   /* the code with which a change failed: only abort is left */
+    int prepared; /* only commit and abort are left */
     char *who, *why;
 };
 
@@ -127,6 +128,9 @@ static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
 
 static int txn_usable(krbrepl_txn *t)
 {
+    if (t->prepared)
+        return krbrepl__fail(KRBREPL__EI(t->s), KRBREPL_ERR_STATE,
+                             "commit: it was prepared, so only commit and abort are left");
     if (t->failed == 0)
         return 0;
     return krbrepl__fail(KRBREPL__EI(t->s), KRBREPL_ERR_STATE,
@@ -192,7 +196,8 @@ int krbrepl__txn_get(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbre
     return rc;
 }
 
-static int txn_write(krbrepl_txn *t)
+/* Everything but the commit of the transaction. */
+static int txn_journal(krbrepl_txn *t)
 {
     krbrepl_store *s = t->s;
     krbrepl__commit c;
@@ -208,8 +213,14 @@ static int txn_write(krbrepl_txn *t)
     c.body.data = t->body.data;
     c.body.len = t->body.len;
     rc = krbrepl__journal_append(s, &t->w, &c);
-    if (rc == 0)
-        rc = krbrepl__trim(s, &t->w, 64);
+    return rc == 0 ? krbrepl__trim(s, &t->w, 64) : rc;
+}
+
+static int txn_write(krbrepl_txn *t)
+{
+    krbrepl_store *s = t->s;
+    int rc = t->prepared ? 0 : txn_journal(t);
+
     if (rc != 0)
         return rc;
     krbrepl__local_forget(s, &t->touched.created);
@@ -221,9 +232,29 @@ static int txn_write(krbrepl_txn *t)
     return rc;
 }
 
+int krbrepl__txn_prepare(krbrepl_txn *t)
+{
+    krbrepl_store *s = t->s;
+    int rc = txn_usable(t);
+
+    if (rc != 0)
+        return rc;
+    if (!s->hosted)
+        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                           "commit: this store has its records itself; there is nothing to prepare");
+    if (rc == 0)
+        rc = krbrepl__host_there(s);
+    if (rc == 0 && t->nchanges != 0)
+        rc = txn_journal(t);
+    if (rc == 0 && t->nchanges != 0)
+        rc = krbrepl__host_promise(s, &t->w);
+    t->prepared = rc == 0;
+    return t->failed = rc;
+}
+
 int krbrepl__txn_commit(krbrepl_txn *t, krbrepl_pos *out)
 {
-    int rc = txn_usable(t);
+    int rc = t->prepared ? 0 : txn_usable(t);
 
     if (rc == 0 && t->nchanges != 0)
         rc = txn_write(t);
@@ -235,6 +266,16 @@ int krbrepl__txn_commit(krbrepl_txn *t, krbrepl_pos *out)
 
 void krbrepl__txn_abort(krbrepl_txn *t)
 {
-    if (t != NULL)
-        txn_free(t);
+    krbrepl_store *s;
+    krbrepl__wtxn w;
+    int prepared;
+
+    if (t == NULL)
+        return;
+    s = t->s;
+    prepared = t->prepared && !krbrepl__store_forked(s);
+    txn_free(t);
+    /* The host may have written some of it all the same: whoever begins next finds out, and that is here. */
+    if (prepared && krbrepl__wtxn_begin(s, &w) == 0)
+        krbrepl__wtxn_abort(s, &w);
 }

@@ -18,6 +18,7 @@
 
 #include <krbrepl/error.h>
 #include <krbrepl/export.h>
+#include <krbrepl/host.h>
 #include <krbrepl/store.h>
 #include <krbrepl/types.h>
 
@@ -60,6 +61,34 @@ typedef struct krbrepl_testing_result {
 
 /* One run. `out` may be NULL. 0: every invariant held; CONFLICT: one did not; INVALID; IO: no directory. */
 KRBREPL_API int krbrepl_testing_run(const krbrepl_testing_options *opt, krbrepl_testing_result *out);
+
+/* ---- the promises of a store ----------------------------------------------------------------- *
+ *
+ * For whoever brings a database of their own (<krbrepl/host.h>): every promise that a store must keep, tested through
+ * the library on top of it. */
+
+/* The database under test. The kit works with two at a time: one of a master (0), one of a replica (1). */
+typedef struct krbrepl_testing_store {
+    size_t size;
+    const char *dir; /* an existing empty directory for the kit's stores; stays the caller's */
+    const krbrepl_host_ops *host; /* NULL: the library's own store is tested */
+    /* Makes database `which` new and empty, and answers what `host` is to be called with. NULL on failure. Not
+     * needed when `host` is NULL. */
+    void *(*fresh)(void *ctx, int which);
+    /* As if the process had ended and begun again: answers what `host` is to be called with from now on. What
+     * was not durable may be gone. Optional. */
+    void *(*again)(void *ctx, int which, void *host_ctx);
+    void (*gone)(void *ctx, int which, void *host_ctx); /* is not used any more; optional */
+    void *ctx;
+} krbrepl_testing_store;
+
+/* Told once for each promise, in the order of the kit. `why` is "" when it is kept. */
+typedef void krbrepl_testing_report_fn(void *ctx, const char *promise, int kept, const char *why);
+
+/* Tests every promise; one that is broken does not keep the others from being tested. Answers how many are
+ * broken. `report` may be NULL. */
+KRBREPL_API int krbrepl_testing_conform(const krbrepl_testing_store *store, krbrepl_testing_report_fn *report,
+                            void *report_ctx);
 
 #ifdef __cplusplus
 }

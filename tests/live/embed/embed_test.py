@@ -2,10 +2,12 @@
 
 embed_test.py BIN EXAMPLES PROMISE"""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -189,6 +191,72 @@ def the_status_is_valid_json_with_every_peer():
         example.stop()
     gone = status("master", code=1)
     equal((gone["error"], gone["peers"]), ("NOTFOUND", []))
+
+
+class HostStore(Example):
+    """A replica whose records are in SQLite; what is there is read behind its back."""
+
+    def __init__(self, master):
+        keytab = principal("sql")
+        super().__init__("host-store", subprocess.DEVNULL, path("records.db"), path("sql"),
+                         f"127.0.0.1:{master.port}", SERVICE, f"krbrepl/sql@{REALM}", keytab)
+
+    @staticmethod
+    def records():
+        if not os.path.exists(path("records.db")):
+            return {}
+        with contextlib.closing(sqlite3.connect(path("records.db"), timeout=PATIENCE)) as db:
+            try:
+                return {bytes(k).decode(): bytes(v).decode() for k, v in db.execute("SELECT key, value FROM record")}
+            except sqlite3.OperationalError:  # not made yet
+                return {}
+
+
+def a_replica_keeps_its_records_in_a_database_of_its_own():
+    server = AdminServer("sql")
+    want = {}
+    for i in range(50):
+        want[f"user{i}"] = f"keys of {i}"
+        server.seq(f"user{i} keys of {i}")
+    copy = HostStore(server)
+    until(lambda: copy.records() == want, "the stream is in SQLite")
+    server.seq("user7")
+    server.seq("user8 other keys")
+    del want["user7"]
+    want["user8"] = "other keys"
+    until(lambda: copy.records() == want, "a change and a deletion are in SQLite")
+    # Killed in the middle of a burst, it goes on where it was.
+    for i in range(50, 150):
+        want[f"user{i}"] = f"keys of {i}"
+        server.seq(f"user{i} keys of {i}")
+        if i == 100:
+            copy.p.kill()
+            copy.p.wait()
+    copy = HostStore(server)
+    until(lambda: copy.records() == want, "what came meanwhile is in SQLite")
+    copy.stop()
+    server.stop()
+
+
+def a_database_of_its_own_is_replaced_by_a_full_copy_whole():
+    server = AdminServer("sql")
+    krbrepl("retention", "--keep-entries", "5", path("master"))
+    want = {}
+    for i in range(100):
+        want[f"user{i}"] = f"keys of {i}"
+        server.seq(f"user{i} keys of {i}")
+    copy = HostStore(server)
+    until(lambda: copy.records() == want, "the full copy is in SQLite")
+    copy.stop()
+    krbrepl("slot", "drop", path("master"), f"krbrepl/sql@{REALM}")
+    for i in range(0, 100, 2):
+        del want[f"user{i}"]
+        server.seq(f"user{i}")
+    copy = HostStore(server)
+    until(lambda: copy.records() == want, "the next one too")
+    until(lambda: "is live at" in copy.log, "it was a full copy")
+    copy.stop()
+    server.stop()
 
 
 def what_cannot_start_says_why_and_what_to_do():

@@ -1,0 +1,65 @@
+/* host.h: a store whose records stay in the host's own database.
+ *
+ * The store's directory then holds the journal, the position, what is known of replicas, and for each
+ * record its key and digest, but no value: these are asked for when they are to be sent, and written
+ * through when they arrive. It is made with KRBREPL_CREATE_HOSTED and opened with the callbacks in
+ * krbrepl_store_options. Everything else is as with any other store: commits, nodes, promotion, proofs.
+ *
+ * On a master there are two ways to commit. The library writes: krbrepl_txn_put, ..., krbrepl_txn_commit
+ * calls `apply`. Or the host writes:
+ *
+ *     krbrepl_txn_begin, krbrepl_txn_put, ...   what is to be changed
+ *     krbrepl_txn_prepare                       that is durable now; nobody else commits
+ *     ...                                       the host writes its database, durably
+ *     krbrepl_txn_commit                        or krbrepl_txn_abort
+ *
+ * A crash in between, a failed write, and an abort are all resolved the same way, by the next commit of
+ * any process: the host is asked for each record. If all of them are as they were, the commit never
+ * happened; otherwise it is written once more, and counts. No error code of the host is trusted for that.
+ *
+ * Content that the host changed by itself (an import, a first start) is told with krbrepl_load: on such a
+ * store a load says what the host's database holds already, and writes nothing to it. */
+#ifndef KRBREPL_HOST_H
+#define KRBREPL_HOST_H
+
+#include <krbrepl/export.h>
+#include <krbrepl/store.h>
+#include <krbrepl/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The host's database. Each answers 0, or a number of the host's own, which comes back unchanged in
+ * `host_code` of the errinfo while the call of the library answers HOST. They are called from within calls
+ * on the store, or on a node that runs on it, in the thread of the caller (with krbrepl_node_spawn, in the
+ * node's), and must not call the library on the same store. What they are given is valid until they return.
+ * NULL members are those marked optional. */
+typedef struct krbrepl_host_ops {
+    size_t size;
+    /* The value of a record, borrowed from the host until its next call. KRBREPL_ERR_NOTFOUND: there is no
+     * such record. */
+    int (*get)(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+    /* Makes `n` changes, in their order, and remembers `to` (NULL: no position belongs to them), durably.
+     * All of them or none, where the database can; otherwise a reader may see some of them for a moment, and
+     * a failure half-way is mended by doing it again. Deleting what is not there is no failure. */
+    int (*apply)(void *ctx, const krbrepl_change *const *change, size_t n, const krbrepl_pos *to);
+    /* Optional, all four or none: a whole new content beside the present one. First its records come in the
+     * order of their keys, then changes of any of them. After import_commit readers see it whole and nothing
+     * else; after import_abort, or a crash, the old one. Without them a full copy changes the present content
+     * piece by piece. */
+    int (*import_begin)(void *ctx);
+    int (*import_change)(void *ctx, const krbrepl_change *change);
+    int (*import_commit)(void *ctx, const krbrepl_pos *to);
+    void (*import_abort)(void *ctx);
+} krbrepl_host_ops;
+
+/* Makes the changes of `t` durable as a promise, so that the host may write its database now. Afterwards only
+ * krbrepl_txn_commit and krbrepl_txn_abort are legal. STATE when the store has its records itself. */
+KRBREPL_API int krbrepl_txn_prepare(krbrepl_txn *t);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,330 @@
+/* prepare.c: host.prepare, the promise that stands while the host's database is written.
+ *
+ *   file := "krbrepl prepare 1\n" kind:u8 before after            (positions, pos.h)
+ *           changes:u32, count x change                           (commit.h)
+ *           commits:u32, count x commit:vec32
+ *           SHA-256 of all that stands before it
+ *
+ * Kind 1: the changes of these commits, which lead from `before` to `after`. Kind 2: the host's content is of
+ * no position from now on. A file that does not end in its hash was not written to its end; the host has not
+ * been called then. One whose `after` is the store's position is done. */
+#include "build.h"
+#include "hostdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "host.prepare"
+#define FILE_MAX (2u * (KRBREPL_MAX_COMMIT + (2u << 20)) + (64u << 20))
+
+static const char magic[] = "krbrepl prepare 1\n";
+
+enum { COMMITS = 1, UNSURE = 2 };
+#define LEAVE 2 /* nothing can be said yet */
+
+struct prepare {
+    unsigned kind;
+    krbrepl_pos before, after;
+    krbrepl__buf changes; /* encoded */
+    size_t nchanges;
+    krbrepl__rd commits; /* what follows, as vec32 */
+    uint32_t ncommits;
+};
+
+static int io_failed(krbrepl_store *s, const char *what)
+{
+    const int full = errno == ENOSPC || errno == EDQUOT;
+
+    return krbrepl__fail_sys(KRBREPL__EI(s), full ? KRBREPL_ERR_NOSPACE : KRBREPL_ERR_IO, errno,
+                             "%s: %s", NAME, what);
+}
+
+static int file_open(krbrepl_store *s)
+{
+    struct krbrepl__host *h = s->host;
+
+    if (h->fd >= 0)
+        return 0;
+    h->fd = openat(s->dirfd, NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (h->fd < 0)
+        return io_failed(s, "cannot be opened");
+    krbrepl__mode_like_data(s->dirfd, NAME);
+    /* Its name must be on disk before a promise is. */
+    return fsync(s->dirfd) == 0 ? 0 : io_failed(s, "syncing its directory");
+}
+
+int krbrepl__prepare_pending(krbrepl_store *s)
+{
+    struct stat st;
+    int rc = file_open(s);
+
+    if (rc != 0)
+        return rc;
+    if (fstat(s->host->fd, &st) != 0)
+        return io_failed(s, "looking at it");
+    return st.st_size != 0;
+}
+
+int krbrepl__prepare_clear(krbrepl_store *s)
+{
+    int rc = file_open(s);
+
+    if (rc == 0 && ftruncate(s->host->fd, 0) != 0)
+        rc = io_failed(s, "emptying it");
+    return rc;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static int put_commits(krbrepl_store *s, const krbrepl__wtxn *w, krbrepl__buf *b)
+{
+    uint64_t seq = w->was.pos.seq;
+    krbrepl_bytes enc;
+    int rc = 0;
+
+    krbrepl__buf_u32(b, (uint32_t)(w->st.pos.seq - seq));
+    while (rc == 0 && seq++ < w->st.pos.seq) {
+        rc = krbrepl__journal_get(s, w->txn, &w->st, w->id, seq, &enc, NULL);
+        if (rc == 0)
+            krbrepl__buf_vec32(b, enc.data, enc.len);
+    }
+    return rc;
+}
+
+static int file_write(krbrepl_store *s, const krbrepl__buf *b)
+{
+    const uint8_t *p = b->data;
+    size_t at = 0;
+    ssize_t n;
+
+    if (ftruncate(s->host->fd, 0) != 0)
+        return io_failed(s, "emptying it");
+    while (at < b->len) {
+        n = pwrite(s->host->fd, p + at, b->len - at, (off_t)at);
+        if (n < 0 && errno != EINTR)
+            return io_failed(s, "writing");
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return fdatasync(s->host->fd) == 0 ? 0 : io_failed(s, "syncing");
+}
+
+int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
+{
+    static const krbrepl_pos nowhere;
+    const struct krbrepl__host *h = s->host;
+    uint8_t sum[32];
+    krbrepl__buf b;
+    int rc = file_open(s);
+
+    if (rc != 0)
+        return rc;
+    krbrepl__buf_init(&b, 0);
+    krbrepl__buf_bytes(&b, magic, sizeof magic - 1);
+    krbrepl__buf_u8(&b, unsure ? UNSURE : COMMITS);
+    krbrepl__pos_put(&b, w != NULL ? &w->was.pos : &nowhere);
+    krbrepl__pos_put(&b, w != NULL ? &w->st.pos : &nowhere);
+    krbrepl__buf_u32(&b, unsure ? 0 : (uint32_t)h->n);
+    if (!unsure)
+        krbrepl__buf_bytes(&b, h->batch.data, h->batch.len);
+    rc = unsure ? (krbrepl__buf_u32(&b, 0), 0) : put_commits(s, w, &b);
+    if (rc == 0 && b.err == 0) {
+        const krbrepl_bytes all = {b.data, b.len};
+
+        rc = krbrepl__sha_sum(s->sha, &all, 1, sum);
+        krbrepl__buf_bytes(&b, sum, sizeof sum);
+        rc = rc != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), rc) : 0;
+    }
+    if (rc == 0 && b.err != 0)
+        rc = krbrepl__fail_plain(KRBREPL__EI(s), b.err);
+    if (rc == 0)
+        rc = file_write(s, &b);
+    krbrepl__buf_free(&b);
+    return rc;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static int file_read(krbrepl_store *s, krbrepl__buf *b)
+{
+    struct stat st;
+    uint8_t *room;
+    ssize_t n = 1;
+    size_t at = 0, len;
+
+    if (fstat(s->host->fd, &st) != 0)
+        return io_failed(s, "looking at it");
+    len = st.st_size < (off_t)FILE_MAX ? (size_t)st.st_size : 0;
+    room = krbrepl__buf_room(b, len);
+    if (len != 0 && room == NULL)
+        return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
+    while (at < len && n != 0) {
+        n = pread(s->host->fd, room + at, len - at, (off_t)at);
+        if (n < 0 && errno != EINTR)
+            return io_failed(s, "reading");
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* 1: it is whole; 0: it was not written to its end. */
+static int parse(krbrepl_store *s, krbrepl__buf *file, struct prepare *p)
+{
+    krbrepl_bytes all = {file->data, file->len < 32 ? 0 : file->len - 32}, head;
+    krbrepl__change_it it;
+    krbrepl__change_view v;
+    uint8_t sum[32];
+    size_t from;
+
+    if (all.len == 0 || krbrepl__sha_sum(s->sha, &all, 1, sum) != 0 ||
+        memcmp(sum, file->data + all.len, sizeof sum) != 0)
+        return 0;
+    krbrepl__rd_init(&it.rd, all.data, all.len);
+    head = krbrepl__rd_view(&it.rd, sizeof magic - 1);
+    if (it.rd.err != 0 || memcmp(head.data, magic, head.len) != 0)
+        return 0;
+    p->kind = krbrepl__rd_u8(&it.rd);
+    krbrepl__pos_get(&it.rd, &p->before);
+    krbrepl__pos_get(&it.rd, &p->after);
+    p->nchanges = it.left = krbrepl__rd_u32(&it.rd);
+    from = all.len - it.rd.left;
+    while (krbrepl__commit_next(&it, &v) == 1)
+        continue;
+    if (it.rd.err != 0 || it.left != 0)
+        return 0;
+    krbrepl__buf_bytes(&p->changes, file->data + from, all.len - it.rd.left - from);
+    p->ncommits = krbrepl__rd_u32(&it.rd);
+    p->commits = it.rd;
+    return p->changes.err == 0 && it.rd.err == 0;
+}
+
+/* ---- resolving ------------------------------------------------------------------------------ */
+
+/* Whether the host's record is what the row says, or, where there is no row, is not there. */
+static int is_as_before(krbrepl_store *s, const krbrepl__wtxn *w, const krbrepl__change_view *v,
+                        int *is)
+{
+    const MDB_dbi dbi = krbrepl__gen(s, w->st.live);
+    uint8_t digest[KRBREPL__RDIGEST];
+    krbrepl_bytes value = {NULL, 0};
+    krbrepl__rkey k;
+    MDB_val key, row;
+    int had, rc = krbrepl__rkey_make(s, v->table, v->key, &k);
+
+    if (rc != 0)
+        return rc;
+    key = (MDB_val){k.ck.len, k.ck.b};
+    had = mdb_get(w->txn, dbi, &key, &row) == 0 && row.mv_size >= sizeof digest;
+    rc = krbrepl__host_get(s, v->table, v->key, &value);
+    if (rc == KRBREPL_ERR_NOTFOUND) {
+        *is = !had;
+        return 0;
+    }
+    if (rc == 0)
+        rc = krbrepl__record_digest(s->sha, v->table, v->table_len, v->key, value, digest);
+    *is = rc == 0 && had && memcmp(digest, row.mv_data, sizeof digest) == 0;
+    return rc;
+}
+
+static int all_as_before(krbrepl_store *s, const krbrepl__wtxn *w, const struct prepare *p, int *all)
+{
+    krbrepl__change_it it = {.left = (uint32_t)p->nchanges};
+    krbrepl__change_view v;
+    int rc = 0;
+
+    *all = 1;
+    krbrepl__rd_init(&it.rd, p->changes.data, p->changes.len);
+    while (rc == 0 && *all && krbrepl__commit_next(&it, &v) == 1)
+        rc = is_as_before(s, w, &v, all);
+    return rc;
+}
+
+/* The host has some or all of it: it gets it once more, and the commits are made. */
+static int do_again(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
+{
+    krbrepl_bytes enc;
+    uint32_t i;
+    int rc = krbrepl__host_apply(s, &p->changes, p->nchanges, &p->after);
+
+    s->host->quiet++;
+    for (i = 0; rc == 0 && i < p->ncommits; i++) {
+        enc = krbrepl__rd_vec32(&p->commits);
+        rc = p->commits.err != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), p->commits.err)
+                                 : krbrepl__apply_one(s, w, enc, NULL);
+    }
+    s->host->quiet--;
+    return rc;
+}
+
+/* Nobody knows what the host has: a replica begins with nothing. */
+static int forget_content(krbrepl_store *s, krbrepl__wtxn *w)
+{
+    static const krbrepl__ancestry none;
+    static const krbrepl_pos nowhere;
+
+    if (w->st.role == KRBREPL_ROLE_MASTER)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                             "store: a full copy ended in the middle, and the store was made master "
+                             "meanwhile; promote another replica, or load the content that is right");
+    w->st.records = 0;
+    w->st.role = w->st.role == KRBREPL_ROLE_UNSET ? w->st.role : KRBREPL_ROLE_REPLICA;
+    return krbrepl__journal_restart(s, w, &nowhere, 0, &none);
+}
+
+/* Whether a build is under way that will say itself what the content is. */
+static int is_building(krbrepl_store *s)
+{
+    int fd = -1, rc = krbrepl__build_lock(s, &fd);
+
+    krbrepl__unlock_file(s, &fd);
+    return rc == KRBREPL_ERR_LOCKED;
+}
+
+/* 0: the file has done its service; 1: so it has, and the transaction is to be committed; LEAVE. */
+static int act(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
+{
+    int same = 0, rc;
+
+    if (krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
+        return 0;
+    if (p->kind == UNSURE && is_building(s))
+        return LEAVE;
+    if (p->kind == UNSURE) {
+        rc = w->st.pos.seq != 0 ? forget_content(s, w) : 0;
+        return rc != 0 ? rc : 1;
+    }
+    /* Of a state that the store has left, as by a restore. */
+    if (!krbrepl__pos_equal(&p->before, &w->st.pos))
+        return 0;
+    rc = all_as_before(s, w, p, &same);
+    if (rc != 0 || same)
+        return rc;
+    rc = do_again(s, w, p);
+    return rc != 0 ? rc : 1;
+}
+
+int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w)
+{
+    struct prepare p = {0};
+    krbrepl__buf file;
+    int rc;
+
+    krbrepl__buf_init(&file, 0);
+    krbrepl__buf_init(&p.changes, 0);
+    rc = file_read(s, &file);
+    if (rc == 0)
+        rc = parse(s, &file, &p);
+    if (rc == 1)
+        rc = act(s, w, &p);
+    if (rc == 1) {
+        rc = krbrepl__wtxn_commit_rows(s, w);
+        rc = rc == 0 ? 1 : rc;
+    }
+    if ((rc == 0 || rc == 1) && krbrepl__prepare_clear(s) != 0)
+        rc = s->ei.code;
+    krbrepl__buf_free(&p.changes);
+    krbrepl__buf_free(&file);
+    return rc == LEAVE ? 0 : rc;
+}

@@ -1,0 +1,206 @@
+#include "test.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <krbrepl/testing.h>
+
+#include "memhost.h"
+#ifdef KRBREPL_TEST_SQLITE
+#include "sqlite-host.h"
+#endif
+
+/* Every kind of store keeps every promise, and a store that breaks one is told so by name. */
+
+static char dir[256];
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "%s/krbrepl-conform-XXXXXX",
+             getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+    return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return rmdir(dir); /* the kit leaves nothing behind */
+}
+
+static char broken[64];
+
+static void report(void *ctx, const char *promise, int kept, const char *why)
+{
+    (void)ctx;
+    if (kept)
+        return;
+    if (broken[0] == '\0')
+        snprintf(broken, sizeof broken, "%s", promise);
+    print_message("%s: %s\n", promise, why);
+}
+
+static int conform(const krbrepl_host_ops *ops, void *(*fresh)(void *, int),
+                   void *(*again)(void *, int, void *), void (*gone)(void *, int, void *))
+{
+    krbrepl_testing_store s;
+
+    KRBREPL_INIT(&s);
+    s.dir = dir;
+    s.host = ops;
+    s.fresh = fresh;
+    s.again = again;
+    s.gone = gone;
+    s.ctx = dir;
+    broken[0] = '\0';
+    return krbrepl_testing_conform(&s, report, NULL);
+}
+
+static void *mem_fresh(void *ctx, int which)
+{
+    (void)ctx;
+    (void)which;
+    return memhost_new();
+}
+
+static void mem_gone(void *ctx, int which, void *host)
+{
+    (void)ctx;
+    (void)which;
+    memhost_free(host);
+}
+
+static void the_library_s_own_store_keeps_every_promise(void **state)
+{
+    (void)state;
+    assert_int_equal(conform(NULL, NULL, NULL, NULL), 0);
+}
+
+static void a_store_in_memory_keeps_every_promise(void **state)
+{
+    krbrepl_host_ops ops = memhost_ops(1);
+
+    (void)state;
+    assert_int_equal(conform(&ops, mem_fresh, NULL, mem_gone), 0);
+    ops = memhost_ops(0);
+    assert_int_equal(conform(&ops, mem_fresh, NULL, mem_gone), 0);
+}
+
+/* ---- stores that break a promise ------------------------------------------------------------ */
+
+static krbrepl_host_ops right;
+
+static int apply_backwards(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to)
+{
+    int rc = 0;
+
+    while (rc == 0 && n-- > 0)
+        rc = right.apply(ctx, &c[n], 1, to);
+    return rc;
+}
+
+static int apply_without_deletes(void *ctx, const krbrepl_change *const *c, size_t n,
+                                 const krbrepl_pos *to)
+{
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; rc == 0 && i < n; i++)
+        if (c[i]->op == KRBREPL_PUT)
+            rc = right.apply(ctx, &c[i], 1, to);
+    return rc;
+}
+
+static int get_from_any_table(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    const int rc = right.get(ctx, "policy", key, value);
+
+    return rc == 0 ? 0 : right.get(ctx, table, key, value);
+}
+
+static int import_at_once(void *ctx, const krbrepl_change *c)
+{
+    return right.apply(ctx, &c, 1, NULL);
+}
+
+static int import_done(void *ctx, const krbrepl_pos *to)
+{
+    (void)ctx;
+    (void)to;
+    return 0;
+}
+
+static void a_broken_promise_is_named(void **state)
+{
+    krbrepl_host_ops ops = memhost_ops(1);
+
+    (void)state;
+    right = ops;
+    ops.apply = apply_backwards;
+    assert_true(conform(&ops, mem_fresh, NULL, mem_gone) > 0);
+    assert_string_equal(broken, "changes_are_made_in_their_order");
+    ops = right;
+    ops.apply = apply_without_deletes;
+    assert_true(conform(&ops, mem_fresh, NULL, mem_gone) > 0);
+    assert_string_equal(broken, "what_is_deleted_is_gone");
+    ops = right;
+    ops.get = get_from_any_table;
+    assert_true(conform(&ops, mem_fresh, NULL, mem_gone) > 0);
+    assert_string_equal(broken, "tables_are_apart");
+    ops = right;
+    ops.import_change = import_at_once;
+    ops.import_commit = import_done;
+    assert_true(conform(&ops, mem_fresh, NULL, mem_gone) > 0);
+    assert_string_equal(broken, "a_full_copy_replaces_everything");
+}
+
+#ifdef KRBREPL_TEST_SQLITE
+static void *sql_fresh(void *ctx, int which)
+{
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/host%d.db", (const char *)ctx, which);
+    unlink(path);
+    return sqlite_host_open(path);
+}
+
+static void *sql_again(void *ctx, int which, void *host)
+{
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/host%d.db", (const char *)ctx, which);
+    sqlite_host_close(host);
+    return sqlite_host_open(path);
+}
+
+static void sql_gone(void *ctx, int which, void *host)
+{
+    char path[300];
+
+    snprintf(path, sizeof path, "%s/host%d.db", (const char *)ctx, which);
+    sqlite_host_close(host);
+    unlink(path);
+}
+
+static void a_store_in_sqlite_keeps_every_promise(void **state)
+{
+
+    (void)state;
+    assert_int_equal(conform(&sqlite_host_ops, sql_fresh, sql_again, sql_gone), 0);
+}
+#endif
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_library_s_own_store_keeps_every_promise),
+        T(a_store_in_memory_keeps_every_promise),
+        T(a_broken_promise_is_named),
+#ifdef KRBREPL_TEST_SQLITE
+        T(a_store_in_sqlite_keeps_every_promise),
+#endif
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
