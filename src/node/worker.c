@@ -114,6 +114,8 @@ static void take_orders(krbrepl__worker *w)
     krbrepl__buf_init(&w->want.keys, 0);
     w->resting = 0;
     w->rest_to = 0;
+    if (w->now.reset)
+        w->state.ready = w->state.proving = 0;
 }
 
 static void take_result(krbrepl__worker *w, int rc, const krbrepl__proof *proof)

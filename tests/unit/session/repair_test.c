@@ -300,15 +300,15 @@ static void trees_of_different_heights_are_compared(void **state)
 
     (void)state;
     for (i = 0; i < sizeof few / sizeof few[0]; i++) {
-        twins(&p, 20000); /* the replica keeps its first few */
+        twins(&p, 6000); /* the replica keeps its first few */
         while (p.rs.live.n > few[i])
             lose(&p, p.rs.live.n - 1);
         pair_meet(&p);
-        assert_repaired(&p, 20000 - few[i]);
+        assert_repaired(&p, 6000 - few[i]);
         if (few[i] == 300) /* most leaves were not even looked at */
             assert_true(p.rs.kept < 150);
         pair_free(&p);
-        twins(&p, 20000); /* the master does */
+        twins(&p, 6000); /* the master does */
         while (p.ms.live.n > few[i]) {
             krbrepl__ckey k = p.ms.live.at[p.ms.live.n - 1].ckey;
 
