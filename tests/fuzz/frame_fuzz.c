@@ -114,6 +114,10 @@ static void one_message(unsigned type, krbrepl_bytes body)
     unsigned tag;
     int rc;
 
+    if (type == KRBREPL__FRAME_ASK)
+        check_ask(body);
+    if (type == KRBREPL__FRAME_TREE)
+        check_tree(body);
     if (type == 0 || type > KRBREPL__FRAME_CHECK || is_raw(type))
         return;
     rc = krbrepl__msg_get(body, type, &m, &tag);
@@ -138,10 +142,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
     while ((rc = krbrepl__frame_get(p, n, &f)) == 1) {
         MUST(f.size <= n && f.body.len <= KRBREPL__FRAME_MAX);
-        if (f.type == KRBREPL__FRAME_ASK)
-            check_ask(f.body);
-        if (f.type == KRBREPL__FRAME_TREE)
-            check_tree(f.body);
         one_message(f.type, f.body);
         p += f.size;
         n -= f.size;

@@ -149,6 +149,12 @@ static int txn_delete(rig *r)
     return krbrepl_txn_delete(r->t, "principal", KEY);
 }
 
+/* The store is not hosted, so this is STATE wherever it gets through. */
+static int txn_prepare(rig *r)
+{
+    return krbrepl_txn_prepare(r->t);
+}
+
 static int txn_commit(rig *r)
 {
     return krbrepl_txn_commit(r->t, NULL);
@@ -349,6 +355,7 @@ const call calls[] = {
     {"krbrepl_txn_commit", 't', txn_commit, INVALID, FORKED, STATE, 0, 1},
     {"krbrepl_txn_delete", 't', txn_delete, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_txn_get", 't', txn_get, INVALID, FORKED, STATE, ANY, 0},
+    {"krbrepl_txn_prepare", 't', txn_prepare, INVALID, FORKED, STATE, STATE, 0},
     {"krbrepl_txn_put", 't', txn_put, INVALID, FORKED, STATE, 0, 0},
     {"krbrepl_view_close", 'v', view_close, 0, 0, 0, 0, 1},
     {"krbrepl_view_digest", 'v', view_digest, INVALID, FORKED, STATE, 0, 0},

@@ -14,6 +14,7 @@ typedef struct ground {
     krbrepl_node *master;  /* runs, on a thread of its own */
     krbrepl_store *served; /* its store */
     char served_dir[96];
+    char hosted_dir[96];
     unsigned made;
 } ground;
 
@@ -50,6 +51,8 @@ static void start_master(ground *g)
 static int setup(void **state)
 {
     ground *g = calloc(1, sizeof *g);
+    krbrepl_create_options hosted = {.size = sizeof hosted,
+                                     .flags = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_HOSTED};
     char replica[96];
     krbrepl_txn *t;
 
@@ -60,6 +63,7 @@ static int setup(void **state)
     snprintf(g->dir, sizeof g->dir, "%s/master", g->top);
     snprintf(replica, sizeof replica, "%s/replica", g->top);
     snprintf(g->served_dir, sizeof g->served_dir, "%s/served", g->top);
+    snprintf(g->hosted_dir, sizeof g->hosted_dir, "%s/hosted", g->top);
     snprintf(g->keytab, sizeof g->keytab, "%s/keytab", g->top);
     write_keytab(g->keytab);
     /* Where options are missing, the defaults of this machine are not to be used. */
@@ -70,6 +74,7 @@ static int setup(void **state)
     assert_int_equal(krbrepl_txn_begin(g->s, &t, NULL), 0);
     assert_int_equal(krbrepl_txn_put(t, "principal", BYTES("a"), BYTES("1")), 0);
     assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_int_equal(krbrepl_store_create(g->hosted_dir, &hosted, NULL), 0);
     g->node = new_node(g->s);
     g->master = new_node(g->served);
     start_master(g);
@@ -135,6 +140,35 @@ static int open_store(void *ctx, void *p)
     ground *g = ctx;
     krbrepl_store *s = NULL;
     int rc = krbrepl_store_open(&s, g->dir, p, NULL);
+
+    krbrepl_store_close(s);
+    return rc;
+}
+
+static int host_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    (void)ctx;
+    (void)table;
+    (void)key;
+    (void)value;
+    return KRBREPL_ERR_NOTFOUND;
+}
+
+static int host_apply(void *ctx, const krbrepl_change *const *change, size_t n, const krbrepl_pos *to)
+{
+    (void)ctx;
+    (void)change;
+    (void)n;
+    (void)to;
+    return 0;
+}
+
+static int host_ops(void *ctx, void *p)
+{
+    krbrepl_store_options o = {.size = sizeof o, .host = p};
+    ground *g = ctx;
+    krbrepl_store *s = NULL;
+    int rc = krbrepl_store_open(&s, g->hosted_dir, &o, NULL);
 
     krbrepl_store_close(s);
     return rc;
@@ -303,6 +337,7 @@ static int peer(void *ctx, void *p)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
+static const krbrepl_host_ops a_host = {.size = sizeof a_host, .get = host_get, .apply = host_apply};
 static krbrepl_config a_config;
 static krbrepl_master_options a_master;
 static krbrepl_replica_options a_replica;
@@ -335,6 +370,7 @@ static const shape shapes[] = {
     NEEDS(krbrepl_config, config, a_config, events),
     NEEDS(krbrepl_master_options, master, a_master, max_peers),
     NEEDS(krbrepl_replica_options, replica, a_replica, service),
+    NEEDS(krbrepl_host_ops, host_ops, a_host, import_begin),
     ANSWER(krbrepl_store_info, store_info, sizeof(size_t)),
     ANSWER(krbrepl_status, status, sizeof(size_t)),
     ANSWER(krbrepl_load_result, load_result, sizeof(size_t)),

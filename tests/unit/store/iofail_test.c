@@ -245,7 +245,7 @@ static int one_group(bench *b)
 static int one_copy(bench *b)
 {
     krbrepl__copy *c = NULL;
-    int rc = krbrepl__copy_begin(b->r, &c, &b->master.pos, &b->ancestry, b->master.cumulative, 0);
+    int rc = krbrepl__copy_begin(b->r, &c, &b->master.pos, &b->ancestry, b->master.cumulative, 0, 0);
 
     if (rc == 0)
         rc = krbrepl__copy_put(c, (krbrepl_bytes){"principal\0a", 11}, text("1"));
