@@ -377,22 +377,22 @@ void tick(world *w)
 /* ---- birth and death ------------------------------------------------------------------------ */
 
 /* On a RAM disk where there is one with room, else where temporary files go. */
-static int make_root(world *w)
+int root_make(const char *dir, char out[96])
 {
-    const char *base = w->plan.dir != NULL ? w->plan.dir : getenv("TMPDIR");
+    const char *base = dir != NULL ? dir : getenv("TMPDIR");
     struct statvfs fs;
 
     if (base == NULL || base[0] == '\0')
         base = "/tmp";
-    if (w->plan.dir == NULL && statvfs("/dev/shm", &fs) == 0 &&
+    if (dir == NULL && statvfs("/dev/shm", &fs) == 0 &&
         (uint64_t)fs.f_bavail * fs.f_frsize > (256u << 20) && access("/dev/shm", W_OK) == 0)
         base = "/dev/shm";
-    if ((size_t)snprintf(w->root, sizeof w->root, "%.70s/krbrepl-sim-XXXXXX", base) >= sizeof w->root)
+    if ((size_t)snprintf(out, 96, "%.70s/krbrepl-sim-XXXXXX", base) >= 96)
         return -1;
-    return mkdtemp(w->root) != NULL ? 0 : -1;
+    return mkdtemp(out) != NULL ? 0 : -1;
 }
 
-static void remove_tree(const char *path)
+void root_remove(const char *path)
 {
     struct dirent *d;
     DIR *dir = opendir(path);
@@ -403,7 +403,7 @@ static void remove_tree(const char *path)
             continue;
         snprintf(name, sizeof name, "%.200s/%.255s", path, d->d_name);
         if (unlink(name) != 0)
-            remove_tree(name);
+            root_remove(name);
     }
     if (dir != NULL)
         closedir(dir);
@@ -431,7 +431,7 @@ int world_init(world *w, const plan *p)
     w->lifetime_s = rng_chance(&w->rng, 1, 3) ? 10 + rng_below(&w->rng, 20) : 0;
     w->fat = rng_chance(&w->rng, 1, 5) ? 4000 : 200;
     w->keys = 1 + (int)rng_below(&w->rng, 150);
-    if (make_root(w) != 0) {
+    if (root_make(w->plan.dir, w->root) != 0) {
         broken(w, "no temporary directory");
         return -1;
     }
@@ -456,5 +456,5 @@ void world_free(world *w)
     disk_end();
     free(w->facts);
     if (w->root[0] != '\0')
-        remove_tree(w->root);
+        root_remove(w->root);
 }

@@ -196,6 +196,10 @@ typedef struct world {
     int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
 
+/* A new directory in `dir`; NULL: on a RAM disk if there is one. */
+int root_make(const char *dir, char out[96]);
+void root_remove(const char *path);
+
 int world_init(world *w, const plan *p);
 void world_run(world *w); /* run.c */
 void world_free(world *w);
