@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Bytes of rows after which a call ends: their digests are computed from the content, and values may be large. */
-#define READ_MAX (2u << 20)
+#define READ_MAX (1u << 16)
 
 typedef struct walk {
     krbrepl_store *s;

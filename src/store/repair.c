@@ -11,7 +11,7 @@
 /* What has arrived is not kept from the disk for longer than this. */
 #define PENDING_MS 1000u
 /* Bytes of rows after which a piece of a range ends. */
-#define READ_MAX (2u << 20)
+#define READ_MAX (1u << 18)
 /* Records between two looks at the clock. */
 #define LOOK_EVERY 64u
 
