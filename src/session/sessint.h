@@ -15,6 +15,9 @@
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
 #define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */
+/* A replica that neither asks for nor takes anything of a copy for so long loses its place to others. It may have
+ * to build its own tree of everything first. */
+#define KRBREPL__SESS_STALL_MS (10u * 60u * 1000u)
 #define KRBREPL__NEVER UINT64_MAX
 
 /* The master's end. */
@@ -34,6 +37,7 @@ typedef struct krbrepl__sess_master {
     int had_content;         /* the replica held something at hello */
     unsigned begins;         /* copies that were to begin in this session */
     int copying;             /* slices are being read */
+    uint64_t moved_ms;       /* the last sign that the replica goes on with the copy */
     krbrepl__answer *answer; /* a repair: not before the replica says so */
     int end_due;             /* COPY_END follows when `pend` is empty */
     int confirm;             /* the replica has not confirmed the last copy yet */

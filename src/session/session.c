@@ -519,6 +519,12 @@ static uint64_t ping_at(const krbrepl__sess *s)
     return last + s->missing_ms;
 }
 
+/* When a copy that does not go on is given up. */
+static uint64_t stalled_at(const krbrepl__sess *s)
+{
+    return s->m.copying || s->m.end_due ? s->m.moved_ms + KRBREPL__SESS_STALL_MS : KRBREPL__NEVER;
+}
+
 static int timers(krbrepl__sess *s)
 {
     krbrepl__sess_info *i = &s->info;
@@ -533,6 +539,12 @@ static int timers(krbrepl__sess *s)
     if (s->now >= i->heard_ms + s->gone_ms)
         return krbrepl__sess_end(s, KRBREPL_ERR_NET, "nothing was heard for %llu ms",
                                  (unsigned long long)(s->now - i->heard_ms));
+    if (s->now >= stalled_at(s))
+        return krbrepl__sess_end(
+            s, KRBREPL_ERR_TIMEOUT,
+            "the replica asked for nothing and took nothing of its copy for %u s; its "
+            "place is given to others",
+            KRBREPL__SESS_STALL_MS / 1000);
     if (s->now < ping_at(s))
         return 0;
     s->pinged_ms = s->now;
@@ -583,6 +595,6 @@ uint64_t krbrepl__sess_deadline(const krbrepl__sess *s)
     if (s->info.expires_ms != 0)
         at = earlier(at, s->info.expires_ms);
     if (is_up(s))
-        at = earlier(at, earlier(ping_at(s), s->info.heard_ms + s->gone_ms));
+        at = earlier(earlier(at, stalled_at(s)), earlier(ping_at(s), s->info.heard_ms + s->gone_ms));
     return at;
 }
