@@ -49,6 +49,7 @@ typedef struct krbrepl__sess_master {
     uint64_t check; /* the last position that a CHECK named; 0: none */
     int has_root;   /* and what the digest is there */
     uint8_t root[32];
+    uint64_t asked_ms; /* when the replica last asked to be compared; 0: never */
     /* What a refusal says about a fork. */
     int forked;
     uint64_t fork;

@@ -269,6 +269,27 @@ static void an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_tur
     pair_free(&p);
 }
 
+/* Each comparison costs the master a proof, and every other replica its own. */
+static void a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second(void **state)
+{
+    krbrepl__check c = {0};
+    pair p;
+    int i;
+
+    (void)state;
+    twins(&p, 100);
+    master_asked(&p, FEATURES, 0);
+    for (i = 0; i < 1000; i++)
+        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
+    assert_int_equal(info(p.m)->check_asks, 1);
+    for (i = 0; i < 100; i++) {
+        p.now += 100;
+        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
+    }
+    assert_int_equal(info(p.m)->check_asks, 11);
+    pair_free(&p);
+}
+
 /* ---- a replica that keeps its place ---------------------------------------------------------- */
 
 #define STALL_MS 600000u
@@ -1107,6 +1128,7 @@ int main(void)
         cmocka_unit_test(only_four_asks_wait_for_an_answer),
         cmocka_unit_test(a_replica_that_reads_nothing_costs_no_memory),
         cmocka_unit_test(an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn),
+        cmocka_unit_test(a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second),
         cmocka_unit_test(a_replica_that_asks_for_nothing_loses_its_place),
         cmocka_unit_test(a_replica_that_asks_now_and_then_keeps_its_place),
         cmocka_unit_test(a_replica_that_takes_nothing_of_a_full_copy_loses_its_place),
