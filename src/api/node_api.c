@@ -213,15 +213,18 @@ int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *hav
 int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
                   krbrepl_errinfo *ei)
 {
+    krbrepl_errinfo mine;
     krbrepl_prove_options o;
     krbrepl_proved p;
-    int rc = krbrepl__widen(&o, sizeof o, opt);
+    int rc = dir != NULL ? krbrepl__widen(&o, sizeof o, opt) : KRBREPL_ERR_INVALID;
 
-    if (rc != 0 || dir == NULL)
-        return krbrepl__fail(ei, rc != 0 ? rc : KRBREPL_ERR_INVALID, "prove: options: %s",
-                             krbrepl_strerror(rc != 0 ? rc : KRBREPL_ERR_INVALID));
-    rc = krbrepl__control_prove(dir, &o, &p, ei);
-    if (out != NULL && krbrepl__narrow(out, &p, sizeof p) != 0)
-        return KRBREPL_ERR_ABI;
-    return rc;
+    krbrepl__errinfo_clear(&mine);
+    KRBREPL_INIT(&p);
+    if (rc != 0)
+        krbrepl__fail(&mine, rc, "prove: options: %s", krbrepl_strerror(rc));
+    else
+        rc = krbrepl__control_prove(dir, &o, &p, &mine);
+    if (rc == 0 && out != NULL && (rc = krbrepl__narrow(out, &p, sizeof p)) != 0)
+        krbrepl__fail(&mine, rc, "prove: the struct to be filled does not say its size");
+    return krbrepl__errinfo_give(rc, &mine, ei);
 }

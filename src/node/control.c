@@ -28,7 +28,8 @@ typedef struct client {
     int answered;
     krbrepl_wait_options wait;
     int proving;
-    uint64_t told_ms; /* when it was told last how far that is */
+    uint64_t told_ms;  /* when it was told last how far that is */
+    uint64_t until_ms; /* when it is given up */
     krbrepl__verify verify;
 } client;
 
@@ -163,6 +164,7 @@ static int begin_wait(client *c, krbrepl_bytes body)
 /* ---- proving -------------------------------------------------------------------------------- */
 
 #define TELL_MS 100u
+#define LOOK_MS 20u /* the thread does not say when it has read all */
 
 static void proved(client *c, int err)
 {
@@ -186,6 +188,8 @@ static void check_proof(client *c)
         proved(c, verdict(c));
         return;
     }
+    krbrepl__timer_set(&n->timers, &c->timer,
+                       n->now + LOOK_MS < c->until_ms ? n->now + LOOK_MS : c->until_ms);
     if (n->now - c->told_ms < TELL_MS || c->out.len != 0)
         return;
     c->told_ms = n->now;
@@ -205,7 +209,7 @@ static int begin_proof(client *c, krbrepl_bytes body)
     krbrepl__node_look(n);
     krbrepl__verify_begin(n, &c->verify);
     c->proving = 1;
-    krbrepl__timer_set(&n->timers, &c->timer, n->now + (timeout_ms < DAY_MS ? timeout_ms : DAY_MS));
+    c->until_ms = n->now + (timeout_ms < DAY_MS ? timeout_ms : DAY_MS);
     check_proof(c);
     return 0;
 }
@@ -319,8 +323,10 @@ static void on_client_timer(void *ctx)
 
     if (c->waiting)
         check_wait(c, 1);
-    else if (c->proving)
+    else if (c->proving && c->n->now >= c->until_ms)
         proved(c, KRBREPL_ERR_TIMEOUT);
+    else if (c->proving)
+        check_proof(c);
     else
         client_close(c);
 }

@@ -55,12 +55,21 @@ static void copy_failed(krbrepl_node *n, const krbrepl__sess_info *i)
             (unsigned long long)r->apply_seq, i->text);
 }
 
+/* A repair reads the content that is there, and goes through what earlier ones have gathered. What the store cannot
+ * read any more it would not be able to read the next time either; a full copy needs nothing of it. */
+static int ends_repairs(const krbrepl__sess_info *i)
+{
+    return i->repair && !i->copy_done && i->store_err != KRBREPL_ERR_CONFLICT &&
+           mended_by_copy(i->store_err);
+}
+
 int krbrepl__mend_over(krbrepl_node *n, const krbrepl__sess_info *i)
 {
     krbrepl__replica *r = n->replica;
 
     if (i->store_err == 0 || i->by_peer)
         return 0;
+    r->repair_failed |= ends_repairs(i);
     if (i->apply_seq == 0) {
         if (krbrepl__mend_asks(n) != 0)
             copy_failed(n, i);

@@ -1,5 +1,6 @@
 #include "proof.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conn.h"
@@ -302,6 +303,30 @@ static void scrub(krbrepl_node *n)
     p->scrub_debt %= SCRUB_MS;
 }
 
+/* What a host's database holds is read here and not in the thread, for its callbacks belong to this one. */
+static void scrub_host(krbrepl_node *n)
+{
+    krbrepl__proofs *p = &n->proof;
+    char name[KRBREPL__ROW_NAME], text[KRBREPL__ROW_NAME + 64];
+    int end = 0, rc;
+
+    if (!krbrepl__store_hosted(n->store) || n->now < p->pause_until)
+        return;
+    p->host_debt += n->info.records * KRBREPL__TICK_MS;
+    if (p->host_debt < SCRUB_MS)
+        return;
+    rc = krbrepl__host_scrub(n->store, &p->host_at, (size_t)(p->host_debt / SCRUB_MS), &end, name);
+    p->host_debt %= SCRUB_MS;
+    if (rc == 1) {
+        snprintf(text, sizeof text, "record %s was altered in the host's database without a commit",
+                 name);
+        krbrepl__worker_suspect(p->worker, p->host_at.b, p->host_at.len);
+        alarm_content(n, KRBREPL_ERR_CORRUPT, text);
+    }
+    if (end)
+        p->host_at.len = 0;
+}
+
 static void take_news(krbrepl_node *n, int what, krbrepl__proof *proof)
 {
     if (what < 0) {
@@ -343,6 +368,7 @@ void krbrepl__proof_news(krbrepl_node *n)
 void krbrepl__proof_tick(krbrepl_node *n)
 {
     scrub(n);
+    scrub_host(n);
     build(n);
     krbrepl__repairs_tick(n);
     ask_for_copy(n, "the content of this replica is not what its history says; it is to be copied");

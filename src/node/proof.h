@@ -22,10 +22,12 @@ typedef struct krbrepl__proofs {
     int failing;          /* that was told */
     uint64_t begun_ms;    /* master: the last check */
     uint64_t begun_seq;
-    uint64_t moved_ms;   /* when the store's position changed last */
-    uint64_t want;       /* replica: the position whose root the session asks for; 0: none */
-    uint64_t scrub_debt; /* leaves times milliseconds since the last scrub */
-    uint64_t proved_seq; /* what the status shows */
+    uint64_t moved_ms;     /* when the store's position changed last */
+    uint64_t want;         /* replica: the position whose root the session asks for; 0: none */
+    uint64_t host_debt;    /* records times milliseconds since a host's records were read */
+    krbrepl__ckey host_at; /* behind which they are read next */
+    uint64_t scrub_debt;   /* leaves times milliseconds since the last scrub */
+    uint64_t proved_seq;   /* what the status shows */
     int64_t proved_us;
     uint64_t proofs, differs;
 } krbrepl__proofs;

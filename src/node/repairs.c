@@ -9,6 +9,7 @@
 
 #define FRESH_COMMITS 1000u    /* that a repair may have to replay because its tree is older */
 #define KEEP_MS 10000u         /* a tree that nobody uses */
+#define NO_TREE_MS 1000u       /* after a tree came to nothing */
 #define CHANGED_MAX (4u << 20) /* bytes of keys; with more, building the tree anew is no dearer */
 
 /* ---- those who wait ------------------------------------------------------------------------- */
@@ -137,6 +138,8 @@ static void share(krbrepl_node *n, krbrepl__proof *proof)
     if (s == NULL || n->sys->random(n->sys->ctx, s->snap.salt, sizeof s->snap.salt) != 0) {
         krbrepl__ftree_unref(proof->tree);
         krbrepl__free(s, sizeof *s);
+        /* Those who wait would ask again at once, and so without end: for a while everything is copied. */
+        n->proof.pause_until = n->now + NO_TREE_MS;
         return;
     }
     s->refs = 1;

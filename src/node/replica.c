@@ -116,7 +116,7 @@ void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *ad
     cfg.window = KRBREPL__REPLICA_WINDOW;
     cfg.asks = r->differs ? KRBREPL_COPY_DIFFERS : krbrepl__mend_asks(n);
     /* What a repair has not helped is copied in full. */
-    cfg.all = (r->differs && r->repaired) || r->copy_fails != 0;
+    cfg.all = (r->differs && r->repaired) || r->repair_failed || r->copy_fails != 0;
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__conn_new(&c, n, fd, addr, &cfg, &ei) != 0) {
         krbrepl__replica_unreachable(n, ei.text);
@@ -181,6 +181,8 @@ static void take_news(krbrepl_node *n, const krbrepl__conn *c, const krbrepl__se
         r->copy_us = c->copy_us;
         r->copy_reason = i->copy_reason;
     }
+    if (i->copy_done)
+        r->repair_failed = 0;
     if (i->copy_done && i->copy_reason == KRBREPL_COPY_DIFFERS)
         r->repaired = i->repair && i->proofs == 0;
     if (i->phase == KRBREPL__SESS_STREAMING && i->applied >= i->peer_seq)

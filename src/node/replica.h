@@ -39,6 +39,7 @@ struct krbrepl__replica {
     int differs;          /* the content was found to differ from the master's: it is copied next */
     uint64_t differed_ms; /* when that was found last; 0: never */
     int repaired;         /* the last copy for that was a repair, and nothing was proved equal since */
+    int repair_failed;    /* the store was to blame for that: the next copy is a full one */
     unsigned unreachable; /* times in a row; not each has a line in the log */
 
     uint64_t upstream_seq;

@@ -436,10 +436,11 @@ void krbrepl__worker_scrub(krbrepl__worker *w, size_t leaves)
 
 void krbrepl__worker_suspect(krbrepl__worker *w, const void *ckey, size_t len)
 {
-    krbrepl__ckey *k = &w->want.suspect[w->want.nsuspects];
+    krbrepl__ckey *k;
 
     pthread_mutex_lock(&w->lock);
     if (w->want.nsuspects < SUSPECTS && len != 0 && len <= sizeof k->b) {
+        k = &w->want.suspect[w->want.nsuspects];
         memcpy(k->b, ckey, len);
         k->len = len;
         w->want.nsuspects++;

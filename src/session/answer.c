@@ -9,7 +9,9 @@
 #include "mem.h"
 
 #define BODY_ENOUGH 16384u /* of an answer, in one frame: about a millisecond of hashing */
-#define READS 32           /* leaves in one frame */
+/* Leaves in one frame. Each is up to 64 KiB of rows to hash, whatever comes of it: a replica that asks for what is
+ * not there must not keep a master from its other work. */
+#define READS 8
 
 krbrepl__answer *krbrepl__answer_new(const krbrepl__snap *snap, unsigned number)
 {

@@ -292,6 +292,8 @@ static int take_ack(krbrepl__sess *s, const krbrepl__frame *f)
         return rc;
     if (a.processed > s->m.sent || a.processed < s->m.processed)
         return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "an acknowledgment cannot be true");
+    if (a.processed != s->m.processed)
+        s->m.moved_ms = s->now;
     s->m.processed = a.processed;
     return take_levels(s, &a);
 }

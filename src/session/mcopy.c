@@ -71,6 +71,7 @@ static void begun(krbrepl__sess *s, const krbrepl__snap *snap, uint64_t records)
     m->records = 0;
     m->begin_due = m->end_due = 0;
     m->copying = 1;
+    m->moved_ms = s->now;
     m->pend_type = KRBREPL__FRAME_COPY_SLICE;
     i->phase = KRBREPL__SESS_COPYING;
     i->copies++;
@@ -295,6 +296,7 @@ int krbrepl__master_ask(krbrepl__sess *s, const krbrepl__frame *f)
         return krbrepl__sess_end(s, KRBREPL_ERR_PROTO, "an ASK message was not expected");
     s->info.copy_trips += m->answer->nask == 0;
     s->info.copy_asks++;
+    m->moved_ms = s->now;
     krbrepl__sess_count(s, f->body.len);
     rc = krbrepl__answer_take(m->answer, &ask);
     return rc == 0 ? 0 : krbrepl__sess_end(s, rc, "an ASK message asks for what is not there");

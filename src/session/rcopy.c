@@ -6,7 +6,7 @@
 
 #include "sessint.h"
 
-#define RANGES 32 /* ranges of a repair in one call of work */
+#define RANGES 8 /* ranges of a repair in one call of work, each of them up to 256 KiB of rows */
 
 /* ---- taking in ------------------------------------------------------------------------------ */
 

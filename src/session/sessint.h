@@ -15,6 +15,9 @@
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
 #define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */
+/* A replica that neither asks for nor takes anything of a copy for so long loses its place to others. It may have
+ * to build its own tree of everything first. */
+#define KRBREPL__SESS_STALL_MS (10u * 60u * 1000u)
 #define KRBREPL__NEVER UINT64_MAX
 
 /* The master's end. */
@@ -34,6 +37,7 @@ typedef struct krbrepl__sess_master {
     int had_content;         /* the replica held something at hello */
     unsigned begins;         /* copies that were to begin in this session */
     int copying;             /* slices are being read */
+    uint64_t moved_ms;       /* the last sign that the replica goes on with the copy */
     krbrepl__answer *answer; /* a repair: not before the replica says so */
     int end_due;             /* COPY_END follows when `pend` is empty */
     int confirm;             /* the replica has not confirmed the last copy yet */
@@ -45,6 +49,7 @@ typedef struct krbrepl__sess_master {
     uint64_t check; /* the last position that a CHECK named; 0: none */
     int has_root;   /* and what the digest is there */
     uint8_t root[32];
+    uint64_t asked_ms; /* when the replica last asked to be compared; 0: never */
     /* What a refusal says about a fork. */
     int forked;
     uint64_t fork;
@@ -127,6 +132,9 @@ void krbrepl__sess_up(krbrepl__sess *s, int phase);
 void krbrepl__sess_count(krbrepl__sess *s, size_t body);
 /* "PRINCIPAL (ADDRESS)" for the log; borrowed until the next call. */
 const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512]);
+/* What does not pass by itself: coming back at once would be useless. */
+int krbrepl__sess_is_refusal(int err);
+int krbrepl__sess_log_level(int err); /* of the line about an end for this reason */
 
 /* ---- judge.c --------------------------------------------------------------------------------- */
 

@@ -97,60 +97,13 @@ krbrepl__buf *krbrepl__sess_out(krbrepl__sess *s)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
-const char *krbrepl__sess_who(const krbrepl__sess *s, char out[512])
-{
-    if (s->info.principal != NULL)
-        snprintf(out, 512, "%s (%s)", s->info.principal, s->address);
-    else
-        snprintf(out, 512, "%s", s->address);
-    return out;
-}
-
-/* What does not pass by itself: coming back at once would be useless. */
-static int is_refusal(int err)
-{
-    switch (err) {
-    case KRBREPL_ERR_FORMAT:
-    case KRBREPL_ERR_DIVERGED:
-    case KRBREPL_ERR_AHEAD:
-    case KRBREPL_ERR_FENCED:
-    case KRBREPL_ERR_FOREIGN:
-    case KRBREPL_ERR_NOT_MASTER:
-    case KRBREPL_ERR_PROTO:
-    case KRBREPL_ERR_DENIED:
-    case KRBREPL_ERR_STATE:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-static int log_level(int err)
-{
-    switch (err) {
-    case 0:
-    case KRBREPL_ERR_NET:
-        return KRBREPL_LOG_NOTICE;
-    case KRBREPL_ERR_DIVERGED:
-    case KRBREPL_ERR_AHEAD:
-    case KRBREPL_ERR_FENCED:
-    case KRBREPL_ERR_FOREIGN:
-    case KRBREPL_ERR_CORRUPT:
-    case KRBREPL_ERR_NOSPACE:
-    case KRBREPL_ERR_IO:
-        return KRBREPL_LOG_ERROR;
-    default:
-        return KRBREPL_LOG_WARN;
-    }
-}
-
 /* Marks the session as closed, for the reason in info.err and info.text, and logs it. */
 static void set_closed(krbrepl__sess *s)
 {
     krbrepl__sess_info *i = &s->info;
     char who[512];
 
-    krbrepl__logf(s->log, log_level(i->err), "session", "%s: session %s by %s: %s%s%s; %llu commits",
+    krbrepl__logf(s->log, krbrepl__sess_log_level(i->err), "session", "%s: session %s by %s: %s%s%s; %llu commits",
                   krbrepl__sess_who(s, who), i->refused ? "refused" : "ended",
                   i->by_peer ? "the peer" : "this node", i->text, i->err != 0 ? ": " : "",
                   i->err != 0 ? krbrepl_strerror(i->err) : "", (unsigned long long)i->commits);
@@ -188,7 +141,7 @@ int krbrepl__sess_end(krbrepl__sess *s, int err, const char *fmt, ...)
     vsnprintf(s->info.text, sizeof s->info.text, fmt, ap);
     va_end(ap);
     s->info.err = err;
-    s->info.refused = is_refusal(err);
+    s->info.refused = krbrepl__sess_is_refusal(err);
     /* Now already: when there is no memory for the last words, that does not end the session once more. */
     s->info.phase = KRBREPL__SESS_CLOSED;
     send_parting(s);
@@ -521,6 +474,12 @@ static uint64_t ping_at(const krbrepl__sess *s)
     return last + s->missing_ms;
 }
 
+/* When a copy that does not go on is given up. */
+static uint64_t stalled_at(const krbrepl__sess *s)
+{
+    return s->m.copying || s->m.end_due ? s->m.moved_ms + KRBREPL__SESS_STALL_MS : KRBREPL__NEVER;
+}
+
 static int timers(krbrepl__sess *s)
 {
     krbrepl__sess_info *i = &s->info;
@@ -535,6 +494,12 @@ static int timers(krbrepl__sess *s)
     if (s->now >= i->heard_ms + s->gone_ms)
         return krbrepl__sess_end(s, KRBREPL_ERR_NET, "nothing was heard for %llu ms",
                                  (unsigned long long)(s->now - i->heard_ms));
+    if (s->now >= stalled_at(s))
+        return krbrepl__sess_end(
+            s, KRBREPL_ERR_TIMEOUT,
+            "the replica asked for nothing and took nothing of its copy for %u s; its "
+            "place is given to others",
+            KRBREPL__SESS_STALL_MS / 1000);
     if (s->now < ping_at(s))
         return 0;
     s->pinged_ms = s->now;
@@ -585,6 +550,6 @@ uint64_t krbrepl__sess_deadline(const krbrepl__sess *s)
     if (s->info.expires_ms != 0)
         at = earlier(at, s->info.expires_ms);
     if (is_up(s))
-        at = earlier(at, earlier(ping_at(s), s->info.heard_ms + s->gone_ms));
+        at = earlier(earlier(at, stalled_at(s)), earlier(ping_at(s), s->info.heard_ms + s->gone_ms));
     return at;
 }

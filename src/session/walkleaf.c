@@ -8,9 +8,12 @@
 #include "mem.h"
 #include "walkint.h"
 
-#define ASK_LEAVES 128u       /* in one ask */
-#define LEAVES_ASKED 2u       /* asks of leaves that are unanswered at one time */
-#define PARTS_MAX (1u << 18)  /* bytes of ranges that wait; then no more are asked for */
+#define ASK_LEAVES 128u      /* in one ask */
+#define LEAVES_ASKED 2u      /* asks of leaves that are unanswered at one time */
+#define PARTS_MAX (1u << 18) /* bytes of ranges that wait; then no more are asked for */
+/* The most that what was asked for may come to: two asks of leaves that have all grown to what may be listed. A
+ * range may be empty, so that the digests alone bound nothing. */
+#define PARTS_MOST (1u << 25)
 #define WANTS_MAX (1u << 16)  /* the same of records to be asked for */
 #define WANTS_ENOUGH 8192u    /* bytes that are worth an ask while more leaves are to come */
 #define ASK_HEAD 2u           /* bytes before the items of RECORDS */
@@ -83,6 +86,8 @@ static int take_part(krbrepl__walk *w, const krbrepl__tree_part *p)
     l->open = l->any = 1;
     l->end = p->to.len == 0;
     set_key(&l->to, p->to);
+    if (l->parts.len > PARTS_MOST)
+        return KRBREPL_ERR_PROTO;
     krbrepl__tree_put_part(&l->parts, p);
     return l->parts.err;
 }

@@ -26,9 +26,9 @@ static int look(krbrepl_store *s, krbrepl__ckey *after, size_t n, int *end)
         krbrepl__bytes_cmp(k.mv_data, k.mv_size, after->b, after->len) == 0)
         e = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
     for (; e == 0 && rc == 0 && n-- > 0; e = rc == 0 ? mdb_cursor_get(cur, &k, &v, MDB_NEXT) : 0) {
-        rc = krbrepl__row_found(s, &k, &v, &row, found);
-        memcpy(after->b, k.mv_data, k.mv_size);
-        after->len = k.mv_size;
+        rc = krbrepl__row_key(s, &k, after);
+        if (rc == 0)
+            rc = krbrepl__row_found(s, &k, &v, &row, found);
     }
     *end = e == MDB_NOTFOUND;
     if (cur != NULL)

@@ -244,6 +244,8 @@ int krbrepl__row_found(krbrepl_store *s, const MDB_val *ck, const MDB_val *data,
                        uint8_t found[KRBREPL__RDIGEST]);
 /* "TABLE KEY" of a canonical key, for people; -1 when it is malformed, and printed as it is. */
 int krbrepl__row_name(krbrepl_bytes ck, char out[KRBREPL__ROW_NAME]);
+/* Remembers where a walk is. CORRUPT when the disk has made a longer key of it than there are. */
+int krbrepl__row_key(krbrepl_store *s, const MDB_val *k, krbrepl__ckey *out);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl__row *out);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Bytes of rows after which a call ends: their digests are computed from the content, and values may be large. */
-#define READ_MAX (2u << 20)
+#define READ_MAX (1u << 16)
 
 typedef struct walk {
     krbrepl_store *s;
@@ -46,11 +46,8 @@ static int go(walk *w, MDB_cursor *cur, MDB_dbi dbi, MDB_val *k, krbrepl__ckey *
     int rc, e = mdb_cursor_get(cur, k, &v, k->mv_size != 0 ? MDB_SET_RANGE : MDB_FIRST);
 
     for (; e == 0 && !is_behind(w, k); e = mdb_cursor_get(cur, k, &v, MDB_NEXT)) {
-        if (is_full(w)) {
-            memcpy(next->b, k->mv_data, k->mv_size);
-            next->len = k->mv_size;
-            return 0;
-        }
+        if (is_full(w))
+            return krbrepl__row_key(w->s, k, next);
         rc = krbrepl__row_open(w->s, dbi, k, &v, &row);
         if (rc != 0)
             return rc;

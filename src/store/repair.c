@@ -11,7 +11,7 @@
 /* What has arrived is not kept from the disk for longer than this. */
 #define PENDING_MS 1000u
 /* Bytes of rows after which a piece of a range ends. */
-#define READ_MAX (2u << 20)
+#define READ_MAX (1u << 18)
 /* Records between two looks at the clock. */
 #define LOOK_EVERY 64u
 
@@ -319,11 +319,8 @@ static int compare(pair *p)
                             : krbrepl__bytes_cmp(p->own.k.mv_data, p->own.k.mv_size,
                                                  p->staged.k.mv_data, p->staged.k.mv_size);
         if (piece_is_full(p)) {
-            const MDB_val *k = c <= 0 ? &p->own.k : &p->staged.k;
-
-            memcpy(p->r->at.b, k->mv_data, k->mv_size);
-            p->r->at.len = k->mv_size;
-            return 1;
+            rc = krbrepl__row_key(p->r->s, c <= 0 ? &p->own.k : &p->staged.k, &p->r->at);
+            return rc == 0 ? 1 : rc;
         }
         rc = judge(p, c <= 0, c >= 0);
         if (rc == 0 && c <= 0)

@@ -36,12 +36,6 @@ static int seek_behind(MDB_cursor *cur, const krbrepl__ckey *at, MDB_val *k, MDB
     return e;
 }
 
-static void remember(krbrepl__ckey *at, const MDB_val *k)
-{
-    memcpy(at->b, k->mv_data, k->mv_size);
-    at->len = k->mv_size;
-}
-
 /* 1 and the entry when it is one of this attempt. */
 static int is_ours(const krbrepl__repair *r, const MDB_val *v, krbrepl__staged *e)
 {
@@ -106,8 +100,8 @@ static int each_piece(krbrepl__repair *r, const krbrepl__rtxn *rt, MDB_cursor *c
     int rc = 0, at = seek_behind(cur, &r->at, &k, &v);
 
     for (; rc == 0 && at == 0 && n < EACH_MAX; n++, at = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
-        remember(&r->at, &k);
-        if (is_ours(r, &v, &e))
+        rc = krbrepl__row_key(r->s, &k, &r->at);
+        if (rc == 0 && is_ours(r, &v, &e))
             rc = pass_on(r, rt, &k, &e, to);
     }
     if (rc != 0)
@@ -175,19 +169,22 @@ static int prune_some(krbrepl__repair *r, MDB_cursor *cur, int *end)
     krbrepl__staged e;
     MDB_val k, v;
     size_t n;
-    int at = seek_behind(cur, &r->at, &k, &v);
+    int rc = 0, at = seek_behind(cur, &r->at, &k, &v);
 
     for (*end = 0; at == 0; at = mdb_cursor_get(cur, &k, &v, MDB_NEXT)) {
         n = k.mv_size + KRBREPL__STAGED_HEAD;
-        remember(&r->at, &k);
         if (!is_ours(r, &v, &e)) {
             n += v.mv_size;
             at = mdb_cursor_del(cur, 0);
+        } else {
+            rc = krbrepl__row_key(r->s, &k, &r->at);
         }
-        if (at != 0 || krbrepl__build_full(&r->build, n))
+        if (at != 0 || rc != 0 || krbrepl__build_full(&r->build, n))
             break;
     }
     *end = at == MDB_NOTFOUND;
+    if (rc != 0)
+        return rc;
     return at == 0 || *end ? 0 : failed(r, at, "repair: removing what is not needed any more");
 }
 
@@ -210,11 +207,11 @@ static int prune(krbrepl__repair *r, int *end)
 static int put_live_hosted(krbrepl__repair *r, MDB_txn *txn, MDB_dbi live, const MDB_val *k,
                            const MDB_val *row)
 {
-    krbrepl__ckey ck = {.len = k->mv_size};
-    int created = 0, rc;
+    krbrepl__ckey ck;
+    int created = 0, rc = krbrepl__row_key(r->s, k, &ck);
 
-    memcpy(ck.b, k->mv_data, k->mv_size);
-    rc = krbrepl__row_restate(r->s, txn, live, k, row, 0, &created);
+    if (rc == 0)
+        rc = krbrepl__row_restate(r->s, txn, live, k, row, 0, &created);
     if (rc == 0 && created)
         krbrepl__buf_vec16(&r->touched.created, ck.b, ck.len);
     return rc;
@@ -358,7 +355,9 @@ static int take_staged(merge *m, const krbrepl__staged *e, int is_own)
         rc = append(m, &m->sk, &e->row);
     if (rc == 0 && !is_own)
         krbrepl__buf_vec16(&r->touched.created, m->sk.mv_data, m->sk.mv_size);
-    return rc;
+    return rc != 0 || r->touched.created.err == 0
+               ? rc
+               : krbrepl__fail_plain(KRBREPL__EI(r->s), r->touched.created.err);
 }
 
 /* The lowest key of both sides; *wrote is raised by what that cost. */
@@ -369,9 +368,10 @@ static int merge_one(merge *m, size_t *wrote)
                       ? -1
                       : krbrepl__bytes_cmp(m->ok.mv_data, m->ok.mv_size, m->sk.mv_data, m->sk.mv_size);
     krbrepl__staged e;
-    int rc;
+    int rc = krbrepl__row_key(m->r->s, c <= 0 ? &m->ok : &m->sk, &m->r->at);
 
-    remember(&m->r->at, c <= 0 ? &m->ok : &m->sk);
+    if (rc != 0)
+        return rc;
     *wrote = c <= 0 ? m->ov.mv_size : m->sv.mv_size;
     if (c >= 0 && is_ours(m->r, &m->sv, &e))
         rc = take_staged(m, &e, c == 0);

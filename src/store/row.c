@@ -93,8 +93,8 @@ static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
     krbrepl__ckey again;
 
     row->hosted = (flags & KRBREPL__ROW_HOST) != 0;
-    if ((flags & ~KRBREPL__ROW_HOST) != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) ||
-        (row->hosted && !s->hosted))
+    if (row->ck.len > KRBREPL__CKEY_MAX || (row->hosted && !s->hosted) ||
+        (flags & ~KRBREPL__ROW_HOST) != (row->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0))
         return -1;
     row->full = row->ck;
     if ((flags & KRBREPL__ROW_LONG) != 0) {
@@ -168,6 +168,19 @@ int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MD
     const int rc = row_read(s, ck, data, out);
 
     return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
+}
+
+int krbrepl__row_key(krbrepl_store *s, const MDB_val *k, krbrepl__ckey *out)
+{
+    if (k->mv_size > sizeof out->b)
+        return krbrepl__fail(
+            KRBREPL__EI(s), KRBREPL_ERR_CORRUPT,
+            "store: there is a stored key of %zu bytes, and none is so long; restore a "
+            "backup, or copy from the master",
+            k->mv_size);
+    memcpy(out->b, k->mv_data, k->mv_size);
+    out->len = k->mv_size;
+    return 0;
 }
 
 /* Not the digest of the content: that may be right, and what lies beside it wrong, and then the record is to

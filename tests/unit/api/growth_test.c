@@ -241,6 +241,13 @@ static int wait_for(void *ctx, void *p)
     return krbrepl_wait(g->dir, p, NULL, NULL);
 }
 
+static int prove(void *ctx, void *p)
+{
+    ground *g = ctx;
+
+    return krbrepl_prove(g->dir, p, NULL, NULL);
+}
+
 /* ---- filled --------------------------------------------------------------------------------- */
 
 static int store_info(void *ctx, void *p)
@@ -257,6 +264,13 @@ static int status(void *ctx, void *p)
 
     assert_int_equal(krbrepl_status_fetch(g->served_dir, 60000, p, NULL, NULL, NULL), rc);
     return krbrepl_node_status(g->node, p);
+}
+
+static int proved(void *ctx, void *p)
+{
+    ground *g = ctx;
+
+    return krbrepl_prove(g->served_dir, NULL, p, NULL);
 }
 
 static int load_result(void *ctx, void *p)
@@ -367,12 +381,14 @@ static const shape shapes[] = {
     OPTIONS(krbrepl_load_options, load, 0),
     OPTIONS(krbrepl_events, events, 0),
     OPTIONS(krbrepl_wait_options, wait_for, KRBREPL_ERR_NOTFOUND),
+    OPTIONS(krbrepl_prove_options, prove, KRBREPL_ERR_NOTFOUND),
     NEEDS(krbrepl_config, config, a_config, events),
     NEEDS(krbrepl_master_options, master, a_master, max_peers),
     NEEDS(krbrepl_replica_options, replica, a_replica, service),
     NEEDS(krbrepl_host_ops, host_ops, a_host, import_begin),
     ANSWER(krbrepl_store_info, store_info, sizeof(size_t)),
     ANSWER(krbrepl_status, status, sizeof(size_t)),
+    ANSWER(krbrepl_proved, proved, sizeof(size_t)),
     ANSWER(krbrepl_load_result, load_result, sizeof(size_t)),
     ANSWER(krbrepl_errinfo, errinfo, offsetof(krbrepl_errinfo, host_code)),
     GIVEN(krbrepl_info, info),
@@ -463,6 +479,13 @@ static int fail_wait(void *ctx, krbrepl_errinfo *ei)
     return krbrepl_wait(g->dir, NULL, NULL, ei);
 }
 
+static int fail_prove(void *ctx, krbrepl_errinfo *ei)
+{
+    ground *g = ctx;
+
+    return krbrepl_prove(g->dir, NULL, NULL, ei);
+}
+
 static int tell_store(void *ctx, krbrepl_errinfo *ei)
 {
     ground *g = ctx;
@@ -479,10 +502,10 @@ static int tell_node(void *ctx, krbrepl_errinfo *ei)
 
 static const teller tellers[] = {
     {"krbrepl_node_errinfo", tell_node},   {"krbrepl_node_new", fail_node},
-    {"krbrepl_restore", fail_restore},     {"krbrepl_status_fetch", fail_status},
-    {"krbrepl_store_create", fail_create}, {"krbrepl_store_errinfo", tell_store},
-    {"krbrepl_store_open", fail_open},     {"krbrepl_upgrade", fail_upgrade},
-    {"krbrepl_wait", fail_wait},
+    {"krbrepl_prove", fail_prove},         {"krbrepl_restore", fail_restore},
+    {"krbrepl_status_fetch", fail_status}, {"krbrepl_store_create", fail_create},
+    {"krbrepl_store_errinfo", tell_store}, {"krbrepl_store_open", fail_open},
+    {"krbrepl_upgrade", fail_upgrade},     {"krbrepl_wait", fail_wait},
 };
 
 static const char *const telling_functions[] = {

@@ -127,6 +127,34 @@ static void sessions_that_end_for_another_reason_are_not_counted(void **state)
     assert_int_equal(alarms, 0);
 }
 
+static void repair_ended(int err)
+{
+    krbrepl__sess_info i;
+
+    memset(&i, 0, sizeof i);
+    i.phase = KRBREPL__SESS_CLOSED;
+    i.err = i.store_err = err;
+    i.copies = i.repair = 1;
+    snprintf(i.text, sizeof i.text, "comparing records: why");
+    assert_false(krbrepl__mend_over(&node, &i));
+}
+
+static void a_repair_that_the_store_has_failed_is_followed_by_a_full_copy(void **state)
+{
+    static const int passes[] = {KRBREPL_ERR_NOSPACE, KRBREPL_ERR_NOMEM, KRBREPL_ERR_CONFLICT,
+                                 KRBREPL_ERR_LOCKED, KRBREPL_ERR_FENCED};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof passes / sizeof passes[0]; i++)
+        repair_ended(passes[i]);
+    assert_false(replica.repair_failed);
+    repair_ended(KRBREPL_ERR_CORRUPT);
+    assert_true(replica.repair_failed);
+    repair_ended(KRBREPL_ERR_NOSPACE);
+    assert_true(replica.repair_failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +164,7 @@ int main(void)
         cmocka_unit_test_setup(a_copy_that_does_not_help_raises_an_alarm, setup),
         cmocka_unit_test_setup(a_commit_that_is_here_after_all_ends_it, setup),
         cmocka_unit_test_setup(sessions_that_end_for_another_reason_are_not_counted, setup),
+        cmocka_unit_test_setup(a_repair_that_the_store_has_failed_is_followed_by_a_full_copy, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,34 @@ static void those_who_ask_while_it_is_fresh_share_one_tree(void **state)
     drop(r);
 }
 
+static int no_randomness(void *ctx, void *out, size_t n)
+{
+    (void)ctx;
+    memset(out, 0, n);
+    return -1;
+}
+
+static void a_tree_that_comes_to_nothing_is_not_asked_for_without_end(void **state)
+{
+    rig *r = make(*state, 9);
+    krbrepl__sys sys = *krbrepl__sys_default();
+    const krbrepl__snap *snap = NULL;
+
+    sys.random = no_randomness;
+    r->n.sys = &sys;
+    assert_int_equal(krbrepl__repairs_enter(&r->c[0], 1, &snap), 1);
+    take_tree(r);
+    assert_int_equal(krbrepl__repairs_enter(&r->c[0], 1, &snap), 0); /* a full copy */
+    assert_null(snap);
+    assert_false(r->n.repairs.asked);
+    krbrepl__repairs_leave(&r->c[0]);
+    r->n.sys = krbrepl__sys_default();
+    r->n.now += 1000;
+    assert_non_null(entered(r, 0, 1));
+    krbrepl__repairs_leave(&r->c[0]);
+    drop(r);
+}
+
 static void a_tree_behind_which_there_is_too_much_is_not_given_any_more(void **state)
 {
     rig *r = make(*state, 9);
@@ -239,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define ST(name) cmocka_unit_test_setup_teardown(name, st_setup, st_teardown)
         ST(those_who_ask_while_it_is_fresh_share_one_tree),
+        ST(a_tree_that_comes_to_nothing_is_not_asked_for_without_end),
         ST(a_tree_behind_which_there_is_too_much_is_not_given_any_more),
         ST(more_than_may_wait_for_their_turn),
         ST(without_a_tree_everything_is_copied),

@@ -262,6 +262,28 @@ static void a_forked_child_lets_go_of_it_and_the_parent_goes_on(void **state)
     krbrepl__store_close(s);
 }
 
+/* Hints come from whoever may write to the socket, faster than records can be read again. */
+static void a_flood_of_suspects_is_remembered_in_part(void **state)
+{
+    uint8_t key[KRBREPL__CKEY_MAX], root[32], again[32];
+    krbrepl__proof proof;
+    krbrepl_store *s = st_master(*state);
+    krbrepl__worker *w;
+    unsigned i;
+
+    put_some(s, 0, 300, "a");
+    root_of(s, root);
+    w = make(s, 0);
+    await_news(w, KRBREPL__WORKER_READY, &proof);
+    memset(key, 0xff, sizeof key);
+    for (i = 0; i < 500000; i++)
+        krbrepl__worker_suspect(w, key, sizeof key);
+    frozen_root(w, again);
+    assert_memory_equal(again, root, sizeof root);
+    krbrepl__worker_stop(w);
+    krbrepl__store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +294,7 @@ int main(void)
         ST(what_a_repair_changed_is_read_again_and_no_more),
         ST(a_scrub_and_a_suspicion_find_what_was_altered),
         ST(a_thread_that_is_at_work_ends_when_it_is_stopped),
+        ST(a_flood_of_suspects_is_remembered_in_part),
         ST(a_forked_child_lets_go_of_it_and_the_parent_goes_on),
     };
 

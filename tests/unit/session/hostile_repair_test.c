@@ -230,6 +230,143 @@ static void a_replica_that_reads_nothing_costs_no_memory(void **state)
     pair_free(&p);
 }
 
+static int (*real_pick)(void *, krbrepl_bytes, krbrepl_bytes, const krbrepl__wanted *, size_t,
+                        krbrepl__buf *, krbrepl__ckey *, krbrepl_pos *);
+static unsigned picks;
+
+static int counted_pick(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted,
+                        size_t max, krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at)
+{
+    picks++;
+    return real_pick(ctx, from, to, wanted, max, out, next, at);
+}
+
+/* One small ask may name a leaf a thousand times, and each time the leaf is read. */
+static void an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn(void **state)
+{
+    unsigned i, turns = 0;
+    krbrepl__buf b;
+    pair p;
+
+    (void)state;
+    twins(&p, 2000);
+    real_pick = p.mp.pick;
+    p.mp.pick = counted_pick;
+    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    krbrepl__buf_init(&b, 0);
+    krbrepl__ask_begin(&b, KRBREPL__ASK_RECORDS, 1, 0);
+    for (i = 0; i < 1000; i++)
+        krbrepl__ask_put_records(&b, 1, (const uint8_t *)"SALTEDXX", 1);
+    assert_int_equal(say_raw(&p, p.m, KRBREPL__FRAME_ASK, 0, b.data, b.len), 0);
+    picks = 0;
+    for (i = 0; i < 1000; i = picks, turns++) {
+        krbrepl__sess_work(p.m, p.now);
+        assert_in_range(picks, i + 1, i + 64);
+    }
+    assert_int_equal(picks, 1000);
+    assert_true(turns >= 15);
+    krbrepl__buf_free(&b);
+    pair_free(&p);
+}
+
+/* Each comparison costs the master a proof, and every other replica its own. */
+static void a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second(void **state)
+{
+    krbrepl__check c = {0};
+    pair p;
+    int i;
+
+    (void)state;
+    twins(&p, 100);
+    master_asked(&p, FEATURES, 0);
+    for (i = 0; i < 1000; i++)
+        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
+    assert_int_equal(info(p.m)->check_asks, 1);
+    for (i = 0; i < 100; i++) {
+        p.now += 100;
+        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
+    }
+    assert_int_equal(info(p.m)->check_asks, 11);
+    pair_free(&p);
+}
+
+/* ---- a replica that keeps its place ---------------------------------------------------------- */
+
+#define STALL_MS 600000u
+
+/* The replica lives: it is heard every ten seconds. */
+static void let_pass(pair *p, uint64_t ms)
+{
+    krbrepl__ping ping = {0};
+
+    for (; ms >= 10000 && info(p->m)->phase != KRBREPL__SESS_CLOSED; ms -= 10000) {
+        p->now += 10000;
+        say(p, p->m, KRBREPL__FRAME_PING, &ping);
+        krbrepl__sess_work(p->m, p->now);
+        hush(p->m);
+    }
+}
+
+static void a_replica_that_asks_for_nothing_loses_its_place(void **state)
+{
+    pair p;
+
+    (void)state;
+    twins(&p, 500);
+    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_true(p.ms.entered);
+    let_pass(&p, STALL_MS - 10000);
+    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
+    assert_true(krbrepl__sess_deadline(p.m) <= p.now + 10000);
+    let_pass(&p, 10000);
+    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
+    assert_false(info(p.m)->refused);
+    assert_false(p.ms.entered);
+    pair_free(&p);
+}
+
+static void a_replica_that_asks_now_and_then_keeps_its_place(void **state)
+{
+    int i;
+    pair p;
+
+    (void)state;
+    twins(&p, 500);
+    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    for (i = 0; i < 5; i++) {
+        let_pass(&p, STALL_MS - 10000);
+        assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
+        assert_int_equal(ASK(&p, "\2\1\0\0\0\0"), 0);
+    }
+    /* What is of an earlier walk is no sign that it goes on. */
+    let_pass(&p, STALL_MS / 2);
+    assert_int_equal(ASK(&p, "\2\0\0\0\0\0"), 0);
+    let_pass(&p, STALL_MS / 2);
+    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
+    pair_free(&p);
+}
+
+static void a_replica_that_takes_nothing_of_a_full_copy_loses_its_place(void **state)
+{
+    krbrepl__ack a = {.processed = 4096};
+    pair p;
+
+    (void)state;
+    twins(&p, 2000);
+    p.window = 4096;
+    master_asked(&p, KRBREPL__FEATURE_CHECK, KRBREPL_COPY_DIFFERS);
+    assert_true(p.ms.entered);
+    let_pass(&p, STALL_MS - 10000);
+    assert_int_equal(say(&p, p.m, KRBREPL__FRAME_ACK, &a), 0);
+    let_pass(&p, STALL_MS - 10000);
+    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
+    assert_int_equal(say(&p, p.m, KRBREPL__FRAME_ACK, &a), 0); /* nothing more */
+    let_pass(&p, 10000);
+    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
+    assert_false(p.ms.entered);
+    pair_free(&p);
+}
+
 /* ---- a replica under a hostile master ------------------------------------------------------- */
 
 /* One frame of the master that is forged on its way. */
@@ -880,10 +1017,75 @@ static void answer_nodes_without_end(pair *p, const krbrepl__frame *f)
     krbrepl__buf_free(&b);
 }
 
-static void a_tree_without_end_is_not_walked(void **state)
+/* A replica to which the test begins a repair by a tree of so many levels. */
+static void replica_begins(pair *p, unsigned levels)
 {
     krbrepl__welcome w;
     krbrepl__copy_start c;
+
+    pair_open_one(p, 0);
+    krbrepl__sess_go(p->r, p->now);
+    introduce(p, p->r, MASTER_NAME);
+    hush(p->r);
+    memset(&w, 0, sizeof w);
+    w.version = 1;
+    w.features = FEATURES;
+    memcpy(w.database_id, p->rs.local.database_id, 16);
+    w.epoch = p->rs.local.known_epoch;
+    w.pos = p->rs.local.pos;
+    w.follows = KRBREPL__FOLLOWS_COPY;
+    w.has = KRBREPL__HAS(KRBREPL__TAG_REASON);
+    w.reason = KRBREPL_COPY_DIFFERS;
+    assert_int_equal(say(p, p->r, KRBREPL__FRAME_WELCOME, &w), 0);
+    memset(&c, 0, sizeof c);
+    c.pos = w.pos;
+    c.reason = KRBREPL_COPY_DIFFERS;
+    c.has = KRBREPL__HAS(KRBREPL__TAG_LEVELS) | KRBREPL__HAS(KRBREPL__TAG_SALT);
+    c.levels = levels;
+    assert_int_equal(say(p, p->r, KRBREPL__FRAME_COPY_BEGIN, &c), 0);
+}
+
+/* Ranges that list nothing count for nothing, and there may be as many as there are keys. */
+static void a_leaf_without_end_is_not_kept(void **state)
+{
+    uint64_t key = 0, sent = 0;
+    krbrepl__buf b;
+    char k[20];
+    pair p;
+
+    (void)state;
+    twins(&p, 500);
+    replica_begins(&p, 1);
+    assert_int_equal(say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, "\4\1\0SALTEDXX", 11), 0);
+    while (krbrepl__sess_work(p.r, p.now) != 0)
+        continue;
+    assert_int_equal(info(p.r)->copy_asks, 1);
+    krbrepl__buf_init(&b, 0);
+    while (info(p.r)->phase == KRBREPL__SESS_COPYING && sent < (128u << 20)) {
+        krbrepl__buf_reset(&b);
+        krbrepl__buf_u8(&b, KRBREPL__TREE_LEAVES);
+        krbrepl__buf_u8(&b, 0);
+        while (b.len < 60000) {
+            krbrepl__buf_u32(&b, 0);
+            krbrepl__buf_vec16(
+                &b, k,
+                key == 0 ? 0 : (size_t)snprintf(k, sizeof k, "%016llx", (unsigned long long)key));
+            key++;
+            krbrepl__buf_vec16(&b, k,
+                               (size_t)snprintf(k, sizeof k, "%016llx", (unsigned long long)key));
+            krbrepl__buf_u16(&b, 0);
+        }
+        sent += b.len;
+        say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
+    }
+    assert_ended(p.r, KRBREPL_ERR_PROTO);
+    assert_true(sent <= (33u << 20));
+    krbrepl__buf_free(&b);
+    pair_free(&p);
+}
+
+static void a_tree_without_end_is_not_walked(void **state)
+{
     krbrepl__frame f;
     krbrepl__buf b;
     unsigned kind = 0;
@@ -892,26 +1094,7 @@ static void a_tree_without_end_is_not_walked(void **state)
 
     (void)state;
     twins(&p, 500);
-    pair_open_one(&p, 0);
-    krbrepl__sess_go(p.r, p.now);
-    introduce(&p, p.r, MASTER_NAME);
-    hush(p.r);
-    memset(&w, 0, sizeof w);
-    w.version = 1;
-    w.features = FEATURES;
-    memcpy(w.database_id, p.rs.local.database_id, 16);
-    w.epoch = p.rs.local.known_epoch;
-    w.pos = p.rs.local.pos;
-    w.follows = KRBREPL__FOLLOWS_COPY;
-    w.has = KRBREPL__HAS(KRBREPL__TAG_REASON);
-    w.reason = KRBREPL_COPY_DIFFERS;
-    assert_int_equal(say(&p, p.r, KRBREPL__FRAME_WELCOME, &w), 0);
-    memset(&c, 0, sizeof c);
-    c.pos = w.pos;
-    c.reason = KRBREPL_COPY_DIFFERS;
-    c.has = KRBREPL__HAS(KRBREPL__TAG_LEVELS) | KRBREPL__HAS(KRBREPL__TAG_SALT);
-    c.levels = 17;
-    assert_int_equal(say(&p, p.r, KRBREPL__FRAME_COPY_BEGIN, &c), 0);
+    replica_begins(&p, 17);
     krbrepl__buf_init(&b, 0);
     krbrepl__buf_bytes(&b, "\4\1\x0f", 3);
     for (i = 0; i < 256; i++)
@@ -944,11 +1127,17 @@ int main(void)
         cmocka_unit_test(an_ask_of_an_earlier_walk_is_passed_over),
         cmocka_unit_test(only_four_asks_wait_for_an_answer),
         cmocka_unit_test(a_replica_that_reads_nothing_costs_no_memory),
+        cmocka_unit_test(an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn),
+        cmocka_unit_test(a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second),
+        cmocka_unit_test(a_replica_that_asks_for_nothing_loses_its_place),
+        cmocka_unit_test(a_replica_that_asks_now_and_then_keeps_its_place),
+        cmocka_unit_test(a_replica_that_takes_nothing_of_a_full_copy_loses_its_place),
         cmocka_unit_test(an_answer_with_any_field_wrong_ends_the_session),
         cmocka_unit_test(nothing_of_a_tree_is_taken_that_was_not_asked_for),
         cmocka_unit_test(a_leaf_without_end_is_not_listened_to),
         cmocka_unit_test(records_of_a_repair_that_were_not_asked_for_end_the_session),
         cmocka_unit_test(the_end_of_a_repair_before_it_was_asked_for_ends_the_session),
+        cmocka_unit_test(a_leaf_without_end_is_not_kept),
         cmocka_unit_test(a_tree_without_end_is_not_walked),
     };
 
