@@ -103,10 +103,11 @@ static void set_closed(krbrepl__sess *s)
     krbrepl__sess_info *i = &s->info;
     char who[512];
 
-    krbrepl__logf(s->log, krbrepl__sess_log_level(i->err), "session", "%s: session %s by %s: %s%s%s; %llu commits",
-                  krbrepl__sess_who(s, who), i->refused ? "refused" : "ended",
-                  i->by_peer ? "the peer" : "this node", i->text, i->err != 0 ? ": " : "",
-                  i->err != 0 ? krbrepl_strerror(i->err) : "", (unsigned long long)i->commits);
+    krbrepl__logf(s->log, krbrepl__sess_log_level(i->err), "session",
+                  "%s: session %s by %s: %s%s%s; %llu commits", krbrepl__sess_who(s, who),
+                  i->refused ? "refused" : "ended", i->by_peer ? "the peer" : "this node", i->text,
+                  i->err != 0 ? ": " : "", i->err != 0 ? krbrepl_strerror(i->err) : "",
+                  (unsigned long long)i->commits);
     i->phase = KRBREPL__SESS_CLOSED;
     s->hurry = KRBREPL__NEVER;
     krbrepl__replica_copy_abort(s);

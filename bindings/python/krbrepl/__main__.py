@@ -38,13 +38,15 @@ def common(dir: str, running: bool, state: str, of: Status | StoreInfo) -> dict[
     return {
         "dir": dir, "running": running, "role": low(of.role), "state": state,
         "nosync": bool(of.flags & StoreFlag.NOSYNC), "gives_up": bool(of.flags & StoreFlag.GIVES_UP),
+        "old": bool(of.flags & StoreFlag.OLD), "hosted": bool(of.flags & StoreFlag.HOSTED),
         "database_id": of.database_id.hex(), "position": position(of.pos), "known_epoch": of.known_epoch,
         "records": of.records,
         "journal": {"first": of.journal_first, "last": of.journal_last, "bytes": of.journal_bytes}}
 
 
 def counters(st: Status) -> dict[str, Any]:
-    copies = {low(r): st.copies_by_reason[r] for r in CopyReason if r != CopyReason.NONE}
+    copies, repairs = ({low(r): of[r] for r in CopyReason if r != CopyReason.NONE}
+                       for of in (st.copies_by_reason, st.repairs_by_reason))
     held = {"slots": st.slots, "slots_cut": st.slots_cut, "from": st.held_from, "commits": st.held_commits,
             "bytes": st.held_bytes, "hard_cap": st.hard_cap, "headroom_commits": st.headroom_commits}
     return {
@@ -53,7 +55,8 @@ def counters(st: Status) -> dict[str, Any]:
         "last_copy": stamp(st.last_copy_us), "last_copy_reason": low(st.last_copy_reason),
         "commits_in": st.commits_in, "commits_out": st.commits_out, "bytes_in": st.bytes_in,
         "bytes_out": st.bytes_out, "copies_in": st.copies_in, "copies_out": st.copies_out,
-        "copies_by_reason": copies, **({"held": held} if st.role == Role.MASTER else {}), "refused": st.refused,
+        "copies_by_reason": copies, "repairs_by_reason": repairs, "repair_records": st.repair_records,
+        "repair_bytes": st.repair_bytes, **({"held": held} if st.role == Role.MASTER else {}), "refused": st.refused,
         "unauthenticated": st.unauth, "proved_seq": st.proved_seq, "proved": stamp(st.proved_us),
         "proofs": st.proofs, "differs": st.differs, "last_error": error_name(st.last_err),
         "last_error_text": st.last_error}

@@ -127,6 +127,8 @@ class StoreFlag(enum.IntFlag):
     READONLY = 1
     NOSYNC = 2
     GIVES_UP = 4
+    OLD = 8
+    HOSTED = 16
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,9 @@ class Status:
     held_bytes: int
     hard_cap: int
     headroom_commits: int
+    repairs_by_reason: tuple[int, ...]
+    repair_records: int
+    repair_bytes: int
 
 
 # ---- from C -----------------------------------------------------------------------------------------
