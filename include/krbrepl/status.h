@@ -145,10 +145,12 @@ typedef struct krbrepl_prove_options {
 
 typedef struct krbrepl_proved {
     size_t size;
-    uint64_t seq;      /* where the store was at the end */
-    uint64_t records;  /* how many it has */
-    uint64_t compared; /* peers whose content was proved equal: the master, or the replicas that are connected */
-    uint64_t differed; /* 1: something differed; a replica has repaired it by now, and evidence/ lists it */
+    uint64_t seq;     /* where the store was at the end */
+    uint64_t records; /* how many it has */
+    uint64_t
+        compared; /* peers whose content was proved equal: the master, or the replicas that are connected */
+    uint64_t
+        differed; /* 1: something differed; a replica has repaired it by now, and evidence/ lists it */
 } krbrepl_proved;
 
 /* Has the node that runs on the store in `dir` read every record again, from the disk, and compare its content with

@@ -68,8 +68,9 @@ typedef struct krbrepl_store_options {
     uint64_t flags;       /* KRBREPL_STORE_... */
     uint64_t map_size;    /* address space to reserve; 0: 1 TiB, or less where that is refused */
     uint64_t max_readers; /* 0: 1,022; counts only for the first process that opens the store */
-    const struct krbrepl_host_ops *host; /* a hosted store's database; copied. NULL: records stay closed */
-    void *host_ctx;                      /* for its callbacks; borrowed until close */
+    const struct krbrepl_host_ops
+        *host;      /* a hosted store's database; copied. NULL: records stay closed */
+    void *host_ctx; /* for its callbacks; borrowed until close */
 } krbrepl_store_options;
 
 /* Opens the store in `dir`. `opt` may be NULL. FORMAT when it was written by a newer library, or by an

@@ -87,8 +87,8 @@ typedef void krbrepl_testing_report_fn(void *ctx, const char *promise, int kept,
 
 /* Tests every promise; one that is broken does not keep the others from being tested. Answers how many are
  * broken. `report` may be NULL. */
-KRBREPL_API int krbrepl_testing_conform(const krbrepl_testing_store *store, krbrepl_testing_report_fn *report,
-                            void *report_ctx);
+KRBREPL_API int krbrepl_testing_conform(const krbrepl_testing_store *store,
+                                        krbrepl_testing_report_fn *report, void *report_ctx);
 
 #ifdef __cplusplus
 }
