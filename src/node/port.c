@@ -26,7 +26,7 @@ static int port_local(void *ctx, krbrepl__local *out)
     out->records = i.records;
     out->cumulative = i.cumulative;
     out->gives_up = (i.flags & KRBREPL_STORE_GIVES_UP) != 0;
-    rc = krbrepl__copy_partial(store_of(ctx), &out->partial, &out->after);
+    rc = krbrepl__copy_partial(store_of(ctx), &out->partial, &out->partial_upper, &out->after);
     if (rc != 0)
         out->after.len = 0;
     return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
@@ -167,6 +167,13 @@ static int port_copy_range(void *ctx, krbrepl_bytes from, krbrepl_bytes to,
     krbrepl__node_port *np = ctx;
 
     return np->repair != NULL ? krbrepl__repair_range(np->repair, from, to, wanted) : no_copy(np);
+}
+
+static int port_copy_at(void *ctx, const krbrepl_pos *at)
+{
+    krbrepl__node_port *np = ctx;
+
+    return np->copy != NULL ? krbrepl__copy_at(np->copy, at) : no_copy(np);
 }
 
 static int port_copy_put(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value)
@@ -350,6 +357,7 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->apply = port_apply;
     port->copy_begin = port_copy_begin;
     port->copy_range = port_copy_range;
+    port->copy_at = port_copy_at;
     port->copy_put = port_copy_put;
     port->copy_apply = port_copy_apply;
     port->copy_switch = port_copy_switch;

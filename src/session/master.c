@@ -125,20 +125,29 @@ static void set_levels(krbrepl__sess *s, const krbrepl__hello *h, uint64_t reaso
     s->m.top = i->received;
 }
 
-/* Whether a copy that was cut off may go on where it ended: it began in this history, and the journal reaches
- * back to there. */
+/* Whether this is a position of the history that the master has now. */
+static int is_ours(krbrepl__sess *s, const krbrepl__local *local, const krbrepl_pos *p)
+{
+    uint8_t chain[32];
+
+    return p->seq <= local->pos.seq && s->port->chain_at(s->port->ctx, p->seq, chain) == 0 &&
+           memcmp(chain, p->chain, sizeof chain) == 0;
+}
+
+/* Whether a copy that was cut off may go on where it ended: it began in this history, the journal reaches back
+ * to there, and no record was read at a position that the master has lost since, as when older files are put
+ * back: nothing would replace what such a commit put there. */
 static int may_resume(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
                       uint64_t reason)
 {
-    const krbrepl_pos *p = &h->partial.pos;
-    uint8_t chain[32];
+    const krbrepl_pos *p = &h->partial.pos, *upper = &h->partial.upper;
 
-    if ((h->has & KRBREPL__HAS(KRBREPL__TAG_PARTIAL)) == 0 || p->seq > local->pos.seq ||
-        p->seq + 1 < local->journal_first || (reason != KRBREPL_COPY_FORK && p->seq < h->pos.seq) ||
+    if ((h->has & KRBREPL__HAS(KRBREPL__TAG_PARTIAL)) == 0 || !s->m.tells || upper->seq < p->seq ||
+        p->seq > local->pos.seq || p->seq + 1 < local->journal_first ||
+        (reason != KRBREPL_COPY_FORK && p->seq < h->pos.seq) ||
         memcmp(p->lineage, local->pos.lineage, sizeof p->lineage) != 0)
         return 0;
-    return s->port->chain_at(s->port->ctx, p->seq, chain) == 0 &&
-           memcmp(chain, p->chain, sizeof chain) == 0;
+    return is_ours(s, local, p) && is_ours(s, local, upper);
 }
 
 static void start_copy(krbrepl__sess *s, const krbrepl__hello *h, const krbrepl__local *local,
@@ -204,6 +213,7 @@ static int take_hello(krbrepl__sess *s, const krbrepl__frame *f)
     s->info.peer_epoch = h.epoch;
     s->info.checks = (h.features & KRBREPL__FEATURE_CHECK) != 0;
     s->info.repairs = s->port->enter != NULL && (h.features & KRBREPL__FEATURE_REPAIR) != 0;
+    s->m.tells = (h.features & KRBREPL__FEATURE_REPAIR) != 0;
     rc = krbrepl__sess_place(s->port, &local, &ancestry);
     if (rc != 0)
         rc = krbrepl__sess_port_failed(s, rc, "reading the position");

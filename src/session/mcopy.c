@@ -68,6 +68,7 @@ static void begun(krbrepl__sess *s, const krbrepl__snap *snap, uint64_t records)
 
     m->next = m->begin.seq + 1;
     m->end = m->begin;
+    m->told = m->begin.seq;
     m->records = 0;
     m->begin_due = m->end_due = 0;
     m->copying = 1;
@@ -163,6 +164,19 @@ static void count_slice(krbrepl__sess *s)
     s->info.copy_records = s->m.records;
 }
 
+/* The replica hears of a position before it gets what was read there. Whoever goes on with the copy after it was
+ * cut off knows by that whether its own history leads there. */
+static int tell_position(krbrepl__sess *s)
+{
+    krbrepl__sess_master *m = &s->m;
+    krbrepl__ping p = {.has = KRBREPL__HAS(KRBREPL__TAG_POS), .pos = m->end};
+
+    if (!m->tells || m->end.seq <= m->told)
+        return 0;
+    m->told = m->end.seq;
+    return krbrepl__sess_send(s, KRBREPL__FRAME_PING, &p);
+}
+
 static int read_slice(krbrepl__sess *s)
 {
     krbrepl__sess_master *m = &s->m;
@@ -171,6 +185,9 @@ static int read_slice(krbrepl__sess *s)
 
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "reading records");
+    rc = tell_position(s);
+    if (rc != 0)
+        return rc;
     if (KRBREPL__MUTANT(forget_slice) && m->resume && m->records == 0)
         krbrepl__buf_reset(&m->pend);
     count_slice(s);

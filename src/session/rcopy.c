@@ -35,6 +35,16 @@ static int same_key(const krbrepl__ckey *a, const krbrepl__ckey *b)
     return a->len == b->len && memcmp(a->b, b->b, a->len) == 0;
 }
 
+void krbrepl__replica_copy_heard(krbrepl__sess *s, const krbrepl_pos *at)
+{
+    krbrepl__sess_replica *r = &s->r;
+
+    if (!r->copying || at->seq <= r->at.seq)
+        return;
+    r->at = *at;
+    r->at_due = 1;
+}
+
 /* What a copy of this session may be: whole, a repair if this end can, resumed where this end said. */
 static int check_start(krbrepl__sess *s)
 {
@@ -65,6 +75,7 @@ static int start(krbrepl__sess *s)
     r->ended = r->saved = r->everything = r->asked_all = r->later = 0;
     r->has_partial = r->has_partial && (r->start.has & KRBREPL__HAS(KRBREPL__TAG_AFTER)) != 0;
     r->taken = 0;
+    r->at = r->start.pos;
     r->seq = r->start.pos.seq;
     i->phase = KRBREPL__SESS_COPYING;
     i->copies++;
@@ -161,6 +172,7 @@ int krbrepl__replica_copy_end(krbrepl__sess *s, const krbrepl__frame *f)
         return krbrepl__sess_end(s, KRBREPL_ERR_PROTO,
                                  "the end of the copy does not fit what came before");
     krbrepl__sess_count(s, f->body.len);
+    krbrepl__replica_copy_heard(s, &r->end.pos);
     r->ended = 1;
     return 0;
 }
@@ -249,6 +261,8 @@ static int begin_in_store(krbrepl__sess *s)
         return krbrepl__sess_port_failed(s, rc, "beginning a copy");
     r->begun = 1;
     r->build = r->start.pos;
+    r->whole = plan.mode != KRBREPL__COPY_REPAIR;
+    r->at_due = r->at.seq != r->start.pos.seq; /* heard while the store was not ready */
     krbrepl__logf(s->log,
                   r->start.reason == KRBREPL_COPY_UNVERIFIABLE ? KRBREPL_LOG_WARN : KRBREPL_LOG_NOTICE,
                   "session", "%s: %s at %llu, %llu records: %s", krbrepl__sess_who(s, who),
@@ -367,13 +381,26 @@ static int put_record(krbrepl__sess *s, krbrepl_bytes full_key, krbrepl_bytes va
     return rc == 0 ? 0 : krbrepl__sess_port_failed(s, rc, "writing the copy");
 }
 
+/* Before the store gets records, or commits that came after the last of them. */
+static int tell_store(krbrepl__sess *s)
+{
+    krbrepl__sess_replica *r = &s->r;
+    int rc;
+
+    if (!r->whole || !r->at_due)
+        return 0;
+    r->at_due = 0;
+    rc = s->port->copy_at(s->port->ctx, &r->at);
+    return rc == 0 ? 0 : krbrepl__sess_port_failed(s, rc, "writing the copy");
+}
+
 static int put_records(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
     krbrepl_bytes part[2];
     size_t at = 0;
     uint64_t n = 0;
-    int rc = 0;
+    int rc = tell_store(s);
 
     while (rc == 0 && at < KRBREPL__SESS_PUT_BYTES && krbrepl__intake_item(&r->records, &at, part)) {
         rc = put_record(s, part[0], part[1]);
@@ -430,6 +457,9 @@ static int replay(krbrepl__sess *s)
     n = krbrepl__replica_gather(r, r->end.pos.seq - r->build.seq, &bytes);
     if (n == 0)
         return 0;
+    rc = tell_store(s);
+    if (rc != 0)
+        return rc;
     rc = s->port->copy_apply(s->port->ctx, r->group, n, &r->build);
     if (rc != 0)
         return krbrepl__sess_port_failed(s, rc, "applying commits to the copy");

@@ -55,6 +55,7 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
     if (s->r.has_partial)
         h->has |= KRBREPL__HAS(KRBREPL__TAG_PARTIAL);
     h->partial.pos = local->partial;
+    h->partial.upper = local->partial_upper;
     h->partial.after = local->after;
     s->r.partial = h->partial;
     return krbrepl__sess_send(s, KRBREPL__FRAME_HELLO, h);
@@ -241,6 +242,7 @@ static int take_ping(krbrepl__sess *s, const krbrepl__frame *f)
     if (p.pos.seq > s->info.peer_seq)
         s->info.peer_seq = p.pos.seq;
     s->info.peer_epoch = p.pos.epoch;
+    krbrepl__replica_copy_heard(s, &p.pos);
     if (!s->r.copying && s->info.phase == KRBREPL__SESS_STREAMING && p.pos.seq == s->r.pos.seq &&
         memcmp(p.pos.chain, s->r.pos.chain, sizeof p.pos.chain) != 0)
         return krbrepl__sess_end(

@@ -46,6 +46,8 @@ typedef struct krbrepl__sess_master {
     krbrepl__ckey after;     /* the last record read */
     uint64_t records;        /* of the copy, read so far */
     krbrepl_pos begin, end;
+    int tells;      /* the replica is told at which positions records are read */
+    uint64_t told;  /* the last one that it was told of in this copy */
     uint64_t check; /* the last position that a CHECK named; 0: none */
     int has_root;   /* and what the digest is there */
     uint8_t root[32];
@@ -73,6 +75,9 @@ typedef struct krbrepl__sess_replica {
     int ended;       /* COPY_END is there */
     uint64_t before; /* commits that came before COPY_BEGIN and are to be applied first */
     size_t before_bytes;
+    krbrepl_pos at; /* the last position of the master's that was heard in this copy */
+    int at_due;     /* and the store does not know it */
+    int whole;      /* the store builds everything; no repair */
     uint64_t taken; /* records of the copy, received */
     int saved;      /* what the copy gives up is evidence */
     int treed;      /* the owner has lent its tree */
@@ -190,6 +195,8 @@ int krbrepl__replica_slice(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_tree(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_copy_end(krbrepl__sess *s, const krbrepl__frame *f);
 int krbrepl__replica_copy_work(krbrepl__sess *s);
+/* The master is at this position: what it reads of a copy from now on may be of it. */
+void krbrepl__replica_copy_heard(krbrepl__sess *s, const krbrepl_pos *at);
 /* The store forgets the copy that it has begun, and what it has lent. */
 void krbrepl__replica_copy_abort(krbrepl__sess *s);
 

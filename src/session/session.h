@@ -38,7 +38,8 @@ typedef struct krbrepl__local {
     int gives_up; /* an operator said that commits which the master does not have may go */
     /* A copy that was cut off, and is there up to the canonical key `after`; len 0: there is none. */
     krbrepl__ckey after;
-    krbrepl_pos partial; /* the master's position when it began */
+    krbrepl_pos partial;       /* the master's position when it began */
+    krbrepl_pos partial_upper; /* and one that none of the records there is newer than */
 } krbrepl__local;
 
 /* What a master compares a repair with: its digest tree at one position, which other sessions may share. The
@@ -117,6 +118,9 @@ typedef struct krbrepl__port {
      * in the range go; what an earlier session brought is used. `wanted` has been told of every digest that is
      * there. 1: there is more to do, call again; 0: done. Ranges come in order and do not overlap. */
     int (*copy_range)(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const krbrepl__wanted *wanted);
+    /* Not in a repair: no record that is put from now on is newer than this position of the master's, which does
+     * not go back. It is as durable as these records. */
+    int (*copy_at)(void *ctx, const krbrepl_pos *at);
     int (*copy_put)(void *ctx, krbrepl_bytes full_key, krbrepl_bytes value);
     int (*copy_apply)(void *ctx, const krbrepl_bytes *commit, size_t n, krbrepl_pos *out);
     /* 1: there is more to do, call again. */

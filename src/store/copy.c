@@ -27,6 +27,9 @@ struct krbrepl__copy {
     krbrepl__buf pending;     /* records put but not written: full key vec32, value vec32 */
     uint64_t written_ms;      /* when they were written last */
     krbrepl__touched touched; /* whose local entries have to go */
+    krbrepl_pos own;          /* of the store, when it began */
+    krbrepl_pos upper;        /* of the master: no record put was read at a later one */
+    int upper_due;            /* what is durable says an earlier one */
     int applying;             /* commits have come: no record may follow */
     int broken;               /* a write failed: what is there is of no position */
 };
@@ -109,14 +112,28 @@ static int check(void *ctx, const krbrepl__wtxn *w)
     return krbrepl__course_check(&c->course, w);
 }
 
+/* Says what there is to go on with. No commit was applied to the copy yet. */
+static int put_partial(krbrepl__copy *c, krbrepl__wtxn *w)
+{
+    const krbrepl__partial p = {
+        .own = c->own,
+        .from = c->course.pos,
+        .upper = c->upper,
+        .cumulative = c->course.cumulative,
+        .flags = c->keep_old ? KRBREPL__PARTIAL_KEEP_OLD : 0,
+        .ancestry = c->course.ancestry,
+    };
+
+    return krbrepl__partial_put(c->build.s, w->txn, &p);
+}
+
 /* From its first slice on the copy may be gone on with. */
 static int mark(void *ctx, krbrepl__wtxn *w)
 {
-    const krbrepl__copy *c = ctx;
-    const krbrepl__partial p = {w->st.pos, c->course.pos, c->course.cumulative,
-                                c->keep_old ? KRBREPL__PARTIAL_KEEP_OLD : 0, c->course.ancestry};
+    krbrepl__copy *c = ctx;
 
-    return krbrepl__partial_put(c->build.s, w->txn, &p);
+    c->own = w->st.pos;
+    return put_partial(c, w);
 }
 
 static void copy_free(krbrepl__copy *c)
@@ -167,6 +184,7 @@ int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos
     if (c == NULL)
         return KRBREPL_ERR_NOMEM;
     c->keep_old = keep_old && !s->hosted; /* a host has one content */
+    c->upper = *from;
     rc = krbrepl__course_init(&c->course, s, "copy", from, ancestry, cumulative);
     if (rc == 0)
         rc = krbrepl__build_lock(s, &c->lock);
@@ -233,12 +251,27 @@ static int broken(krbrepl__copy *c)
                          "copy: it failed earlier; abort it and copy again");
 }
 
+/* In the transaction of the first record that may be as new as the upper position, or in one before: a crash
+ * must not leave such a record with an older one. */
+static int write_upper(krbrepl__copy *c)
+{
+    int rc;
+
+    if (!c->upper_due)
+        return 0;
+    rc = krbrepl__build_slice(&c->build);
+    if (rc == 0)
+        rc = put_partial(c, &c->build.w);
+    c->upper_due = rc != 0;
+    return rc;
+}
+
 /* Writes what was gathered. */
 static int write_pending(krbrepl__copy *c)
 {
     krbrepl_bytes full, value;
     krbrepl__rd rd;
-    int rc = 0;
+    int rc = write_upper(c);
 
     krbrepl__rd_init(&rd, c->pending.data, c->pending.len);
     while (rc == 0 && rd.left > 0) {
@@ -254,6 +287,18 @@ static int write_pending(krbrepl__copy *c)
     forget_now(c);
     c->broken = rc != 0;
     return rc;
+}
+
+int krbrepl__copy_at(krbrepl__copy *c, const krbrepl_pos *at)
+{
+    if (c->broken)
+        return broken(c);
+    /* Once commits come no record follows, and none of them is later than the last that was told of. */
+    if (c->applying || at->seq <= c->upper.seq)
+        return 0;
+    c->upper = *at;
+    c->upper_due = c->build.mark != NULL;
+    return 0;
 }
 
 int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes value)
@@ -404,13 +449,14 @@ static int partial_look(krbrepl_store *s, krbrepl__partial *p, krbrepl__ckey *la
     return rc == 0 && last->len == 0 ? KRBREPL_ERR_NOTFOUND : rc;
 }
 
-int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl__ckey *after)
+int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl_pos *upper, krbrepl__ckey *after)
 {
     krbrepl__partial p;
     uint64_t records;
     int rc = partial_look(s, &p, after, &records);
 
     *from = p.from;
+    *upper = p.upper;
     krbrepl__ancestry_free(&p.ancestry);
     return rc == 0 && krbrepl__build_busy(s) ? KRBREPL_ERR_NOTFOUND : rc;
 }
@@ -432,6 +478,8 @@ int krbrepl__copy_resume(krbrepl_store *s, krbrepl__copy **out)
     if (rc == 0)
         rc = krbrepl__course_init(&c->course, s, "copy", &p.from, &p.ancestry, p.cumulative);
     c->keep_old = (p.flags & KRBREPL__PARTIAL_KEEP_OLD) != 0;
+    c->own = p.own;
+    c->upper = p.upper;
     krbrepl__ancestry_free(&p.ancestry);
     if (rc == 0)
         rc = krbrepl__build_resume(&c->build);

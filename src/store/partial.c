@@ -12,6 +12,7 @@ int krbrepl__partial_put(krbrepl_store *s, MDB_txn *txn, const krbrepl__partial 
     krbrepl__buf_init(&b, 0);
     krbrepl__pos_put(&b, &p->own);
     krbrepl__pos_put(&b, &p->from);
+    krbrepl__pos_put(&b, &p->upper);
     krbrepl__buf_u64(&b, p->cumulative);
     krbrepl__buf_u8(&b, p->flags);
     krbrepl__ancestry_put(&b, &p->ancestry);
@@ -37,6 +38,7 @@ int krbrepl__partial_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__s
     krbrepl__rd_init(&r, v.data, v.len);
     krbrepl__pos_get(&r, &out->own);
     krbrepl__pos_get(&r, &out->from);
+    krbrepl__pos_get(&r, &out->upper);
     out->cumulative = krbrepl__rd_u64(&r);
     out->flags = krbrepl__rd_u8(&r);
     rc = krbrepl__ancestry_get(&r, &out->ancestry);

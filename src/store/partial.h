@@ -3,7 +3,8 @@
  * The state says that the other generation holds one (KRBREPL__OTHER_PARTIAL); the value `partial` in `meta` has
  * the rest:
  *
- *   position[64] of this store when it began, from[64], cumulative:u64, flags:u8, ancestry
+ *   position[64] of this store when it began, from[64], upper[64],
+ *   cumulative:u64, flags:u8, ancestry
  *
  * It counts while the store stays at that position. */
 #ifndef KRBREPL__PARTIAL_H
@@ -15,6 +16,7 @@
 
 typedef struct krbrepl__partial {
     krbrepl_pos own, from;
+    krbrepl_pos upper; /* of the master: no record there was read at a later one */
     uint64_t cumulative;
     unsigned flags;
     krbrepl__ancestry ancestry;

@@ -110,6 +110,9 @@ typedef struct krbrepl__copy krbrepl__copy;
 int krbrepl__copy_begin(krbrepl_store *s, krbrepl__copy **out, const krbrepl_pos *from,
                         const krbrepl__ancestry *ancestry, uint64_t cumulative, uint64_t bytes,
                         int keep_old);
+/* No record that is put from now on was read at a later position of the master's than this, nor does a commit
+ * that is applied come after it. What is durable of the copy is never without it. */
+int krbrepl__copy_at(krbrepl__copy *c, const krbrepl_pos *at);
 /* Records in key order, by full key. Written in short transactions. PROTO when out of order. */
 int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes value);
 /* Commits after the copy's position so far, applied to the generation being built. */
@@ -122,8 +125,10 @@ int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out);
 void krbrepl__copy_abort(krbrepl__copy *c);
 
 /* An earlier copy that was cut off, for as long as the store stays where it was and nothing else was built
- * since: its position, and the last record that is durably there. NOTFOUND. */
-int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl__ckey *after);
+ * since: its position, the last one that krbrepl__copy_at told of (or the same), and the last record that is
+ * durably there. NOTFOUND. */
+int krbrepl__copy_partial(krbrepl_store *s, krbrepl_pos *from, krbrepl_pos *upper,
+                          krbrepl__ckey *after);
 /* Goes on with it. */
 int krbrepl__copy_resume(krbrepl_store *s, krbrepl__copy **out);
 /* Nobody goes on with it, and nobody needs the old content any more: upkeep, or krbrepl__empty_other, may empty

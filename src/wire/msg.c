@@ -161,8 +161,9 @@ static void put_marks(krbrepl__buf *b, const krbrepl__marks *m)
 
 static void put_partial(krbrepl__buf *b, const krbrepl__partial *p)
 {
-    krbrepl__buf_u16(b, (unsigned)(KRBREPL__POS_LEN + p->after.len));
+    krbrepl__buf_u16(b, (unsigned)(2 * KRBREPL__POS_LEN + p->after.len));
     krbrepl__pos_put(b, &p->pos);
+    krbrepl__pos_put(b, &p->upper);
     krbrepl__buf_bytes(b, p->after.b, p->after.len);
 }
 
@@ -260,6 +261,7 @@ static void get_ckey(krbrepl__rd *r, krbrepl__ckey *k)
 static void get_partial(krbrepl__rd *r, krbrepl__partial *p)
 {
     krbrepl__pos_get(r, &p->pos);
+    krbrepl__pos_get(r, &p->upper);
     get_ckey(r, &p->after);
 }
 

@@ -72,6 +72,7 @@ typedef struct krbrepl__marks {
 /* A full copy that was cut off. */
 typedef struct krbrepl__partial {
     krbrepl_pos pos;     /* of the master, when it began */
+    krbrepl_pos upper;   /* of the master: no record was read at a later one */
     krbrepl__ckey after; /* the last record that is there */
 } krbrepl__partial;
 

@@ -23,7 +23,7 @@ typedef struct memstore {
     uint64_t chains_first; /* chains below are not kept */
     memrecs live, build;
     int building;
-    krbrepl_pos build_pos, build_from;
+    krbrepl_pos build_pos, build_from, build_upper;
     krbrepl__ancestry build_ancestry;
     uint64_t build_cumulative;
     krbrepl__sha *sha;

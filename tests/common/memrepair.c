@@ -234,6 +234,7 @@ static int p_copy_begin(void *ctx, const krbrepl__copy_plan *plan)
     m->mode = plan->mode;
     m->replayed = m->ranged_any = m->ranged_end = 0;
     m->build_pos = m->build_from = plan->from;
+    m->build_upper = plan->mode == KRBREPL__COPY_RESUMED ? m->local.partial_upper : plan->from;
     if (plan->mode == KRBREPL__COPY_REPAIR)
         memrecs_copy(&m->build, &m->live);
     return krbrepl__ancestry_copy(&m->build_ancestry, plan->ancestry);
@@ -318,6 +319,20 @@ static int p_copy_range(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const k
     return 0;
 }
 
+static int p_copy_at(void *ctx, const krbrepl_pos *at)
+{
+    memstore *m = ctx;
+    int rc = mem_failing(m);
+
+    if (rc != 0)
+        return rc;
+    if (!m->building || m->mode == KRBREPL__COPY_REPAIR)
+        abort();
+    if (at->seq > m->build_upper.seq)
+        m->build_upper = *at;
+    return 0;
+}
+
 static int p_copy_put(void *ctx, krbrepl_bytes full, krbrepl_bytes value)
 {
     memstore *m = ctx;
@@ -373,6 +388,7 @@ static void p_copy_abort(void *ctx)
     if (m->mode != KRBREPL__COPY_REPAIR && !m->replayed && m->build.n != 0) {
         m->local.after = m->build.at[m->build.n - 1].ckey;
         m->local.partial = m->build_from;
+        m->local.partial_upper = m->build_upper;
         m->rest = m->build;
         m->rest_ancestry = m->build_ancestry;
         m->rest_cumulative = m->build_cumulative;
@@ -391,6 +407,7 @@ void memrepair_init(krbrepl__port *port)
     port->own_tree = p_own_tree;
     port->copy_begin = p_copy_begin;
     port->copy_range = p_copy_range;
+    port->copy_at = p_copy_at;
     port->copy_put = p_copy_put;
     port->copy_switch = p_copy_switch;
     port->copy_abort = p_copy_abort;

@@ -77,10 +77,10 @@ static int by_a_copy(mending *x)
     krbrepl__ancestry a = {0};
     krbrepl__copy *c = NULL;
     krbrepl_bytes full, value;
-    krbrepl_pos from;
+    krbrepl_pos from, upper;
     krbrepl__buf b;
     krbrepl__rd rd;
-    int rc = krbrepl__copy_partial(x->r, &from, &x->from);
+    int rc = krbrepl__copy_partial(x->r, &from, &upper, &x->from);
 
     OKS(x->m, krbrepl__store_ancestry(x->m, &a));
     if (rc == 0) {

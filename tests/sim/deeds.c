@@ -166,27 +166,13 @@ void deed_keep(world *w)
         broken(w, "the master's file cannot be copied");
 }
 
-/* What a copy has brought so far was read of commits that the older file does not have, and nothing tells. */
-static int some_copy_is_cut_off(world *w)
-{
-    krbrepl__ckey after;
-    krbrepl_pos from;
-    int i;
-
-    for (i = 0; i < w->sites; i++)
-        if (w->site[i].store == NULL ||
-            krbrepl__copy_partial(w->site[i].store, &from, &after) != KRBREPL_ERR_NOTFOUND)
-            return 1;
-    return 0;
-}
-
 void deed_roll_back(world *w)
 {
     char file[192], kept[192];
     krbrepl_store_info info;
     int i;
 
-    if (!w->kept || master_store(w) == NULL || some_copy_is_cut_off(w))
+    if (!w->kept || master_store(w) == NULL)
         return;
     for (i = 0; i < MAX_LINKS; i++) {
         link_drop_end(w, &w->links[i], 0);

@@ -645,7 +645,7 @@ static void a_full_copy_that_cannot_go_on_begins_anew(void **state)
     pair p;
 
     (void)state;
-    for (why = 0; why < 3; why++) {
+    for (why = 0; why < 6; why++) {
         pair_init(&p);
         fill(&p.ms, 0, 2000, 10, "secret");
         mem_trim(&p.ms, 2000);
@@ -660,14 +660,115 @@ static void a_full_copy_that_cannot_go_on_begins_anew(void **state)
             mem_trim(&p.ms, 2010);
         else if (why == 1)
             mem_promote(&p.ms, 9);
-        else
+        else if (why == 2)
             p.rs.local.partial.chain[5] ^= 1;
+        else if (why == 3)
+            p.rs.local.partial_upper.chain[5] ^= 1;
+        else if (why == 4)
+            p.rs.local.partial_upper.seq += 1000;
+        else
+            p.rs.local.partial_upper.seq = 1;
         pair_meet(&p);
         assert_copied_whole(&p);
         assert_int_equal(p.rs.mode, KRBREPL__COPY_WHOLE);
         assert_int_equal(info(p.r)->copies, 1);
         pair_free(&p);
     }
+}
+
+/* Until the replica has a part of a full copy whose slices were read before and after so many commits of the
+ * master's; then the connection goes. */
+static void cut_a_copy_during_commits(pair *p, unsigned commits)
+{
+    begin(p);
+    while (p->rs.puts < 500)
+        steps(p, 1, 3000);
+    fill(&p->ms, 5, commits, 10, "newer");      /* in what it has */
+    fill(&p->ms, 19005, commits, 10, "newest"); /* behind it */
+    grown(p);
+    while (p->rs.puts < 1950)
+        steps(p, 1, 3000);
+    krbrepl__sess_eof(p->r, p->now);
+    krbrepl__sess_eof(p->m, p->now);
+    assert_true(p->rs.local.after.len != 0);
+    assert_int_equal(p->rs.local.partial_upper.seq, p->ms.local.pos.seq);
+    assert_true(p->rs.local.partial.seq < p->rs.local.partial_upper.seq);
+}
+
+/* The replica has records of commits that are gone with the master's newer files, and which no commit replaces. */
+static void a_full_copy_with_records_that_the_master_lost_begins_anew(void **state)
+{
+    unsigned again;
+    memstore kept;
+    pair p;
+
+    (void)state;
+    /* The master has come as far as before with other commits, or has not. */
+    for (again = 0; again <= 40; again += 20) {
+        pair_init(&p);
+        fill(&p.ms, 0, 2000, 10, "secret");
+        mem_trim(&p.ms, 2000);
+        mem_copy(&kept, &p.ms);
+        p.window = 4096;
+        cut_a_copy_during_commits(&p, 20);
+        pair_drop(&p);
+        mem_free(&p.ms);
+        p.ms = kept;
+        p.ms.allow = KRBREPL_ALLOW_REPLICA;
+        fill(&p.ms, 7, again, 10, "otherwise");
+        pair_meet(&p);
+        assert_copied_whole(&p);
+        assert_int_equal(p.rs.mode, KRBREPL__COPY_WHOLE);
+        pair_free(&p);
+    }
+}
+
+static void a_full_copy_whose_records_are_all_of_the_history_goes_on(void **state)
+{
+    uint64_t had;
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    fill(&p.ms, 0, 2000, 10, "secret");
+    mem_trim(&p.ms, 2000);
+    p.window = 4096;
+    cut_a_copy_during_commits(&p, 20);
+    had = p.rs.puts;
+    fill(&p.ms, 7, 20, 10, "newer");
+    pair_meet(&p);
+    assert_equal(&p);
+    assert_int_equal(p.rs.mode, KRBREPL__COPY_RESUMED);
+    assert_true(info(p.r)->copy_records < p.ms.live.n - had + 41);
+    pair_free(&p);
+}
+
+/* What the second session brings is as new as the master is then, though the copy began long before. */
+static void the_newest_position_is_kept_when_a_copy_goes_on(void **state)
+{
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    fill(&p.ms, 0, 2000, 10, "secret");
+    mem_trim(&p.ms, 2000);
+    p.window = 4096;
+    begin(&p);
+    while (p.rs.puts < 500)
+        steps(&p, 1, 3000);
+    krbrepl__sess_eof(p.r, p.now);
+    krbrepl__sess_eof(p.m, p.now);
+    assert_true(krbrepl__pos_equal(&p.rs.local.partial, &p.rs.local.partial_upper));
+    fill(&p.ms, 19005, 20, 10, "newest");
+    begin(&p);
+    while (p.rs.puts < 1000)
+        steps(&p, 1, 3000);
+    assert_int_equal(p.rs.mode, KRBREPL__COPY_RESUMED);
+    krbrepl__sess_eof(p.r, p.now);
+    krbrepl__sess_eof(p.m, p.now);
+    assert_true(krbrepl__pos_equal(&p.rs.local.partial_upper, &p.ms.local.pos));
+    assert_true(p.rs.local.partial.seq < p.rs.local.partial_upper.seq);
+    pair_free(&p);
 }
 
 /* ---- what a repair waits for ----------------------------------------------------------------- */
@@ -916,6 +1017,9 @@ int main(void)
         cmocka_unit_test(a_repair_goes_on_though_the_master_has_moved_on),
         cmocka_unit_test(a_full_copy_that_is_cut_goes_on_behind_what_it_has),
         cmocka_unit_test(a_full_copy_that_cannot_go_on_begins_anew),
+        cmocka_unit_test(a_full_copy_with_records_that_the_master_lost_begins_anew),
+        cmocka_unit_test(a_full_copy_whose_records_are_all_of_the_history_goes_on),
+        cmocka_unit_test(the_newest_position_is_kept_when_a_copy_goes_on),
         cmocka_unit_test(a_repair_waits_for_its_place_and_for_the_own_tree),
         cmocka_unit_test(a_store_that_works_in_pieces_is_called_again),
         cmocka_unit_test(commits_wait_until_a_copy_has_its_place),

@@ -140,7 +140,8 @@ static void put_hello_that(krbrepl__buf *b, uint64_t asks, int partial)
     if (partial) {
         h.features = KRBREPL__FEATURE_CHECK | KRBREPL__FEATURE_REPAIR;
         h.has |= KRBREPL__HAS(KRBREPL__TAG_PARTIAL);
-        position(2, &h.partial.pos);
+        position(1, &h.partial.pos);
+        position(2, &h.partial.upper);
         h.partial.after.len = FULL_KEY_LEN;
         memcpy(h.partial.after.b, FULL_KEY, FULL_KEY_LEN);
     }
@@ -257,6 +258,8 @@ static void put_copy_resumed(krbrepl__buf *b)
     krbrepl__copy_start c;
 
     start_of_copy(&c);
+    position(1, &c.pos);
+    c.cumulative = 0;
     c.has = KRBREPL__HAS(KRBREPL__TAG_AFTER);
     c.after.len = FULL_KEY_LEN;
     memcpy(c.after.b, FULL_KEY, FULL_KEY_LEN);

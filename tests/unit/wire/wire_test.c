@@ -111,6 +111,49 @@ static void known_field_may_be_marked_as_required(void **state)
     assert_int_equal(out.processed, 5);
 }
 
+/* Two positions, and a key of 1 to 480 bytes. */
+static void a_copy_that_was_cut_off_is_told_in_one_length_only(void **state)
+{
+    static const size_t wrong[] = {0, 1, 63, 64, 65, 127, 128, 128 + 481, 4096};
+    krbrepl__hello h, out;
+    uint8_t zeros[4096] = {0};
+    krbrepl__buf hello, b;
+    unsigned tag;
+    size_t i;
+
+    (void)state;
+    memset(&h, 0, sizeof h);
+    krbrepl__buf_init(&hello, 0);
+    krbrepl__buf_init(&b, 0);
+    krbrepl__msg_put(&hello, KRBREPL__FRAME_HELLO, &h);
+    for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        krbrepl__buf_reset(&b);
+        krbrepl__buf_bytes(&b, hello.data, hello.len);
+        krbrepl__buf_u16(&b, KRBREPL__TAG_PARTIAL);
+        krbrepl__buf_vec16(&b, zeros, wrong[i]);
+        assert_int_equal(
+            krbrepl__msg_get((krbrepl_bytes){b.data, b.len}, KRBREPL__FRAME_HELLO, &out, &tag),
+            KRBREPL_ERR_PROTO);
+        krbrepl__msg_free(KRBREPL__FRAME_HELLO, &out);
+    }
+    for (i = 1; i <= sizeof h.partial.after.b; i++) {
+        krbrepl__buf_reset(&b);
+        h.has = KRBREPL__HAS(KRBREPL__TAG_PARTIAL);
+        h.partial.pos.seq = 5;
+        h.partial.upper.seq = 9;
+        h.partial.after.len = i;
+        krbrepl__msg_put(&b, KRBREPL__FRAME_HELLO, &h);
+        assert_int_equal(
+            krbrepl__msg_get((krbrepl_bytes){b.data, b.len}, KRBREPL__FRAME_HELLO, &out, &tag), 0);
+        assert_int_equal(out.partial.pos.seq, 5);
+        assert_int_equal(out.partial.upper.seq, 9);
+        assert_int_equal(out.partial.after.len, i);
+        krbrepl__msg_free(KRBREPL__FRAME_HELLO, &out);
+    }
+    krbrepl__buf_free(&hello);
+    krbrepl__buf_free(&b);
+}
+
 static void lists_and_names_have_limits(void **state)
 {
     krbrepl__hello h, out;
@@ -149,6 +192,7 @@ int main(void)
         cmocka_unit_test(message_is_cut_nowhere_without_notice),
         cmocka_unit_test(fields_come_once_and_in_order),
         cmocka_unit_test(known_field_may_be_marked_as_required),
+        cmocka_unit_test(a_copy_that_was_cut_off_is_told_in_one_length_only),
         cmocka_unit_test(lists_and_names_have_limits),
     };
 
