@@ -70,14 +70,27 @@ static int by_the_other_generation(mending *x)
     return mend(x, 1);
 }
 
-/* A full copy, which goes on where the last one was cut off. */
+/* In the generation that is not live. */
+static uint64_t records_there(krbrepl_store *s)
+{
+    krbrepl__rtxn r = {0};
+    MDB_stat st;
+
+    OKS(s, krbrepl__rtxn_begin(s, &r));
+    assert_int_equal(mdb_stat(r.txn, krbrepl__gen(s, !r.st.live), &st), 0);
+    krbrepl__rtxn_end(s, &r);
+    return st.ms_entries;
+}
+
+/* A full copy, which goes on where the last one was cut off. Each record is told to be of one position more than the
+ * one before, so that as many are there as positions were told, or fewer. */
 static int by_a_copy(mending *x)
 {
     struct krbrepl__state st = store_state(x->m);
     krbrepl__ancestry a = {0};
     krbrepl__copy *c = NULL;
     krbrepl_bytes full, value;
-    krbrepl_pos from, upper;
+    krbrepl_pos from, upper = st.pos;
     krbrepl__buf b;
     krbrepl__rd rd;
     int rc = krbrepl__copy_partial(x->r, &from, &upper, &x->from);
@@ -85,9 +98,11 @@ static int by_a_copy(mending *x)
     OKS(x->m, krbrepl__store_ancestry(x->m, &a));
     if (rc == 0) {
         assert_true(krbrepl__pos_equal(&from, &st.pos));
+        assert_true(upper.seq - st.pos.seq >= records_there(x->r));
         rc = krbrepl__copy_resume(x->r, &c);
     } else {
         x->from.len = 0;
+        upper = st.pos;
         rc = krbrepl__copy_begin(x->r, &c, &st.pos, &a, st.cumulative, 0, 0);
     }
     krbrepl__ancestry_free(&a);
@@ -99,6 +114,8 @@ static int by_a_copy(mending *x)
         while (rc == 0 && rd.left > 0) {
             full = krbrepl__rd_vec32(&rd);
             value = krbrepl__rd_vec32(&rd);
+            upper.seq++;
+            OKS(x->r, krbrepl__copy_at(c, &upper));
             rc = krbrepl__copy_put(c, full, value);
             x->asked++;
         }
