@@ -95,6 +95,18 @@ void pair_master(pair *p)
     p->master = new_store(p->dir, "master", KRBREPL_CREATE_MASTER);
 }
 
+void pair_master_reopen(pair *p, uint64_t flags)
+{
+    krbrepl_store_options o;
+    char path[4096];
+
+    krbrepl_store_close(p->master);
+    KRBREPL_INIT(&o);
+    o.flags = flags;
+    snprintf(path, sizeof path, "%s/master", p->dir);
+    pair_check(krbrepl_store_open(&p->master, path, &o, NULL), path, NULL);
+}
+
 void pair_serve(pair *p)
 {
     krbrepl_master_options o;

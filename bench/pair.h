@@ -29,11 +29,12 @@ typedef struct pair {
 } pair;
 
 /* All of these end the program when something fails. */
-void pair_master(pair *p); /* makes the master's store, does not serve yet */
-void pair_serve(pair *p);  /* on a free port of loopback */
-void pair_follow(pair *p); /* makes the replica's store and follows */
-void pair_join(pair *p);   /* follows with the store that is there */
-void pair_part(pair *p);   /* ends both nodes; the stores stay open */
+void pair_master(pair *p);                        /* makes the master's store, does not serve yet */
+void pair_master_reopen(pair *p, uint64_t flags); /* KRBREPL_STORE_...; while it does not serve */
+void pair_serve(pair *p);                         /* on a free port of loopback */
+void pair_follow(pair *p);                        /* makes the replica's store and follows */
+void pair_join(pair *p);                          /* follows with the store that is there */
+void pair_part(pair *p);                          /* ends both nodes; the stores stay open */
 void pair_stop(pair *p);
 void pair_check(int ret, const char *what, const krbrepl_store *s);
 
