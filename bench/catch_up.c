@@ -1,15 +1,18 @@
 /* catch_up: a replica that was away while the master made many commits: from its first connection, authentication
  * included, until it has them all, durably. The commits are made without waiting for the disk, one change of 600
- * bytes each, to 100,000 keys; the stores are opened anew, with every promise, before the replica connects.
+ * bytes each, to 100,000 keys; the master's store is opened anew, with every promise, before the replica connects. The
+ * first backlog only fills the stores. Beside it, taking turns, LMDB alone writes as many changes, into as many records,
+ * durably, 1,024 in a transaction: as many commits as a replica puts into one.
  *
  *   bench_catch_up --dir DIR --keytab FILE --service PRINC --client PRINC [--commits N] [--rounds N] [--json] */
 #include <stdio.h>
 
 #include "bench.h"
 #include "pair.h"
+#include "plain_lmdb.h"
 
-#define VALUE_LEN 600u
 #define KEYS 100000u
+#define GROUP 1024u
 
 static uint64_t commits = 100000, rounds = 3;
 
@@ -51,13 +54,24 @@ static double round_of(pair *p, uint64_t *random)
     return begin;
 }
 
+static double plain_round(plain_lmdb *p, uint64_t *random)
+{
+    double begin = bench_now();
+    uint64_t i;
+
+    for (i = 0; i < commits; i += GROUP)
+        plain_commit(p, random, commits - i < GROUP ? (unsigned)(commits - i) : GROUP);
+    return bench_now() - begin;
+}
+
 int main(int argc, char **argv)
 {
-    bench_set took = {0}, rate = {0};
-    uint64_t random = 1, i;
+    bench_set took = {0}, plain = {0}, ratio = {0};
+    uint64_t random = 1, plain_random = 1, i;
+    plain_lmdb *beside;
     pair p = {0};
     int json = 0;
-    char name[64];
+    char name[4096];
     const bench_option options[] = {
         {"dir", &p.dir, NULL, NULL},         {"keytab", &p.keytab, NULL, NULL},
         {"service", &p.service, NULL, NULL}, {"client", &p.client, NULL, NULL},
@@ -73,19 +87,27 @@ int main(int argc, char **argv)
     pair_follow(&p);
     pair_wait(&p, 1);
     pair_part(&p);
+    snprintf(name, sizeof name, "%s/plain", p.dir);
+    beside = plain_open(name, KEYS);
+    round_of(&p, &random);
     for (i = 0; i < rounds; i++) {
         bench_add(&took, round_of(&p, &random));
-        bench_add(&rate, (double)commits / took.v[i]);
+        bench_add(&plain, plain_round(beside, &plain_random));
+        bench_add(&ratio, took.v[i] / plain.v[i]);
     }
+    plain_close(beside);
     bench_begin("catch_up", json);
     snprintf(name, sizeof name, "%llu commits", (unsigned long long)commits);
     bench_case(name);
     bench_value("s", bench_percentile(&took, 50));
-    bench_value("commits_per_s", bench_percentile(&rate, 50));
-    bench_value("worst_commits_per_s", bench_percentile(&rate, 0));
+    bench_value("commits_per_s", (double)commits / bench_percentile(&took, 50));
+    bench_value("worst_commits_per_s", (double)commits / bench_percentile(&took, 100));
+    bench_value("lmdb_changes_per_s", (double)commits / bench_percentile(&plain, 50));
+    bench_value("ratio_to_lmdb", bench_percentile(&ratio, 50));
     bench_end();
     pair_stop(&p);
     bench_clear(&took);
-    bench_clear(&rate);
+    bench_clear(&plain);
+    bench_clear(&ratio);
     return 0;
 }

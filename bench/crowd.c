@@ -199,8 +199,11 @@ static int read_bare(member *m)
 
     if (n > 0)
         count(m, 1);
-    else if (SSL_get_error(m->ssl, n) != SSL_ERROR_WANT_READ)
-        die("bare TLS fails");
+    else if (SSL_get_error(m->ssl, n) != SSL_ERROR_WANT_READ) {
+        /* Usually the sender has ended, and has its figures. */
+        atomic_store(&shared->failed, 1);
+        _exit(1);
+    }
     return n > 0;
 }
 

@@ -10,7 +10,7 @@
 typedef struct plain_lmdb plain_lmdb;
 
 plain_lmdb *plain_open(const char *dir, uint64_t records);
-/* One durable transaction: `batch` records, one journal entry with all of them, one position. */
+/* One durable transaction: `batch` records (at most 1,500), one journal entry with all of them, one position. */
 void plain_commit(plain_lmdb *p, uint64_t *random, unsigned batch);
 void plain_close(plain_lmdb *p);
 
