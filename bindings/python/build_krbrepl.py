@@ -26,6 +26,12 @@ extern "Python" {
     int krbrepl_py_record(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value);
     int krbrepl_py_commit(void *ctx, const krbrepl_commit *c);
     void krbrepl_py_progress(void *ctx, const char *phase, uint64_t done, uint64_t total);
+    int krbrepl_py_host_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+    int krbrepl_py_host_apply(void *ctx, const krbrepl_change *const *change, size_t n, const krbrepl_pos *to);
+    int krbrepl_py_host_import_begin(void *ctx);
+    int krbrepl_py_host_import_change(void *ctx, const krbrepl_change *change);
+    int krbrepl_py_host_import_commit(void *ctx, const krbrepl_pos *to);
+    void krbrepl_py_host_import_abort(void *ctx);
 }
 """
 

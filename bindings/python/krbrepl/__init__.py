@@ -22,8 +22,9 @@ from .errors import (Abi, Ahead, Auth, BugError, Conflict, Corrupt, Denied, Dive
                      Forked, Format, Host, Input, Invalid, Io, Locked, Net, NoMem, NoSpace, NotFound, NotMaster,
                      OperatorError, Proto, ResyncError, RetryError, Timeout, TooBig, Trimmed)
 from .errors import State as StateError
+from .host import Store
 from .node import Node
-from .status import Answer, Waited, fetch_status, wait
+from .status import Answer, Proved, Waited, fetch_status, prove, wait
 from .store import DirStore, Load, Txn, View, create, restore, upgrade
 from .values import (Advice, Allow, Cause, Change, Commit, CommitKind, CopyReason, Digest, Level, LoadResult, LogLevel,
                      Op, Peer, Position, Record, Resolve, Retention, Role, Slot, State, Status, StoreFlag, StoreInfo)
@@ -33,9 +34,9 @@ __version__: str = _ffi.string(_lib.krbrepl_version(0).text).decode()
 
 __all__ = [
     "Abi", "Advice", "Ahead", "Allow", "Answer", "Auth", "BugError", "Cause", "Change", "Commit", "CommitKind",
-    "Conflict", "CopyReason", "Corrupt", "Denied", "Digest", "DirStore", "Diverged", "Error", "Exists", "Fenced",
-    "Foreign", "Forked", "Format", "Host", "Input", "Invalid", "Io", "Level", "Load", "LoadResult", "Locked",
-    "LogLevel", "Net", "NoMem", "NoSpace", "Node", "NotFound", "NotMaster", "Op", "OperatorError", "Peer",
-    "Position", "Proto", "Record", "Resolve", "ResyncError", "Retention", "RetryError", "Role", "Slot", "State",
-    "StateError", "Status", "StoreFlag", "StoreInfo", "Timeout", "TooBig", "Trimmed", "Txn", "View", "Waited", "aio",
-    "create", "fetch_status", "restore", "upgrade", "wait"]
+    "Conflict", "CopyReason", "Corrupt", "Denied", "Digest", "DirStore", "Diverged", "Error", "Exists",
+    "Fenced", "Foreign", "Forked", "Format", "Host", "Input", "Invalid", "Io", "Level", "Load", "LoadResult",
+    "Locked", "LogLevel", "Net", "NoMem", "NoSpace", "Node", "NotFound", "NotMaster", "Op", "OperatorError",
+    "Peer", "Position", "Proto", "Proved", "Record", "Resolve", "ResyncError", "Retention", "RetryError",
+    "Role", "Slot", "State", "StateError", "Status", "Store", "StoreFlag", "StoreInfo", "Timeout", "TooBig",
+    "Trimmed", "Txn", "View", "Waited", "aio", "create", "fetch_status", "prove", "restore", "upgrade", "wait"]

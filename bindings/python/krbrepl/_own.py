@@ -6,10 +6,13 @@ import collections
 import os
 import threading
 import warnings
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ._krbrepl import lib
 from .errors import Forked, State, new_errinfo, raise_for
+
+if TYPE_CHECKING:
+    from .host import Hosted
 
 
 class Owned:
@@ -44,9 +47,10 @@ class Use:
     """An open C store. Each call enters it, which refuses what C must not see. It is shared by the DirStore and by
     what was opened on it, and closes when the last of them is gone."""
 
-    def __init__(self, c: Any, dir: str) -> None:
+    def __init__(self, c: Any, dir: str, host: Hosted | None = None) -> None:
         self.c = c
         self.dir = dir
+        self.host = host  # what C calls, for as long as the store is open
         self.pid = os.getpid()
         self.depth = 0
         self.lock = threading.RLock()
@@ -64,19 +68,27 @@ class Use:
     def __enter__(self) -> Any:
         if os.getpid() != self.pid:
             raise Forked("krbrepl: this store was opened before fork(); open it again in this process")
+        if self.host is not None:
+            self.host.enter()
         if not self.lock.acquire(blocking=False):
             raise State("krbrepl: another thread is using this store; open one for each thread")
         if self.c is None:
             self.lock.release()
             raise State("krbrepl: this store is closed; open it again")
         self.depth += 1
+        if self.host is not None:
+            self.host.entered()
         if self.orphans:
             self.reap()
         return self.c
 
     def __exit__(self, *_: object) -> None:
         self.depth -= 1
-        self.lock.release()
+        try:
+            if self.host is not None and self.depth == 0:
+                self.host.leave()
+        finally:
+            self.lock.release()
 
     def check(self, code: int) -> None:
         if code != 0:
@@ -121,4 +133,6 @@ class Use:
             return False
         c, self.c = self.c, None
         lib.krbrepl_store_close(c)
+        if self.host is not None:
+            self.host.close()
         return True

@@ -84,9 +84,9 @@ class Node:
         code = lib.krbrepl_node_new(handle, config.c, info)
         if code != 0:
             raise_for(code, info)
+        self._store = store
         self._free = store._adopt(handle[0], self._events)
         self._inside = _Inside(handle[0])
-        self._store = store
         _open.add(self)
 
     # ---- start and stop
@@ -142,7 +142,7 @@ class Node:
         inside.c = None
         _open.discard(self)
         self._free()
-        self._events.again()
+        self._again()
 
     def _alone(self, calls: int) -> None:
         if self._inside.calls > calls:
@@ -226,7 +226,7 @@ class Node:
     def check(self) -> None:
         """Raises what a callback has raised since the last time, after spawn()."""
         with self._inside:
-            self._events.again()
+            self._again()
 
     # ---- from any thread, and from a signal handler
 
@@ -267,6 +267,10 @@ class Node:
 
     # ---- failures
 
+    def _again(self) -> None:
+        self._events.again()
+        self._store._again()
+
     def _raise(self, c: Any, code: int) -> None:
         info = new_errinfo()
         lib.krbrepl_node_errinfo(c, info)
@@ -274,7 +278,7 @@ class Node:
 
     def _finish(self, c: Any, code: int) -> None:
         """The exception of a callback goes before the error of the call, of which it may be the cause."""
-        self._events.again()
+        self._again()
         if code != 0:
             self._raise(c, code)
 

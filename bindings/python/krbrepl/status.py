@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
-from ._calls import Walk
+from ._calls import Progress, Walk
 from ._krbrepl import ffi, lib
 from ._structs import Given, Path, out, path
 from .errors import new_errinfo, raise_for
@@ -86,3 +86,27 @@ def wait(dir: Path, seq: int = 0, *, replicas: int = 1, level: Level = Level.DUR
         answer = waiting.look()
         if answer is not None:
             return answer
+
+
+@dataclass(frozen=True)
+class Proved:
+    seq: int  #: where the store was at the end
+    records: int  #: how many it has
+    compared: int  #: peers whose content was proved equal: the master, or the replicas that are connected
+    differed: int  #: 1: something differed; a replica has repaired it by now, and evidence/ lists it
+
+
+def prove(dir: Path, *, timeout: float = 3600.0, progress: Callable[[str, int, int], object] | None = None) -> Proved:
+    """Has the node on the store in `dir` read every record again and compare its content with that of its master, or
+    of its replicas; see krbrepl_prove. Raises Timeout when that is not done in time. `progress` is told a phase, how
+    much is done, and of how much (0: not known yet); what it raises comes out of here when the proof is over. Signals are
+    handled while `progress` is told, and at the end."""
+    told = Progress(progress)
+    opt = Given("krbrepl_prove_options", timeout_ms=max(1, int(timeout * 1000)))
+    opt.c.progress, opt.c.progress_ctx = lib.krbrepl_py_progress, told.handle
+    result, info = out("krbrepl_proved"), new_errinfo()
+    code = lib.krbrepl_prove(path(dir), opt.c, result, info)
+    told.again()
+    if code != 0:
+        raise_for(code, info)
+    return from_struct(Proved, result)

@@ -1,7 +1,7 @@
 """The library's own store, a database in one directory: <krbrepl/store.h>.
 
-The name `Store` is left free for the class from which a host derives a store of its own; Node asks a store for no
-more than _handle and _adopt."""
+Its records may stay in a database of the program's own (krbrepl.host.Store). Node asks a store for no more than
+_handle, _adopt and _again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ._krbrepl import ffi, lib
 from ._own import Owned, Use, free_node
 from ._structs import Bytes, Given, Path, Span, chars, id_of, out, path
 from .errors import State, new_errinfo, raise_for
+from .host import Hosted, Store
 from .values import (Commit, CommitKind, Digest, LoadResult, Position, Record, Resolve, Retention, Slot, StoreInfo,
                      bytes_of, from_struct, position_of)
 
@@ -28,13 +29,15 @@ def _retention(keep: Retention) -> Given:
                  hard_cap=keep.hard_cap, slot_seconds=keep.slot_seconds)
 
 
-def create(dir: Path, *, master: bool = False, group: str | None = None, database_id: bytes | None = None,
-           retention: Retention | None = None) -> None:
-    """Makes a new store in `dir`. With `master` it is one at once, else it waits for a master to follow."""
+def create(dir: Path, *, master: bool = False, hosted: bool = False, group: str | None = None,
+           database_id: bytes | None = None, retention: Retention | None = None) -> None:
+    """Makes a new store in `dir`. With `master` it is one at once, else it waits for a master to follow. With `hosted`
+    its records are in a database of the program's own: see Store."""
     keep = _retention(retention) if retention is not None else None
     ident = id_of(database_id)
-    opt = Given("krbrepl_create_options", flags=lib.KRBREPL_CREATE_MASTER if master else 0, group=group,
-                database_id=ident, retention=keep.c if keep else None)
+    flags = (lib.KRBREPL_CREATE_MASTER if master else 0) | (lib.KRBREPL_CREATE_HOSTED if hosted else 0)
+    opt = Given("krbrepl_create_options", flags=flags, group=group, database_id=ident,
+                retention=keep.c if keep else None)
     info = new_errinfo()
     code = lib.krbrepl_store_create(path(dir), opt.c, info)
     if code != 0:
@@ -132,8 +135,15 @@ class Txn(_Part):
             found = _found(self._use, lib.krbrepl_txn_get(self._c(), chars(table), k.c[0], value))
             return bytes_of(value) if found else None
 
+    def prepare(self) -> None:
+        """Makes the changes durable as a promise, so that the program may write its own database now (see Store).
+        Afterwards only commit and abort are legal."""
+        with self._use:
+            self._use.check(lib.krbrepl_txn_prepare(self._c()))
+
     def commit(self) -> Position:
-        """Durable when it returns. The transaction is over in any case; when this raises, nothing was changed."""
+        """Durable when it returns. The transaction is over in any case; when this raises, nothing was changed, but
+        see Store: a commit whose `apply` failed may count when it was written in part."""
         pos = ffi.new("krbrepl_pos *")
         with self._use:
             self._use.check(lib.krbrepl_txn_commit(self._taken(), pos))
@@ -301,17 +311,21 @@ def _whole(use: Use, code: int) -> bool:
 
 
 class DirStore:
-    """An open store. One thread at a time: a call from another one meanwhile raises State."""
+    """An open store. One thread at a time: a call from another one meanwhile raises State. `host` is the database of a
+    hosted store, and is kept for as long as the store is open; without it the records stay closed."""
 
-    def __init__(self, dir: Path, *, readonly: bool = False, nosync: bool = False, map_size: int = 0,
-                 max_readers: int = 0) -> None:
+    def __init__(self, dir: Path, *, host: Store | None = None, readonly: bool = False, nosync: bool = False,
+                 map_size: int = 0, max_readers: int = 0) -> None:
         flags = (lib.KRBREPL_STORE_READONLY if readonly else 0) | (lib.KRBREPL_STORE_NOSYNC if nosync else 0)
         opt = Given("krbrepl_store_options", flags=flags, map_size=map_size, max_readers=max_readers)
+        hosted = Hosted(host) if host is not None else None
+        if hosted is not None:
+            opt.c.host, opt.c.host_ctx = hosted.ops.c, hosted.handle
         handle, info = ffi.new("krbrepl_store **"), new_errinfo()
         code = lib.krbrepl_store_open(handle, path(dir), opt.c, info)
         if code != 0:
             raise_for(code, info)
-        self._use = Use(handle[0], os.fspath(dir))
+        self._use = Use(handle[0], os.fspath(dir), hosted)
 
     def close(self) -> None:
         """Ends its views, and aborts its transactions and loads. Refuses while a node uses it. Closing twice is
@@ -346,6 +360,11 @@ class DirStore:
     def _handle(self) -> Any:
         with self._use as c:
             return c
+
+    def _again(self) -> None:
+        """Raises what a Store has raised in a node."""
+        if self._use.host is not None:
+            self._use.host.of_nodes.again()
 
     def _adopt(self, node: Any, kept: object) -> Callable[[], None]:
         """Keeps the store open for a node, until what this answers is called, which frees the node."""

@@ -45,15 +45,17 @@ class _Pair:
 
     def __init__(self, authorize=_allow, at_replica=None, **at_master):
         top = scratch()
-        krbrepl.create(top + "/master", master=True)
-        krbrepl.create(top + "/replica")
-        self.master_store = krbrepl.DirStore(top + "/master")
-        self.replica_store = krbrepl.DirStore(top + "/replica")
+        self.master_store = self._store(top + "/master", master=True)
+        self.replica_store = self._store(top + "/replica", master=False)
         self.master = krbrepl.Node(self.master_store, authorize=authorize, **at_master)
         self.replica = krbrepl.Node(self.replica_store, **(at_replica or {}))
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.at = f"127.0.0.1:{s.getsockname()[1]}"
+
+    def _store(self, dir, master):
+        krbrepl.create(dir, master=master)
+        return krbrepl.DirStore(dir)
 
     def start(self):
         self.start_master()
@@ -125,6 +127,26 @@ def a_loop_of_ones_own_drives_both():
         p.replica.stop()
         equal(states[-1], krbrepl.State.STOPPED)
         until(lambda: _turn(p.master) or len(came) == 2, "the peer goes")
+
+
+def a_proof_compares_what_both_have():
+    told, mine = [], _Oops("mine")
+
+    def fail(*_):
+        raise mine
+
+    with _Pair() as p:
+        raises(krbrepl.NotFound, krbrepl.prove, p.master_store.dir, timeout=0.1)
+        p.start()
+        p.master.spawn()
+        p.replica.spawn()
+        pos = p.commit(b"alice", b"secret")
+        check(p.arrived(pos))
+        proved = krbrepl.prove(p.master_store.dir, timeout=60, progress=lambda *step: told.append(step))
+        equal(proved, krbrepl.Proved(seq=pos.seq, records=1, compared=1, differed=0))
+        check(told and all(isinstance(phase, str) for phase, _, _ in told))
+        equal(krbrepl.prove(p.replica_store.dir, timeout=60).compared, 1)
+        check(raises(_Oops, krbrepl.prove, p.master_store.dir, timeout=60, progress=fail) is mine)
 
 
 def a_wait_that_is_not_fulfilled_says_so():

@@ -120,7 +120,8 @@ def enumerations_are_those_of_the_headers():
 def structs_have_the_fields_of_the_headers():
     for cls, struct in ((values.Peer, "krbrepl_peer"), (values.Status, "krbrepl_status"), (values.Slot, "krbrepl_slot"),
                         (values.StoreInfo, "krbrepl_store_info"), (values.Retention, "krbrepl_retention"),
-                        (values.LoadResult, "krbrepl_load_result"), (values.Position, "krbrepl_pos")):
+                        (values.LoadResult, "krbrepl_load_result"), (values.Position, "krbrepl_pos"),
+                        (krbrepl.Proved, "krbrepl_proved")):
         theirs = [name for name, _ in ffi.typeof(struct).fields if name != "size"]
         equal(list(cls.__dataclass_fields__), theirs)
 

@@ -25,6 +25,8 @@ krbrepl_bindings_test(python_store NEEDS bindings_python ENVIRONMENT ${environme
   COMMAND ${run} ${CMAKE_CURRENT_SOURCE_DIR}/python/store_test.py)
 krbrepl_bindings_test(python_node NEEDS bindings_python ENVIRONMENT ${environment}
   COMMAND ${realm} - -- ${run} ${CMAKE_CURRENT_SOURCE_DIR}/python/node_test.py)
+krbrepl_bindings_test(python_host NEEDS bindings_python ENVIRONMENT ${environment}
+  COMMAND ${realm} - -- ${run} ${CMAKE_CURRENT_SOURCE_DIR}/python/host_test.py)
 if(NOT KRBREPL_SANITIZE)
   find_program(KRBREPL_MYPY NAMES mypy PATHS /usr/bin NO_DEFAULT_PATH)
   find_program(KRBREPL_MYPY NAMES mypy REQUIRED)

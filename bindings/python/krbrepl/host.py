@@ -1,0 +1,166 @@
+"""A store whose records stay in a database of the program's own: <krbrepl/host.h>.
+
+The library calls the Store from within calls on the DirStore that was opened with it, and on a node that runs on that.
+The node has a handle of its own, so that after spawn() both may call at once, in two threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Sequence
+
+from ._calls import GO_ON, THREW, Catch
+from ._krbrepl import ffi, lib
+from ._structs import Given
+from .errors import Invalid, State
+from .values import Change, Position, bytes_of, change_of, position_of, text_of
+
+_IMPORT = ("import_begin", "import_change", "import_commit", "import_abort")
+
+
+class Store:
+    """The program's database. Derive from it, and open with DirStore(dir, host=...), which keeps it.
+
+    What these raise comes out of the call that they ran in: of the DirStore or what was opened on it; of a node, as with
+    its other callbacks. They must not call the library on the same store. With Node.spawn() they are called from a
+    thread of the library's as well."""
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value of a record, or None."""
+        raise NotImplementedError
+
+    def apply(self, changes: Sequence[Change], pos: Position | None) -> None:
+        """Makes these changes in their order, and remembers `pos` (None: no position belongs to them), durably. Doing
+        it a second time must change nothing; deleting what is not there is no failure."""
+        raise NotImplementedError
+
+    # All four or none: a whole new content beside the present one. Without them a full copy changes the present
+    # content piece by piece.
+
+    def import_begin(self) -> None:
+        raise NotImplementedError
+
+    def import_change(self, change: Change) -> None:
+        """First the records in the order of their keys, then changes of any of them."""
+        raise NotImplementedError
+
+    def import_commit(self, pos: Position | None) -> None:
+        """From now on `get` sees the new content whole and nothing else, durably."""
+        raise NotImplementedError
+
+    def import_abort(self) -> None:
+        """The new content is forgotten; that of before goes on."""
+        raise NotImplementedError
+
+
+def _position(pos: Any) -> Position | None:
+    return position_of(pos) if pos else None
+
+
+class Hosted:
+    """A Store for as long as C may call it. An exception waits for the DirStore when it was raised in a call on that,
+    and else for the node."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.of_calls = Catch()
+        self.of_nodes = Catch()
+        self._thread: int | None = None  # that is in a call on the DirStore
+        self._busy: set[int] = set()  # threads that are in the program's database
+        self._lent: dict[int, Any] = {}  # by thread: the value that C borrows until the next call
+        self.handle = ffi.new_handle(self)
+        self.ops = Given("krbrepl_host_ops", get=lib.krbrepl_py_host_get, apply=lib.krbrepl_py_host_apply)
+        own = [name for name in _IMPORT if getattr(type(store), name) is not getattr(Store, name)]
+        if len(own) not in (0, len(_IMPORT)):
+            raise Invalid(f"krbrepl: {type(store).__name__} has a part of an import; give it all of "
+                          f"{', '.join(_IMPORT)}, or none")
+        for name in own:
+            setattr(self.ops.c, name, getattr(lib, "krbrepl_py_host_" + name))
+
+    def enter(self) -> None:
+        if threading.get_ident() in self._busy:
+            raise State("krbrepl: a Store was to call the library on the store that it is called by")
+
+    def entered(self) -> None:
+        self._thread = threading.get_ident()
+
+    def leave(self) -> None:
+        self._thread = None
+        self.of_calls.again()
+
+    def close(self) -> None:
+        self._lent.clear()
+
+    def call(self, fn: Callable[[], int]) -> int:
+        me = threading.get_ident()
+        self._busy.add(me)
+        try:
+            return fn()
+        except BaseException as exc:
+            (self.of_calls if self._thread == me else self.of_nodes).keep(exc, self.store)
+            return int(THREW)
+        finally:
+            self._busy.discard(me)
+
+    def get(self, table: Any, key: Any, value: Any) -> int:
+        found = self.store.get(text_of(table), bytes_of(key))
+        if found is None:
+            return int(lib.KRBREPL_ERR_NOTFOUND)
+        lent = ffi.from_buffer(found)
+        self._lent[threading.get_ident()] = lent
+        value.data, value.len = lent, len(lent)
+        return GO_ON
+
+    def apply(self, changes: Any, n: int, pos: Any) -> int:
+        self.store.apply([change_of(changes[i]) for i in range(n)], _position(pos))
+        return GO_ON
+
+    def import_begin(self) -> int:
+        self.store.import_begin()
+        return GO_ON
+
+    def import_change(self, change: Any) -> int:
+        self.store.import_change(change_of(change))
+        return GO_ON
+
+    def import_commit(self, pos: Any) -> int:
+        self.store.import_commit(_position(pos))
+        return GO_ON
+
+    def import_abort(self) -> int:
+        self.store.import_abort()
+        return GO_ON
+
+
+def _call(ctx: Any, name: str, *args: Any) -> int:
+    hosted: Hosted = ffi.from_handle(ctx)
+    return hosted.call(lambda: int(getattr(hosted, name)(*args)))
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_get(ctx: Any, table: Any, key: Any, value: Any) -> int:
+    return _call(ctx, "get", table, key, value)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_apply(ctx: Any, changes: Any, n: int, pos: Any) -> int:
+    return _call(ctx, "apply", changes, n, pos)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_import_begin(ctx: Any) -> int:
+    return _call(ctx, "import_begin")
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_import_change(ctx: Any, change: Any) -> int:
+    return _call(ctx, "import_change", change)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_import_commit(ctx: Any, pos: Any) -> int:
+    return _call(ctx, "import_commit", pos)
+
+
+@ffi.def_extern()
+def krbrepl_py_host_import_abort(ctx: Any) -> None:
+    _call(ctx, "import_abort")
