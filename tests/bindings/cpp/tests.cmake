@@ -17,3 +17,4 @@ krbrepl_bindings_test(cpp_build NEEDS bindings_prefix MAKES bindings_cpp
       -DCMAKE_CXX_FLAGS=${flags} -DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE})
 krbrepl_bindings_test(cpp_store NEEDS bindings_cpp COMMAND ${work}/cpp/store_test)
 krbrepl_bindings_test(cpp_node NEEDS bindings_cpp COMMAND ${realm} - -- ${work}/cpp/node_test)
+krbrepl_bindings_test(cpp_host NEEDS bindings_cpp COMMAND ${realm} - -- ${work}/cpp/host_test)

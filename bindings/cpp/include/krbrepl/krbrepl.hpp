@@ -30,6 +30,7 @@
 #define KRBREPL_KRBREPL_HPP
 
 #include <krbrepl/cpp/error.hpp>
+#include <krbrepl/cpp/host.hpp>
 #include <krbrepl/cpp/node.hpp>
 #include <krbrepl/cpp/status.hpp>
 #include <krbrepl/cpp/store.hpp>

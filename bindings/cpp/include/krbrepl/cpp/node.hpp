@@ -135,7 +135,10 @@ class node
     }
     void spawn()
     {
-        finish(krbrepl_node_spawn(get()));
+        krbrepl_node *c = get();
+
+        n_->spawned = true;
+        finish(krbrepl_node_spawn(c));
     }
     /* Throws what a callback has thrown since the last time, in a node that is driven by spawn. */
     void check()
@@ -237,6 +240,7 @@ class node
                 std::swap(one, thrown);
             }
             one.rethrow();
+            store->rethrow(spawned);
         }
 
         static int authorize(void *ctx, const char *principal, const char *address)
@@ -273,6 +277,7 @@ class node
         const detail::shared_store store;
         events on;
         krbrepl_node *n = nullptr;
+        std::atomic<bool> spawned{false};
         std::atomic<bool> ends_run{false}; /* a callback that throws ends run */
         std::mutex mutex;
         detail::carrier thrown;

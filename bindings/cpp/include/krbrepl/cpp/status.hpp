@@ -76,6 +76,32 @@ inline wait_result wait(const std::string &dir, const wait_options &options)
     return r;
 }
 
+using proved = sized<krbrepl_proved>;
+
+/* Has the node on the store in `dir` read every record again and compare its content; see krbrepl_prove. 0 is an hour.
+ * What `progress` throws comes out of here when the proof is over. */
+inline proved prove(const std::string &dir, std::uint64_t timeout_ms = 0, progress_fn progress = {})
+{
+    detail::listener told{std::move(progress), {}};
+    sized<krbrepl_prove_options> options;
+    krbrepl_errinfo info;
+    proved result;
+    int rc;
+
+    detail::check_version();
+    KRBREPL_INIT(&info);
+    options.timeout_ms = timeout_ms;
+    if (told.fn) {
+        options.progress = &detail::listener::progress;
+        options.progress_ctx = &told;
+    }
+    rc = krbrepl_prove(dir.c_str(), &options, &result, &info);
+    told.thrown.rethrow();
+    if (rc != 0)
+        detail::raise_detailed(rc, info);
+    return result;
+}
+
 } // namespace krbrepl
 
 #endif

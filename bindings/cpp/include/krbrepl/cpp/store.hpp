@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include <krbrepl/cpp/host.hpp>
 #include <krbrepl/cpp/types.hpp>
 #include <krbrepl/store.h>
 
@@ -41,7 +42,8 @@ namespace detail
 class store_handle
 {
   public:
-    explicit store_handle(krbrepl_store *c_handle) noexcept : s(c_handle)
+    explicit store_handle(krbrepl_store *c_handle, std::unique_ptr<hosted> host) noexcept
+        : s(c_handle), h_(std::move(host))
     {
     }
     store_handle(const store_handle &) = delete;
@@ -54,14 +56,29 @@ class store_handle
     {
         krbrepl_errinfo info;
 
+        if (h_ != nullptr)
+            h_->rethrow();
         if (rc == 0)
             return;
         KRBREPL_INIT(&info);
         (void)krbrepl_store_errinfo(s, &info);
         raise_detailed(rc, info);
     }
+    /* For a node: what the host has thrown there. */
+    void rethrow(bool any_thread) const
+    {
+        if (h_ == nullptr)
+            return;
+        if (any_thread)
+            h_->rethrow_any();
+        else
+            h_->rethrow();
+    }
 
     krbrepl_store *const s;
+
+  private:
+    const std::unique_ptr<hosted> h_;
 };
 
 using shared_store = std::shared_ptr<const store_handle>;
@@ -142,10 +159,8 @@ template <class C, void (*End)(C *)> class part
 /* Reads what is handed out by copying, for what is not there or fails in the usual way. */
 inline bool found(int rc, const store_handle &s)
 {
-    if (rc == KRBREPL_ERR_NOTFOUND)
-        return false;
-    s.check(rc);
-    return true;
+    s.check(rc == KRBREPL_ERR_NOTFOUND ? 0 : rc);
+    return rc == 0;
 }
 
 } // namespace detail
@@ -178,7 +193,16 @@ class txn
             return std::nullopt;
         return detail::out(value);
     }
-    /* Durable when it returns. The transaction is gone in any case; when this throws, nothing was changed. */
+    /* Makes the changes durable as a promise, so that the program may write its own database now. Afterwards only commit
+     * and abort are legal. */
+    void prepare()
+    {
+        auto &h = t_.get();
+
+        h.check(krbrepl_txn_prepare(h.c));
+    }
+    /* Durable when it returns. The transaction is gone in any case; when this throws, nothing was changed, but on a
+     * hosted store it may count all the same when some of it was written. */
     position commit()
     {
         position pos;
@@ -297,7 +321,7 @@ class view
 class load
 {
   public:
-    using progress_fn = std::function<void(const char *phase, std::uint64_t done, std::uint64_t total)>;
+    using progress_fn = krbrepl::progress_fn;
 
     /* False when the key was given before; the load goes on. */
     bool put(const char *table, std::string_view key, std::string_view value)
@@ -334,22 +358,12 @@ class load
 
   private:
     friend class store;
-    struct listener {
-        progress_fn fn;
-        detail::carrier thrown;
-    };
-    static void progress(void *ctx, const char *phase, std::uint64_t done, std::uint64_t total)
-    {
-        listener *to = static_cast<listener *>(ctx);
-
-        to->thrown.guard([&] { to->fn(phase, done, total); });
-    }
-    load(krbrepl_load *l, detail::shared_store s, std::shared_ptr<listener> told)
+    load(krbrepl_load *l, detail::shared_store s, std::shared_ptr<detail::listener> told)
         : told_(std::move(told)), l_(l, std::move(s), "krbrepl: this load is over; begin another one")
     {
     }
     /* Above the handle, so that it is destroyed after it. */
-    std::shared_ptr<listener> told_;
+    std::shared_ptr<detail::listener> told_;
     detail::part<krbrepl_load, krbrepl_load_abort> l_;
 };
 
@@ -368,15 +382,13 @@ class store
             detail::raise_detailed(rc, info);
     }
     explicit store(const std::string &dir, const store_options &options = {})
+        : store(dir, std::unique_ptr<detail::hosted>(), options)
     {
-        krbrepl_store *s = nullptr;
-        krbrepl_errinfo info;
-
-        detail::check_version();
-        KRBREPL_INIT(&info);
-        if (int rc = krbrepl_store_open(&s, dir.c_str(), &options, &info))
-            detail::raise_detailed(rc, info);
-        s_ = std::make_shared<const detail::store_handle>(s);
+    }
+    /* A store whose records are in `host`, which is kept for as long as the store is open. */
+    store(const std::string &dir, std::shared_ptr<host> database, const store_options &options = {})
+        : store(dir, std::make_unique<detail::hosted>(std::move(database)), options)
+    {
     }
     store(store &&) noexcept = default;
     store &operator=(store &&) noexcept = default;
@@ -482,7 +494,7 @@ class store
     load begin_load(const std::string &who = {}, const std::string &why = {},
                     load::progress_fn progress = {})
     {
-        auto told = std::make_shared<load::listener>();
+        auto told = std::make_shared<detail::listener>();
         sized<krbrepl_load_options> options;
         krbrepl_load *l = nullptr;
 
@@ -490,7 +502,7 @@ class store
         options.why = named(why);
         told->fn = std::move(progress);
         if (told->fn) {
-            options.progress = &load::progress;
+            options.progress = &detail::listener::progress;
             options.progress_ctx = told.get();
         }
         check(krbrepl_load_begin(get(), &l, &options));
@@ -550,6 +562,23 @@ class store
   private:
     friend class node;
 
+    store(const std::string &dir, std::unique_ptr<detail::hosted> h, const store_options &options)
+    {
+        krbrepl_store *s = nullptr;
+        krbrepl_errinfo info;
+
+        detail::check_version();
+        KRBREPL_INIT(&info);
+        /* As they are where there is no host: they may be of another age, and so of another length. */
+        store_options with = options;
+        if (h != nullptr) {
+            with.host = &h->ops;
+            with.host_ctx = h.get();
+        }
+        if (int rc = krbrepl_store_open(&s, dir.c_str(), h != nullptr ? &with : &options, &info))
+            detail::raise_detailed(rc, info);
+        s_ = std::make_shared<const detail::store_handle>(s, std::move(h));
+    }
     static const char *named(const std::string &s) noexcept
     {
         return s.empty() ? nullptr : s.c_str();

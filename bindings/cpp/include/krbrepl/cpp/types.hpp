@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <type_traits>
@@ -75,6 +76,8 @@ struct position : krbrepl_pos {
         return !(a == b);
     }
 };
+
+using progress_fn = std::function<void(const char *phase, std::uint64_t done, std::uint64_t total)>;
 
 namespace detail
 {
@@ -159,6 +162,19 @@ template <class F> struct walker {
         if (!thrown.guard([&] { more = visit(f, std::forward<A>(a)...); }))
             return THREW;
         return more ? GO_ON : STOPPED;
+    }
+};
+
+/* Keeps what a listener throws until C has returned. */
+struct listener {
+    progress_fn fn;
+    carrier thrown;
+
+    static void progress(void *ctx, const char *phase, std::uint64_t done, std::uint64_t total)
+    {
+        listener *to = static_cast<listener *>(ctx);
+
+        to->thrown.guard([&] { to->fn(phase, done, total); });
     }
 };
 

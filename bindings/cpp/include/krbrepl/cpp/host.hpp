@@ -1,0 +1,191 @@
+/* host.hpp: a store whose records stay in a database of the program's own, of <krbrepl/host.h>. */
+#ifndef KRBREPL_CPP_HOST_HPP
+#define KRBREPL_CPP_HOST_HPP
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <krbrepl/cpp/types.hpp>
+#include <krbrepl/host.h>
+
+namespace krbrepl
+{
+
+/* Borrowed until the callback returns. */
+struct change {
+    krbrepl_op op;
+    std::string_view table, key, value;
+};
+
+/* The program's database: derive from it, and open a store with it. What these throw comes out of the call that they
+ * ran in, on the store or on a node; with spawn, out of the node's check or stop. They must not call the library on
+ * the same store. With spawn they are called from a thread of the library's as well. */
+class host
+{
+  public:
+    virtual ~host() = default;
+    /* Puts the value of a record into `value`, which is empty; false when there is no such record. */
+    virtual bool get(std::string_view table, std::string_view key, bytes &value) = 0;
+    /* Makes these changes in their order, and remembers `to` (nullptr: no position belongs to them), durably. Doing
+     * it a second time must change nothing; deleting what is not there is no failure. */
+    virtual void apply(const std::vector<change> &changes, const position *to) = 0;
+};
+
+/* One that can take a whole new content beside the present one. With any other, a full copy changes the present content
+ * piece by piece. */
+class importing_host : public host
+{
+  public:
+    virtual void import_begin() = 0;
+    virtual void import_change(const change &c) = 0;
+    virtual void import_commit(const position *to) = 0;
+    virtual void import_abort() = 0;
+};
+
+namespace detail
+{
+
+/* What C calls for as long as a store is open. */
+class hosted
+{
+  public:
+    explicit hosted(std::shared_ptr<host> h)
+        : host_(std::move(h)), import_(dynamic_cast<importing_host *>(host_.get()))
+    {
+        if (host_ == nullptr)
+            raise(KRBREPL_ERR_INVALID, "krbrepl: a hosted store was to be opened without a host");
+        ops.get = &get;
+        ops.apply = &apply;
+        if (import_ != nullptr) {
+            ops.import_begin = &import_begin;
+            ops.import_change = &import_change;
+            ops.import_commit = &import_commit;
+            ops.import_abort = &import_abort;
+        }
+    }
+    hosted(const hosted &) = delete;
+    hosted &operator=(const hosted &) = delete;
+
+    /* Throws what was thrown in this thread. */
+    void rethrow()
+    {
+        throw_again(std::this_thread::get_id(), false);
+    }
+    /* Or in any other, as is right for a node that runs in a thread of the library's. */
+    void rethrow_any()
+    {
+        rethrow();
+        throw_again({}, true);
+    }
+
+    sized<krbrepl_host_ops> ops;
+
+  private:
+    void throw_again(std::thread::id of, bool any)
+    {
+        carrier one;
+
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            auto at = any ? thrown_.begin() : thrown_.find(of);
+
+            if (at == thrown_.end())
+                return;
+            one = std::move(at->second);
+            thrown_.erase(at);
+        }
+        one.rethrow();
+    }
+    template <class F> static int guard(void *ctx, F &&f) noexcept
+    {
+        hosted *h = static_cast<hosted *>(ctx);
+        carrier one;
+
+        if (one.guard([&] { f(*h); }))
+            return 0;
+        /* Without memory for it the exception is lost, and the error of the call remains. */
+        carrier ignored;
+        ignored.guard([&] {
+            std::lock_guard<std::mutex> lock(h->mutex_);
+            h->thrown_.emplace(std::this_thread::get_id(), std::move(one));
+        });
+        return THREW;
+    }
+    /* The value that C borrows until the next call in this thread. */
+    bytes &lent()
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+
+        return lent_[std::this_thread::get_id()];
+    }
+    static change change_of(const krbrepl_change &c)
+    {
+        return {static_cast<krbrepl_op>(c.op), c.table, out(c.key), out(c.value)};
+    }
+    /* f(const position *) */
+    template <class F> static void with_position(const krbrepl_pos *to, F &&f)
+    {
+        const position p = to != nullptr ? position(*to) : position();
+
+        f(to != nullptr ? &p : nullptr);
+    }
+
+    static int get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+    {
+        bool found = false;
+        int rc = guard(ctx, [&](hosted &h) {
+            bytes &room = h.lent();
+
+            bytes().swap(room);
+            found = h.host_->get(table, out(key), room);
+            *value = {room.data(), room.size()};
+        });
+
+        return rc != 0 || found ? rc : KRBREPL_ERR_NOTFOUND;
+    }
+    static int apply(void *ctx, const krbrepl_change *const *changes, std::size_t n,
+                     const krbrepl_pos *to)
+    {
+        return guard(ctx, [&](hosted &h) {
+            std::vector<change> all;
+
+            all.reserve(n);
+            for (std::size_t i = 0; i < n; i++)
+                all.push_back(change_of(*changes[i]));
+            with_position(to, [&](const position *p) { h.host_->apply(all, p); });
+        });
+    }
+    static int import_begin(void *ctx)
+    {
+        return guard(ctx, [](hosted &h) { h.import_->import_begin(); });
+    }
+    static int import_change(void *ctx, const krbrepl_change *c)
+    {
+        return guard(ctx, [&](hosted &h) { h.import_->import_change(change_of(*c)); });
+    }
+    static int import_commit(void *ctx, const krbrepl_pos *to)
+    {
+        return guard(ctx, [&](hosted &h) {
+            with_position(to, [&](const position *p) { h.import_->import_commit(p); });
+        });
+    }
+    static void import_abort(void *ctx)
+    {
+        (void)guard(ctx, [](hosted &h) { h.import_->import_abort(); });
+    }
+
+    const std::shared_ptr<host> host_;
+    importing_host *const import_;
+    std::mutex mutex_;
+    std::map<std::thread::id, bytes> lent_;
+    std::map<std::thread::id, carrier> thrown_;
+};
+
+} // namespace detail
+
+} // namespace krbrepl
+
+#endif

@@ -1,0 +1,168 @@
+/* What the C++ binding promises of stores whose records are in a database of the program's own. */
+#include "pair.hpp"
+
+#include <map>
+
+namespace
+{
+
+using records = std::map<std::string, std::string>;
+
+/* Throws in place of what `broken` names. */
+class memory : public krbrepl::importing_host
+{
+  public:
+    bool get(std::string_view, std::string_view key, krbrepl::bytes &value) override
+    {
+        may("get");
+        auto at = now.find(std::string(key));
+
+        if (at == now.end())
+            return false;
+        value.assign(at->second.begin(), at->second.end());
+        return true;
+    }
+    void apply(const std::vector<krbrepl::change> &changes, const krbrepl::position *) override
+    {
+        may("apply");
+        for (const krbrepl::change &c : changes)
+            make(now, c);
+    }
+    void import_begin() override
+    {
+        may("import_begin");
+        next.clear();
+    }
+    void import_change(const krbrepl::change &c) override
+    {
+        make(next, c);
+    }
+    void import_commit(const krbrepl::position *) override
+    {
+        now = next;
+        imports++;
+    }
+    void import_abort() override
+    {
+        next.clear();
+    }
+
+    records now, next;
+    std::string broken;
+    int imports = 0;
+
+  private:
+    static void make(records &in, const krbrepl::change &c)
+    {
+        if (c.op == KRBREPL_PUT)
+            in[std::string(c.key)] = std::string(c.value);
+        else
+            in.erase(std::string(c.key));
+    }
+    void may(const char *what) const
+    {
+        if (broken == what)
+            throw test::oops(7);
+    }
+};
+
+krbrepl::position put(krbrepl::store &s, std::string_view key, std::string_view value)
+{
+    krbrepl::txn t = s.begin("tester");
+
+    t.put("principal", key, value);
+    return t.commit();
+}
+
+} // namespace
+
+PROMISE(what_the_host_throws_comes_out_of_the_outer_call)
+{
+    test::scratch dir;
+    auto db = std::make_shared<memory>();
+    krbrepl::store s = pair::hosted(dir.path("store"), db, true);
+
+    put(s, "a", "1");
+    CHECK((db->now == records{{"a", "1"}}));
+    db->broken = "apply";
+    CHECK(test::number_thrown([&] { put(s, "a", "2"); }) == 7);
+    db->broken = "get";
+    CHECK(test::number_thrown([&] { s.open_view().get("principal", "a"); }) == 7);
+    CHECK(test::number_thrown([&] { s.open_view().digest(); }) == 7);
+    db->broken.clear();
+    CHECK(s.open_view().get("principal", "a").value() == "1");
+    CHECK(!s.open_view().get("principal", "b"));
+}
+
+PROMISE(a_prepared_commit_is_written_by_the_program)
+{
+    test::scratch dir;
+    auto db = std::make_shared<memory>();
+    krbrepl::store s = pair::hosted(dir.path("store"), db, true);
+    krbrepl::txn t = s.begin();
+
+    t.put("principal", "a", "1");
+    t.prepare();
+    CHECK(db->now.empty());
+    REFUSES(STATE, t.put("principal", "b", "1"));
+    db->now["a"] = "1";
+    const krbrepl::position at = t.commit();
+    CHECK(at == krbrepl::position(s.info().pos));
+    t = s.begin();
+    t.put("principal", "a", "2");
+    t.prepare();
+    t.abort();
+    put(s, "b", "1");
+    CHECK(s.open_view().get("principal", "a").value() == "1");
+    REFUSES(INVALID, krbrepl::store(dir.path("store"), std::shared_ptr<krbrepl::host>()));
+}
+
+PROMISE(the_host_is_kept_for_as_long_as_something_uses_the_store)
+{
+    test::scratch dir;
+    auto db = std::make_shared<memory>();
+    std::weak_ptr<memory> there = db;
+    {
+        std::optional<krbrepl::view> v;
+        {
+            krbrepl::store s = pair::hosted(dir.path("store"), std::move(db), true);
+
+            put(s, "a", "1");
+            v = s.open_view();
+        }
+        CHECK(v->get("principal", "a").value() == "1");
+        CHECK(!there.expired());
+    }
+    CHECK(there.expired());
+}
+
+PROMISE(a_full_copy_and_commits_arrive_in_the_host_of_a_replica)
+{
+    auto here = std::make_shared<memory>(), there = std::make_shared<memory>();
+    pair p(here, there);
+    krbrepl::retention little;
+
+    little.entries = 1;
+    p.master_store.set_retention(little);
+    for (int i = 0; i < 100; i++)
+        p.commit("before " + std::to_string(i), "1");
+    there->broken = "import_begin";
+    p.start_master();
+    p.start_replica();
+    p.master.spawn();
+    CHECK(test::number_thrown(
+              [&] { test::until("the exception", [&] { return turn(p.replica), false; }); }) == 7);
+    there->broken.clear();
+    p.replica.spawn();
+    CHECK(p.arrived(p.commit("alice", "secret")));
+    CHECK(there->imports == 1 && there->now == here->now && there->now.size() == 101);
+
+    krbrepl::proved all = krbrepl::prove(p.replica_store.dir(), 60000);
+    CHECK(all.compared == 1 && all.differed == 0 && all.records == 101);
+    CHECK(test::number_thrown([&] {
+              krbrepl::prove(p.replica_store.dir(), 60000,
+                             [](const char *, std::uint64_t, std::uint64_t) { throw test::oops(9); });
+          }) == 9);
+    p.replica.stop();
+    p.master.stop();
+}
