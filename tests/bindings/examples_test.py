@@ -58,6 +58,8 @@ def story(top):
     master, replica, at = str(top / "store"), str(top / "copy"), f"127.0.0.1:{free_port()}"
     said = output(str(top / "commit"), master)
     check(said == "alice: 10 bytes\nat commit 2\n", said)
+    said = output(sys.executable, str(top / "hosted.py"), str(top / "hosted"))
+    check(said == "[(b'alice', b'the record'), (b'bob', b'another record')] at commit 3\n", said)
     running = []
     try:
         running.append(subprocess.Popen([str(top / "master"), master, at, service, master_keys, own],
@@ -82,7 +84,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="krex.") as name:
         top = Path(name)
         found = examples(page)
-        check(set(found) == {"commit.cpp", "master.cpp", "commit.py", "replica.py"}, f"the page has {set(found)}")
+        check(set(found) == {"commit.cpp", "master.cpp", "commit.py", "replica.py", "hosted.py"}, f"the page has {set(found)}")
         for file, text in found.items():
             (top / file).write_text(text, encoding="utf-8")
             if file.endswith(".cpp"):
