@@ -97,6 +97,32 @@ int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, kr
     return 0;
 }
 
+int krbrepl__host_batched(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    struct krbrepl__host *h = s->host;
+    krbrepl__change_it it = {.left = (uint32_t)h->n};
+    krbrepl_bytes last = {NULL, 0};
+    krbrepl__change_view v;
+    int is = 0;
+
+    krbrepl__rd_init(&it.rd, h->batch.data, h->batch.len);
+    while (krbrepl__commit_next(&it, &v) == 1) {
+        if (strcmp(v.table, table) != 0 ||
+            krbrepl__bytes_cmp(v.key.data, v.key.len, key.data, key.len) != 0)
+            continue;
+        is = v.op == KRBREPL_PUT;
+        last = v.value;
+    }
+    if (!is)
+        return 0;
+    krbrepl__buf_reset(&h->value);
+    krbrepl__buf_bytes(&h->value, last.data, last.len);
+    if (h->value.err != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), h->value.err);
+    *value = (krbrepl_bytes){h->value.data, h->value.len};
+    return 1;
+}
+
 /* ---- changing ------------------------------------------------------------------------------- */
 
 /* Changes taken out of their encoding again, for one call. */

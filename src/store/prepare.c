@@ -68,6 +68,13 @@ int krbrepl__prepare_pending(krbrepl_store *s)
     return st.st_size != 0;
 }
 
+int krbrepl__prepare_there(krbrepl_store *s)
+{
+    struct stat st;
+
+    return fstatat(s->dirfd, NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size != 0;
+}
+
 int krbrepl__prepare_clear(krbrepl_store *s)
 {
     int rc = file_open(s);

@@ -631,6 +631,167 @@ static void record_that_the_host_altered_is_found_and_repaired(void **state)
     end(m, h);
 }
 
+/* ---- reading while it is written ------------------------------------------------------------ */
+
+/* What another handle does just before the host answers; once. */
+static struct between {
+    krbrepl_host_ops ops;
+    krbrepl_store *other;
+    const char *key, *value;
+} between;
+
+static int get_between(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    krbrepl_store *s = between.other;
+
+    between.other = NULL;
+    if (s != NULL)
+        st_put(s, between.key, between.value);
+    return between.ops.get(ctx, table, key, value);
+}
+
+static krbrepl_store *open_between(const char *dir, memhost *h)
+{
+    krbrepl_host_ops ops = between.ops = memhost_ops(1);
+    krbrepl_store_options o;
+    krbrepl_store *s = NULL;
+
+    ops.get = get_between;
+    KRBREPL_INIT(&o);
+    o.host = &ops;
+    o.host_ctx = h;
+    assert_int_equal(krbrepl_store_open(&s, dir, &o, NULL), 0);
+    return s;
+}
+
+static int every(void *ctx, const uint8_t rdigest[KRBREPL__RDIGEST])
+{
+    (void)ctx;
+    (void)rdigest;
+    return 1;
+}
+
+/* Of the records a, c: each read in turn finds its record changed since. */
+static void assert_read_between(krbrepl_store *s, krbrepl_store *other, int pick)
+{
+    const krbrepl__wanted wanted = {.is = every};
+    const char *expect[] = {"a", "new", "c", "newer"};
+    krbrepl__ckey after = {0};
+    krbrepl_pos at = {0};
+    krbrepl_bytes part;
+    krbrepl__buf b;
+    krbrepl__rd rd;
+    int end = 0, i, n = 0;
+
+    krbrepl__buf_init(&b, 0);
+    for (i = 0; i < 4 && !end; i++) {
+        between.other = i < 2 ? other : NULL;
+        between.key = i == 0 ? "a" : "c";
+        between.value = i == 0 ? "new" : "newer";
+        if (pick) {
+            const krbrepl__ckey from = after;
+
+            assert_int_equal(krbrepl__store_pick(s, (krbrepl_bytes){from.b, from.len},
+                                                 (krbrepl_bytes){NULL, 0}, &wanted, SIZE_MAX, &b,
+                                                 &after, &at),
+                             0);
+            end = after.len == 0;
+        } else {
+            assert_int_equal(krbrepl__store_copy_slice(s, &after, SIZE_MAX, &b, &end, &at), 0);
+        }
+    }
+    krbrepl__rd_init(&rd, b.data, b.len);
+    for (; rd.left > 0; n++) {
+        part = krbrepl__rd_vec32(&rd);
+        if (n % 2 == 0)
+            assert_memory_equal((const char *)part.data + strlen("principal") + 1, expect[n], 1);
+        else
+            assert_memory_equal(part.data, expect[n], part.len);
+    }
+    assert_int_equal(n, 4);
+    krbrepl__buf_free(&b);
+}
+
+static void read_between(const st *t, int pick)
+{
+    memhost *h;
+    krbrepl_store *s = begin(t, &h), *r = open_between(t->dir, h);
+
+    assert_read_between(r, s, pick);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void slice_of_a_busy_master_has_the_values_of_its_position(void **state)
+{
+    read_between(*state, 0);
+}
+
+static void repair_of_a_busy_master_sends_the_values_of_its_position(void **state)
+{
+    read_between(*state, 1);
+}
+
+static void view_of_what_was_changed_since_is_a_conflict_and_no_damage(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h), *r = host_open(((st *)*state)->dir, h, 1);
+    krbrepl_view *v = NULL;
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    st_put(s, "a", "2");
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CONFLICT);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("c"), &x), 0);
+    krbrepl_view_close(v);
+    st_expect(r, "a", "2");
+    memhost_set(h, "principal", "a", "altered");
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CORRUPT);
+    krbrepl_view_close(v);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h), *r = host_open(((st *)*state)->dir, h, 1);
+    krbrepl_txn *t = three_changes(s);
+    krbrepl_view *v = NULL;
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_txn_prepare(t), 0);
+    memhost_set(h, "principal", "a", "2");
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CONFLICT);
+    krbrepl_view_close(v);
+    memhost_set(h, "principal", "b", "2");
+    memhost_set(h, "principal", "c", NULL);
+    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_after(r, h);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void commit_reads_what_it_has_put(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h);
+    krbrepl_txn *t = three_changes(s);
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("a"), &x), 0);
+    assert_int_equal(x.len, 1);
+    assert_memory_equal(x.data, "2", 1);
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("b"), &x), 0);
+    assert_memory_equal(x.data, "2", 1);
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("c"), &x), KRBREPL_ERR_NOTFOUND);
+    krbrepl_txn_abort(t);
+    assert_before(s, h);
+    end(s, h);
+}
+
 static void store_without_callbacks_shows_its_history_and_no_records(void **state)
 {
     st *t = *state;
@@ -694,6 +855,11 @@ int main(void)
         T(whole_new_content_is_told_as_a_reset),
         T(value_that_the_host_altered_is_not_served),
         T(record_that_the_host_altered_is_found_and_repaired),
+        T(slice_of_a_busy_master_has_the_values_of_its_position),
+        T(repair_of_a_busy_master_sends_the_values_of_its_position),
+        T(view_of_what_was_changed_since_is_a_conflict_and_no_damage),
+        T(what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage),
+        T(commit_reads_what_it_has_put),
         T(store_without_callbacks_shows_its_history_and_no_records),
         T(prepare_and_callbacks_are_for_hosted_stores),
     };
