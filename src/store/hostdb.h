@@ -28,8 +28,10 @@ struct krbrepl__host {
     int importing; /* a build fills `import` */
     int piecewise; /* the host has no import: its present content is changed */
     MDB_dbi import;
-    int fd;          /* host.prepare; -1: not opened yet */
-    MDB_txn *writer; /* the write transaction that is open, or NULL */
+    int fd;           /* host.prepare; -1: not opened yet */
+    int left;         /* the file is that of a build that is under way elsewhere */
+    unsigned calling; /* a callback runs */
+    MDB_txn *writer;  /* the write transaction that is open, or NULL */
 };
 
 /* `ops` is copied. */
@@ -74,6 +76,9 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
 int krbrepl__prepare_pending(krbrepl_store *s); /* 1, 0, or an error */
 int krbrepl__prepare_there(krbrepl_store *s);   /* 1, 0; for those who may not open it */
 int krbrepl__prepare_clear(krbrepl_store *s);
+/* For a handle without callbacks, which cannot resolve it: STATE while there is something to resolve. Going on would
+ * leave behind what the host has of it, as of a position that the store has left. */
+int krbrepl__prepare_refuse(krbrepl_store *s, const krbrepl__wtxn *w);
 /* Resolves what the file says, in the open transaction. 1: the transaction was committed, begin anew. */
 int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w);
 

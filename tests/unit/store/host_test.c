@@ -792,6 +792,96 @@ static void commit_reads_what_it_has_put(void **state)
     end(s, h);
 }
 
+static void die_prepared(const st *t, memhost *h)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        krbrepl_txn *x = three_changes(host_open(t->dir, h, 1));
+
+        if (krbrepl_txn_prepare(x) != 0)
+            _exit(1);
+        memhost_set(h, "principal", "b", "2");
+        _exit(9);
+    }
+    wait_dead(pid);
+}
+
+static void handle_without_callbacks_does_not_write_over_a_promise(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+
+    krbrepl_store_close(s);
+    die_prepared(t, h);
+    s = st_open(t->dir);
+    assert_int_equal(krbrepl_demote(s, NULL, NULL), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_promote(s, NULL, NULL), KRBREPL_ERR_STATE);
+    krbrepl_store_close(s);
+    s = host_open(t->dir, h, 1);
+    touch(s);
+    assert_after(s, h);
+    krbrepl_store_close(s);
+    s = st_open(t->dir);
+    assert_int_equal(krbrepl_promote(s, NULL, NULL), 0);
+    end(s, h);
+}
+
+static void copy_of_pieces_keeps_others_from_committing_beside_it(void **state)
+{
+    memhost *h, *g = memhost_new();
+    krbrepl_store *m = begin(*state, &h), *r = host_replica(*state, "r", g, 0, m), *other;
+    krbrepl_store_info i;
+    krbrepl__ancestry none = {NULL, 0};
+    krbrepl__copy *c = NULL;
+
+    assert_int_equal(st_ship(m, r, 1, 7), 0);
+    i = st_info(m);
+    assert_int_equal(krbrepl__copy_begin(r, &c, &i.pos, &none, i.cumulative, 0, 0), 0);
+    other = host_open(krbrepl_store_dir(r), g, 0);
+    assert_int_equal(krbrepl_promote(other, NULL, NULL), KRBREPL_ERR_LOCKED);
+    assert_int_equal(krbrepl__store_learn_epoch(other, 77), 0);
+    krbrepl_store_close(other);
+    other = st_open(krbrepl_store_dir(r));
+    assert_int_equal(krbrepl_promote(other, NULL, NULL), KRBREPL_ERR_STATE);
+    krbrepl_store_close(other);
+    krbrepl__copy_abort(c);
+    krbrepl_store_close(r);
+    memhost_free(g);
+    end(m, h);
+}
+
+static krbrepl_store *called;
+static int answered;
+
+static int get_that_calls(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    krbrepl_txn *t = NULL;
+
+    answered = krbrepl_txn_begin(called, &t, NULL);
+    return between.ops.get(ctx, table, key, value);
+}
+
+static void callback_that_calls_on_its_store_is_told_so(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    krbrepl_host_ops ops = between.ops = memhost_ops(1);
+    krbrepl_store_options o;
+
+    krbrepl_store_close(s);
+    ops.get = get_that_calls;
+    KRBREPL_INIT(&o);
+    o.host = &ops;
+    o.host_ctx = h;
+    assert_int_equal(krbrepl_store_open(&called, t->dir, &o, NULL), 0);
+    st_expect(called, "a", "1");
+    assert_int_equal(answered, KRBREPL_ERR_STATE);
+    end(called, h);
+}
+
 static void store_without_callbacks_shows_its_history_and_no_records(void **state)
 {
     st *t = *state;
@@ -860,6 +950,9 @@ int main(void)
         T(view_of_what_was_changed_since_is_a_conflict_and_no_damage),
         T(what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage),
         T(commit_reads_what_it_has_put),
+        T(handle_without_callbacks_does_not_write_over_a_promise),
+        T(copy_of_pieces_keeps_others_from_committing_beside_it),
+        T(callback_that_calls_on_its_store_is_told_so),
         T(store_without_callbacks_shows_its_history_and_no_records),
         T(prepare_and_callbacks_are_for_hosted_stores),
     };
