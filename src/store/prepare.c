@@ -43,18 +43,34 @@ static int io_failed(krbrepl_store *s, const char *what)
                              "%s: %s", NAME, what);
 }
 
+/* Somebody may have removed it, and a promise without a name is none to other processes. */
+static int is_named(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink != 0;
+}
+
 static int file_open(krbrepl_store *s)
 {
     struct krbrepl__host *h = s->host;
+    int rc;
 
-    if (h->fd >= 0)
+    if (is_named(h->fd))
         return 0;
+    if (h->fd >= 0)
+        close(h->fd);
     h->fd = openat(s->dirfd, NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (h->fd < 0)
         return io_failed(s, "cannot be opened");
     krbrepl__mode_like_data(s->dirfd, NAME);
     /* Its name must be on disk before a promise is. */
-    return fsync(s->dirfd) == 0 ? 0 : io_failed(s, "syncing its directory");
+    if (fsync(s->dirfd) == 0)
+        return 0;
+    rc = io_failed(s, "syncing its directory");
+    close(h->fd);
+    h->fd = -1;
+    return rc;
 }
 
 int krbrepl__prepare_pending(krbrepl_store *s)
@@ -335,8 +351,10 @@ int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w)
         rc = act(s, w, &p);
     if (rc == 1) {
         rc = krbrepl__wtxn_commit_rows(s, w);
-        if (rc == 0)
+        if (rc == 0) {
             krbrepl__local_forget(s, &p.touched.gone);
+            krbrepl__store_wake_node(s);
+        }
         rc = rc == 0 ? 1 : rc;
     }
     if ((rc == 0 || rc == 1) && krbrepl__prepare_clear(s) != 0)

@@ -1,5 +1,6 @@
 #include "st.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -807,6 +808,57 @@ static void die_prepared(const st *t, memhost *h)
     wait_dead(pid);
 }
 
+static void promise_is_made_where_others_see_it_though_the_file_was_removed(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    char path[700];
+    struct stat now;
+    krbrepl_txn *x;
+
+    snprintf(path, sizeof path, "%s/host.prepare", t->dir);
+    assert_int_equal(unlink(path), 0);
+    x = three_changes(s);
+    assert_int_equal(krbrepl_txn_prepare(x), 0);
+    assert_int_equal(stat(path, &now), 0);
+    assert_true(now.st_size > 0);
+    krbrepl_txn_abort(x);
+    assert_before(s, h);
+    end(s, h);
+}
+
+static void torn_and_strange_promises_are_none(void **state)
+{
+    static const size_t cut[] = {1, 17, 40, 200};
+    st *t = *state;
+    char path[700];
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    size_t i;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/host.prepare", t->dir);
+    for (i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        die_prepared(t, h);
+        memhost_set(h, "principal", "b", NULL);
+        assert_int_equal(truncate(path, (off_t)cut[i]), 0);
+        touch(s);
+        assert_before(s, h);
+    }
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (i = 0; i < 5000; i++)
+        fputs("krbrepl prepare 1\n\1", f);
+    fclose(f);
+    touch(s);
+    assert_before(s, h);
+    assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+    touch(s);
+    assert_before(s, h);
+    end(s, h);
+}
+
 static void handle_without_callbacks_does_not_write_over_a_promise(void **state)
 {
     st *t = *state;
@@ -950,6 +1002,8 @@ int main(void)
         T(view_of_what_was_changed_since_is_a_conflict_and_no_damage),
         T(what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage),
         T(commit_reads_what_it_has_put),
+        T(promise_is_made_where_others_see_it_though_the_file_was_removed),
+        T(torn_and_strange_promises_are_none),
         T(handle_without_callbacks_does_not_write_over_a_promise),
         T(copy_of_pieces_keeps_others_from_committing_beside_it),
         T(callback_that_calls_on_its_store_is_told_so),
