@@ -304,7 +304,10 @@ static int switch_over(krbrepl_store *s, krbrepl__wtxn *w)
 
 int krbrepl__host_promise(krbrepl_store *s, const krbrepl__wtxn *w)
 {
-    const int unsure = w->st.journal_first > w->was.pos.seq + 1;
+    /* After a repair at the same position the rows say what is missing, and the next one brings it. */
+    const int stays = krbrepl__pos_equal(&w->was.pos, &w->st.pos);
+    const int unsure =
+        !stays && (w->st.journal_first > w->was.pos.seq + 1 || w->st.pos.seq <= w->was.pos.seq);
     const int rc = krbrepl__prepare_write(s, w, unsure);
 
     s->host->promised = rc == 0;
@@ -360,6 +363,11 @@ void krbrepl__host_ended(krbrepl_store *s, int committed)
     /* A file that says what is done already is recognized as such: this need not be durable, nor succeed. */
     if (committed && h->promised)
         (void)krbrepl__prepare_clear(s);
+    /* But a mark that says nothing of a position would take the content away. */
+    if (committed && h->promised && h->piecewise && !h->importing) {
+        (void)fdatasync(h->fd);
+        h->piecewise = 0;
+    }
     batch_drop(h);
 }
 

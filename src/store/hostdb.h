@@ -31,6 +31,7 @@ struct krbrepl__host {
     int fd;           /* host.prepare; -1: not opened yet */
     int left;         /* the file is that of a build that is under way elsewhere */
     unsigned calling; /* a callback runs */
+    unsigned live;    /* the generation that was live when `writer` began */
     MDB_txn *writer;  /* the write transaction that is open, or NULL */
 };
 
@@ -50,7 +51,7 @@ int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, kr
 int krbrepl__host_batched(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
 /* The host's value does not match the row of digest `rdigest`, read in a transaction of any kind. 1: for it was
  * changed by a commit since, or is just being; 0: it does not match what it should by now either. */
-int krbrepl__host_moved(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const uint8_t *rdigest);
+int krbrepl__host_moved(krbrepl_store *s, const MDB_val *ck, const uint8_t *rdigest);
 /* A record of a generation is put (`value` NULL: deleted). */
 int krbrepl__host_change(krbrepl_store *s, MDB_dbi dbi, const krbrepl__rkey *k,
                          const krbrepl_bytes *value);

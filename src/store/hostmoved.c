@@ -42,7 +42,7 @@ static int look_unlocked(krbrepl_store *s, const MDB_val *ck, const uint8_t *rdi
     return rc;
 }
 
-int krbrepl__host_moved(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const uint8_t *rdigest)
+int krbrepl__host_moved(krbrepl_store *s, const MDB_val *ck, const uint8_t *rdigest)
 {
     krbrepl__wtxn w;
     int rc;
@@ -50,7 +50,7 @@ int krbrepl__host_moved(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const 
     if (s->host == NULL)
         return 0;
     if (s->host->writer != NULL)
-        return look(s, s->host->writer, dbi, ck, rdigest);
+        return look(s, s->host->writer, krbrepl__gen(s, s->host->live), ck, rdigest);
     if (krbrepl__wtxn_begin(s, &w) != 0)
         return look_unlocked(s, ck, rdigest);
     rc = look(s, w.txn, krbrepl__gen(s, w.st.live), ck, NULL);

@@ -326,8 +326,10 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
         return krbrepl__wtxn_begin(s, w);
     if (rc != 0)
         krbrepl__wtxn_abort(s, w);
-    else if (s->host != NULL)
+    if (rc == 0 && s->host != NULL) {
         s->host->writer = w->txn;
+        s->host->live = w->st.live;
+    }
     return rc;
 }
 

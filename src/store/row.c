@@ -194,7 +194,7 @@ int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MD
 
     if (rc != 1)
         return rc;
-    moved = out->hosted ? krbrepl__host_moved(s, dbi, ck, out->rdigest) : 0;
+    moved = out->hosted ? krbrepl__host_moved(s, ck, out->rdigest) : 0;
     if (moved == 1)
         return row_moved(s, out->ck);
     return moved == 0 ? row_damaged(s, dbi, out->ck) : moved;

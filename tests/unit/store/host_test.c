@@ -859,6 +859,39 @@ static void torn_and_strange_promises_are_none(void **state)
     end(s, h);
 }
 
+static void process_that_dies_in_a_repair_to_a_lower_position_leaves_a_store_that_opens(void **state)
+{
+    static const krbrepl_pos lower = {.epoch = 9, .seq = 1, .lineage = {7}};
+    static const krbrepl__ancestry none;
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    pid_t pid;
+
+    assert_int_equal(krbrepl_demote(s, NULL, NULL), 0);
+    krbrepl_store_close(s);
+    pid = fork();
+    if (pid == 0) {
+        const krbrepl_bytes two = st_bytes("2"), a = st_bytes("a");
+        uint64_t records = 2;
+        krbrepl__wtxn w;
+        krbrepl__rkey k;
+
+        s = host_open(t->dir, h, 1);
+        h->die_after = 1;
+        if (krbrepl__wtxn_begin(s, &w) == 0 && krbrepl__rkey_make(s, "principal", a, &k) == 0 &&
+            krbrepl__row_change(s, w.txn, krbrepl__gen(s, w.st.live), &k, &two, &records, NULL) == 0 &&
+            krbrepl__journal_restart(s, &w, &lower, 1, &none) == 0)
+            (void)krbrepl__wtxn_commit(s, &w);
+        _exit(1);
+    }
+    wait_dead(pid);
+    s = host_open(t->dir, h, 1);
+    assert_int_equal(krbrepl__store_learn_epoch(s, 99), 0);
+    assert_int_equal(st_info(s).pos.seq, 0);
+    end(s, h);
+}
+
 static void handle_without_callbacks_does_not_write_over_a_promise(void **state)
 {
     st *t = *state;
@@ -1004,6 +1037,7 @@ int main(void)
         T(commit_reads_what_it_has_put),
         T(promise_is_made_where_others_see_it_though_the_file_was_removed),
         T(torn_and_strange_promises_are_none),
+        T(process_that_dies_in_a_repair_to_a_lower_position_leaves_a_store_that_opens),
         T(handle_without_callbacks_does_not_write_over_a_promise),
         T(copy_of_pieces_keeps_others_from_committing_beside_it),
         T(callback_that_calls_on_its_store_is_told_so),
