@@ -886,6 +886,7 @@ static void process_that_dies_in_a_repair_to_a_lower_position_leaves_a_store_tha
         _exit(1);
     }
     wait_dead(pid);
+    h->die_after = -1;
     s = host_open(t->dir, h, 1);
     assert_int_equal(krbrepl__store_learn_epoch(s, 99), 0);
     assert_int_equal(st_info(s).pos.seq, 0);
