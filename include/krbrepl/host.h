@@ -17,6 +17,9 @@
  * any process: the host is asked for each record. If all of them are as they were, the commit never
  * happened; otherwise it is written once more, and counts. No error code of the host is trusted for that.
  *
+ * A value that was read from such a store is borrowed until the next call on it, and a view answers CONFLICT for a
+ * record that was changed since it was opened: the host has one content, the present one.
+ *
  * Content that the host changed by itself (an import, a first start) is told with krbrepl_load: on such a
  * store a load says what the host's database holds already, and writes nothing to it. */
 #ifndef KRBREPL_HOST_H

@@ -64,6 +64,11 @@ static int slice_read(krbrepl_store *s, const krbrepl__rtxn *r, krbrepl__ckey *a
         e = seek_behind(cur, after, &k, &v);
     while (e == 0 && out->len - before < max) {
         rc = krbrepl__row_open(s, dbi, &k, &v, &row);
+        /* Of what was changed meanwhile the next slice has more to say. */
+        if (rc == KRBREPL_ERR_CONFLICT && out->len != before) {
+            rc = 0;
+            goto done;
+        }
         if (rc != 0)
             goto done;
         krbrepl__buf_vec32(out, row.full.data, row.full.len);
@@ -83,6 +88,24 @@ done:
     return rc;
 }
 
+/* One record, while nobody writes: what a host's database holds is what the rows say then. */
+static int slice_locked(krbrepl_store *s, krbrepl__ckey *after, krbrepl__buf *out, int *end,
+                        krbrepl_pos *at)
+{
+    krbrepl__rtxn r = {0};
+    krbrepl__wtxn w;
+    int rc = krbrepl__wtxn_begin(s, &w);
+
+    if (rc != 0)
+        return rc;
+    r.txn = w.txn;
+    r.st = w.st;
+    *at = w.st.pos;
+    rc = slice_read(s, &r, after, 1, out, end);
+    krbrepl__wtxn_abort(s, &w);
+    return rc;
+}
+
 int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max, krbrepl__buf *out,
                               int *end, krbrepl_pos *at)
 {
@@ -95,7 +118,7 @@ int krbrepl__store_copy_slice(krbrepl_store *s, krbrepl__ckey *after, size_t max
         rc = slice_read(s, &r, after, max, out, end);
     }
     krbrepl__rtxn_end(s, &r);
-    return rc;
+    return rc == KRBREPL_ERR_CONFLICT ? slice_locked(s, after, out, end, at) : rc;
 }
 
 /* ---- a replica's side ----------------------------------------------------------------------- */

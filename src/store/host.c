@@ -80,7 +80,9 @@ int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, kr
     if (rc != 0)
         return rc;
     h = s->host;
+    h->calling++;
     rc = h->ops.get(h->ctx, table, key, &theirs);
+    h->calling--;
     if (rc == KRBREPL_ERR_NOTFOUND)
         return rc;
     if (rc != 0)
@@ -95,6 +97,32 @@ int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, kr
         return krbrepl__fail_plain(KRBREPL__EI(s), h->value.err);
     *value = (krbrepl_bytes){h->value.data, h->value.len};
     return 0;
+}
+
+int krbrepl__host_batched(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    struct krbrepl__host *h = s->host;
+    krbrepl__change_it it = {.left = (uint32_t)h->n};
+    krbrepl_bytes last = {NULL, 0};
+    krbrepl__change_view v;
+    int is = 0;
+
+    krbrepl__rd_init(&it.rd, h->batch.data, h->batch.len);
+    while (krbrepl__commit_next(&it, &v) == 1) {
+        if (strcmp(v.table, table) != 0 ||
+            krbrepl__bytes_cmp(v.key.data, v.key.len, key.data, key.len) != 0)
+            continue;
+        is = v.op == KRBREPL_PUT;
+        last = v.value;
+    }
+    if (!is)
+        return 0;
+    krbrepl__buf_reset(&h->value);
+    krbrepl__buf_bytes(&h->value, last.data, last.len);
+    if (h->value.err != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), h->value.err);
+    *value = (krbrepl_bytes){h->value.data, h->value.len};
+    return 1;
 }
 
 /* ---- changing ------------------------------------------------------------------------------- */
@@ -152,7 +180,9 @@ int krbrepl__host_apply(krbrepl_store *s, const krbrepl__buf *batch, size_t n, c
     if (rc != 0) {
         rc = krbrepl__fail_plain(KRBREPL__EI(s), rc);
     } else {
+        s->host->calling++;
         rc = s->host->ops.apply(s->host->ctx, ch.at, n, to);
+        s->host->calling--;
         if (rc != 0)
             rc = krbrepl__host_failed(s, rc, "store: writing records");
     }
@@ -183,7 +213,9 @@ int krbrepl__host_change(krbrepl_store *s, MDB_dbi dbi, const krbrepl__rkey *k,
     if (rc != 0 || h->quiet)
         return rc;
     if (h->importing && dbi == h->import && !h->piecewise) {
+        h->calling++;
         rc = h->ops.import_change(h->ctx, &c);
+        h->calling--;
         return rc != 0 ? krbrepl__host_failed(s, rc, "store: bringing in a record") : 0;
     }
     krbrepl__change_put(&h->batch, &c);
@@ -207,8 +239,9 @@ int krbrepl__host_begin(krbrepl_store *s, krbrepl__wtxn *w)
     int rc;
 
     if (s->host == NULL)
-        return 0; /* what needs the records will say so */
+        return krbrepl__prepare_refuse(s, w);
     batch_drop(s->host);
+    s->host->left = 0;
     if (s->host->importing)
         return 0;
     rc = krbrepl__prepare_pending(s);
@@ -257,7 +290,12 @@ static int switch_over(krbrepl_store *s, krbrepl__wtxn *w)
         rc = krbrepl__host_apply(s, &h->batch, h->n, &w->st.pos);
     if (rc != 0)
         return rc;
-    if (!h->piecewise && (rc = h->ops.import_commit(h->ctx, &w->st.pos)) != 0)
+    if (!h->piecewise) {
+        h->calling++;
+        rc = h->ops.import_commit(h->ctx, &w->st.pos);
+        h->calling--;
+    }
+    if (rc != 0)
         return krbrepl__host_failed(s, rc, "store: taking over what was brought in");
     h->importing = 0;
     h->promised = 1;
@@ -266,11 +304,32 @@ static int switch_over(krbrepl_store *s, krbrepl__wtxn *w)
 
 int krbrepl__host_promise(krbrepl_store *s, const krbrepl__wtxn *w)
 {
-    const int unsure = w->st.journal_first > w->was.pos.seq + 1;
+    /* After a repair at the same position the rows say what is missing, and the next one brings it. */
+    const int stays = krbrepl__pos_equal(&w->was.pos, &w->st.pos);
+    const int unsure =
+        !stays && (w->st.journal_first > w->was.pos.seq + 1 || w->st.pos.seq <= w->was.pos.seq);
     const int rc = krbrepl__prepare_write(s, w, unsure);
 
     s->host->promised = rc == 0;
     return rc;
+}
+
+/* Another one changes the host's present content piece by piece, so that there is nothing to commit on, nor to be
+ * promoted with; and its mark has to stay. Who tells a content by himself builds that one. */
+static int beside_a_build(krbrepl_store *s, const krbrepl__wtxn *w)
+{
+    const int moves = !krbrepl__pos_equal(&w->was.pos, &w->st.pos);
+
+    if (s->host->quiet) {
+        s->host->promised |= moves;
+        return 0;
+    }
+    if (!moves && s->host->n == 0)
+        return 0;
+    return krbrepl__fail(
+        KRBREPL__EI(s), KRBREPL_ERR_LOCKED,
+        "store: a full copy is changing the content of the host's database; wait for its "
+        "end");
 }
 
 int krbrepl__host_before_commit(krbrepl_store *s, krbrepl__wtxn *w)
@@ -280,6 +339,8 @@ int krbrepl__host_before_commit(krbrepl_store *s, krbrepl__wtxn *w)
 
     if (h == NULL)
         return 0;
+    if (h->left && !h->importing && (rc = beside_a_build(s, w)) != 0)
+        return rc;
     if (h->importing && w->st.live != w->was.live)
         return switch_over(s, w);
     if (h->n == 0)
@@ -302,6 +363,11 @@ void krbrepl__host_ended(krbrepl_store *s, int committed)
     /* A file that says what is done already is recognized as such: this need not be durable, nor succeed. */
     if (committed && h->promised)
         (void)krbrepl__prepare_clear(s);
+    /* But a mark that says nothing of a position would take the content away. */
+    if (committed && h->promised && h->piecewise && !h->importing) {
+        (void)fdatasync(h->fd);
+        h->piecewise = 0;
+    }
     batch_drop(h);
 }
 
@@ -319,7 +385,9 @@ int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi)
     if (h->piecewise) {
         rc = krbrepl__prepare_write(s, NULL, 1);
     } else {
+        h->calling++;
         rc = h->ops.import_begin(h->ctx);
+        h->calling--;
         if (rc != 0)
             rc = krbrepl__host_failed(s, rc, "store: beginning to bring in a new content");
     }
@@ -333,7 +401,10 @@ void krbrepl__host_import_end(krbrepl_store *s)
 
     if (h == NULL || !h->importing)
         return;
-    if (!h->piecewise)
+    if (!h->piecewise) {
+        h->calling++;
         h->ops.import_abort(h->ctx);
+        h->calling--;
+    }
     h->importing = 0;
 }

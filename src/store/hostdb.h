@@ -28,7 +28,11 @@ struct krbrepl__host {
     int importing; /* a build fills `import` */
     int piecewise; /* the host has no import: its present content is changed */
     MDB_dbi import;
-    int fd; /* host.prepare; -1: not opened yet */
+    int fd;           /* host.prepare; -1: not opened yet */
+    int left;         /* the file is that of a build that is under way elsewhere */
+    unsigned calling; /* a callback runs */
+    unsigned live;    /* the generation that was live when `writer` began */
+    MDB_txn *writer;  /* the write transaction that is open, or NULL */
 };
 
 /* `ops` is copied. */
@@ -42,6 +46,12 @@ int krbrepl__host_there(krbrepl_store *s);
 
 /* The host's value of a record, borrowed until the next call. NOTFOUND without a text. */
 int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+/* What the open write transaction changes a record to: 1 with a copy of the value, borrowed as above; 0: it does not
+ * put it. */
+int krbrepl__host_batched(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+/* The host's value does not match the row of digest `rdigest`, read in a transaction of any kind. 1: for it was
+ * changed by a commit since, or is just being; 0: it does not match what it should by now either. */
+int krbrepl__host_moved(krbrepl_store *s, const MDB_val *ck, const uint8_t *rdigest);
 /* A record of a generation is put (`value` NULL: deleted). */
 int krbrepl__host_change(krbrepl_store *s, MDB_dbi dbi, const krbrepl__rkey *k,
                          const krbrepl_bytes *value);
@@ -65,7 +75,11 @@ void krbrepl__host_import_end(krbrepl_store *s);
  * that the content is of no position from now on. */
 int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure);
 int krbrepl__prepare_pending(krbrepl_store *s); /* 1, 0, or an error */
+int krbrepl__prepare_there(krbrepl_store *s);   /* 1, 0; for those who may not open it */
 int krbrepl__prepare_clear(krbrepl_store *s);
+/* For a handle without callbacks, which cannot resolve it: STATE while there is something to resolve. Going on would
+ * leave behind what the host has of it, as of a position that the store has left. */
+int krbrepl__prepare_refuse(krbrepl_store *s, const krbrepl__wtxn *w);
 /* Resolves what the file says, in the open transaction. 1: the transaction was committed, begin anew. */
 int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w);
 

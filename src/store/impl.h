@@ -231,8 +231,8 @@ typedef struct krbrepl__row {
 
 /* 0, INVALID or TOOBIG with the text on the handle. */
 int krbrepl__rkey_make(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl__rkey *out);
-/* Takes the row of canonical key `ck` apart and verifies its digest: CORRUPT names `dbi` and the key.
- */
+/* Takes the row of canonical key `ck` apart and verifies its digest: CORRUPT names `dbi` and the key. CONFLICT: the
+ * value is in the host's database, and was changed by a commit that this transaction does not see. */
 int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
                       krbrepl__row *out);
 /* The same without the value, which is empty then, and without verifying. */
@@ -249,6 +249,8 @@ int krbrepl__row_key(krbrepl_store *s, const MDB_val *k, krbrepl__ckey *out);
 /* NOTFOUND without a text; CORRUPT. `dbi`: krbrepl__gen(s, live). */
 int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl__row *out);
+/* The same for whoever does not want the value: that of a hosted store is not asked for. */
+int krbrepl__row_there(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
 /* Writes a row; *created (may be NULL) is 1 when there was none. `put_flags`: 0, or MDB_APPEND. A value
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,

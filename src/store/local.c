@@ -233,14 +233,13 @@ void krbrepl__local_close(krbrepl_store *s)
 static int record_there(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl__rkey *k)
 {
     krbrepl__rtxn r;
-    krbrepl__row row;
     int rc = krbrepl__rkey_make(s, table, key, k);
 
     if (rc == 0)
         rc = krbrepl__rtxn_begin(s, &r);
     if (rc != 0)
         return rc;
-    rc = krbrepl__row_get(s, r.txn, krbrepl__gen(s, r.st.live), k, &row);
+    rc = krbrepl__row_there(s, r.txn, krbrepl__gen(s, r.st.live), k);
     krbrepl__rtxn_end(s, &r);
     if (rc == KRBREPL_ERR_NOTFOUND)
         krbrepl__fail_plain(KRBREPL__EI(s), rc);

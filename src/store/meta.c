@@ -326,6 +326,10 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
         return krbrepl__wtxn_begin(s, w);
     if (rc != 0)
         krbrepl__wtxn_abort(s, w);
+    if (rc == 0 && s->host != NULL) {
+        s->host->writer = w->txn;
+        s->host->live = w->st.live;
+    }
     return rc;
 }
 
@@ -339,6 +343,8 @@ int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w)
         return rc;
     }
     w->txn = NULL;
+    if (s->host != NULL)
+        s->host->writer = NULL;
     return krbrepl__env_commit(s->env, txn, 0, KRBREPL__EI(s));
 }
 
@@ -358,6 +364,8 @@ int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w)
 
 void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w)
 {
+    if (w->txn != NULL && s->host != NULL)
+        s->host->writer = NULL;
     if (w->txn != NULL)
         krbrepl__env_abort(s->env, w->txn, 0);
     if (w->txn != NULL && s->hosted)

@@ -336,6 +336,10 @@ int krbrepl__store_enter(krbrepl_store *s)
         !atomic_compare_exchange_strong_explicit(&s->user, &nobody, me, memory_order_acquire,
                                                  memory_order_relaxed))
         return KRBREPL_ERR_STATE;
+    /* The thread is inside already then. A call would use what the one under way has in its hands. */
+    if (s->host != NULL && s->host->calling != 0)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                             "store: a callback of the host must not call on the store that called it");
     s->depth++;
     return 0;
 }

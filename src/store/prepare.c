@@ -32,6 +32,7 @@ struct prepare {
     size_t nchanges;
     krbrepl__rd commits; /* what follows, as vec32 */
     uint32_t ncommits;
+    krbrepl__touched touched; /* by doing it again */
 };
 
 static int io_failed(krbrepl_store *s, const char *what)
@@ -42,18 +43,34 @@ static int io_failed(krbrepl_store *s, const char *what)
                              "%s: %s", NAME, what);
 }
 
+/* Somebody may have removed it, and a promise without a name is none to other processes. */
+static int is_named(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink != 0;
+}
+
 static int file_open(krbrepl_store *s)
 {
     struct krbrepl__host *h = s->host;
+    int rc;
 
-    if (h->fd >= 0)
+    if (is_named(h->fd))
         return 0;
+    if (h->fd >= 0)
+        close(h->fd);
     h->fd = openat(s->dirfd, NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (h->fd < 0)
         return io_failed(s, "cannot be opened");
     krbrepl__mode_like_data(s->dirfd, NAME);
     /* Its name must be on disk before a promise is. */
-    return fsync(s->dirfd) == 0 ? 0 : io_failed(s, "syncing its directory");
+    if (fsync(s->dirfd) == 0)
+        return 0;
+    rc = io_failed(s, "syncing its directory");
+    close(h->fd);
+    h->fd = -1;
+    return rc;
 }
 
 int krbrepl__prepare_pending(krbrepl_store *s)
@@ -66,6 +83,13 @@ int krbrepl__prepare_pending(krbrepl_store *s)
     if (fstat(s->host->fd, &st) != 0)
         return io_failed(s, "looking at it");
     return st.st_size != 0;
+}
+
+int krbrepl__prepare_there(krbrepl_store *s)
+{
+    struct stat st;
+
+    return fstatat(s->dirfd, NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size != 0;
 }
 
 int krbrepl__prepare_clear(krbrepl_store *s)
@@ -115,17 +139,20 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
 {
     static const krbrepl_pos nowhere;
     const struct krbrepl__host *h = s->host;
+    /* Where the position stays, it does not tell whether it was done. */
+    const int stays =
+        w != NULL && unsure && h->piecewise && krbrepl__pos_equal(&w->was.pos, &w->st.pos);
     uint8_t sum[32];
     krbrepl__buf b;
     int rc = file_open(s);
 
     if (rc != 0)
         return rc;
-    krbrepl__buf_init(&b, 0);
+    krbrepl__buf_init(&b, FILE_MAX - 1); /* or nobody could read it */
     krbrepl__buf_bytes(&b, magic, sizeof magic - 1);
     krbrepl__buf_u8(&b, unsure ? UNSURE : COMMITS);
     krbrepl__pos_put(&b, w != NULL ? &w->was.pos : &nowhere);
-    krbrepl__pos_put(&b, w != NULL ? &w->st.pos : &nowhere);
+    krbrepl__pos_put(&b, w != NULL && !stays ? &w->st.pos : &nowhere);
     krbrepl__buf_u32(&b, unsure ? 0 : (uint32_t)h->n);
     if (!unsure)
         krbrepl__buf_bytes(&b, h->batch.data, h->batch.len);
@@ -147,21 +174,21 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static int file_read(krbrepl_store *s, krbrepl__buf *b)
+static int file_read(krbrepl_store *s, int fd, krbrepl__buf *b)
 {
     struct stat st;
     uint8_t *room;
     ssize_t n = 1;
     size_t at = 0, len;
 
-    if (fstat(s->host->fd, &st) != 0)
+    if (fstat(fd, &st) != 0)
         return io_failed(s, "looking at it");
     len = st.st_size < (off_t)FILE_MAX ? (size_t)st.st_size : 0;
     room = krbrepl__buf_room(b, len);
     if (len != 0 && room == NULL)
         return krbrepl__fail_plain(KRBREPL__EI(s), KRBREPL_ERR_NOMEM);
     while (at < len && n != 0) {
-        n = pread(s->host->fd, room + at, len - at, (off_t)at);
+        n = pread(fd, room + at, len - at, (off_t)at);
         if (n < 0 && errno != EINTR)
             return io_failed(s, "reading");
         at += n > 0 ? (size_t)n : 0;
@@ -252,9 +279,13 @@ static int do_again(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
     for (i = 0; rc == 0 && i < p->ncommits; i++) {
         enc = krbrepl__rd_vec32(&p->commits);
         rc = p->commits.err != 0 ? krbrepl__fail_plain(KRBREPL__EI(s), p->commits.err)
-                                 : krbrepl__apply_one(s, w, enc, NULL);
+                                 : krbrepl__apply_one(s, w, enc, &p->touched);
     }
     s->host->quiet--;
+    krbrepl__follow_role(&w->st);
+    /* Whoever promised may have died before he forgot them. */
+    if (rc == 0)
+        krbrepl__local_forget(s, &p->touched.created);
     return rc;
 }
 
@@ -313,18 +344,58 @@ int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w)
 
     krbrepl__buf_init(&file, 0);
     krbrepl__buf_init(&p.changes, 0);
-    rc = file_read(s, &file);
+    krbrepl__touched_init(&p.touched);
+    rc = file_read(s, s->host->fd, &file);
     if (rc == 0)
         rc = parse(s, &file, &p);
     if (rc == 1)
         rc = act(s, w, &p);
     if (rc == 1) {
         rc = krbrepl__wtxn_commit_rows(s, w);
+        if (rc == 0) {
+            krbrepl__local_forget(s, &p.touched.gone);
+            krbrepl__store_wake_node(s);
+        }
         rc = rc == 0 ? 1 : rc;
     }
     if ((rc == 0 || rc == 1) && krbrepl__prepare_clear(s) != 0)
         rc = s->ei.code;
+    s->host->left = rc == LEAVE;
+    krbrepl__touched_free(&p.touched);
     krbrepl__buf_free(&p.changes);
     krbrepl__buf_free(&file);
     return rc == LEAVE ? 0 : rc;
+}
+
+/* Whether the host has to be asked before anything else is written. */
+static int is_open(const krbrepl__wtxn *w, const struct prepare *p)
+{
+    if (krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
+        return 0;
+    return p->kind == UNSURE ? w->st.pos.seq != 0 : krbrepl__pos_equal(&p->before, &w->st.pos);
+}
+
+int krbrepl__prepare_refuse(krbrepl_store *s, const krbrepl__wtxn *w)
+{
+    struct prepare p = {0};
+    krbrepl__buf file;
+    int rc, fd = openat(s->dirfd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : io_failed(s, "cannot be opened");
+    krbrepl__buf_init(&file, 0);
+    krbrepl__buf_init(&p.changes, 0);
+    rc = file_read(s, fd, &file);
+    if (rc == 0)
+        rc = parse(s, &file, &p);
+    if (rc == 1)
+        rc = is_open(w, &p)
+                 ? krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                                 "store: the host's program has not ended what it wrote last; "
+                                 "start it, or wait for it, and try again")
+                 : 0;
+    krbrepl__buf_free(&p.changes);
+    krbrepl__buf_free(&file);
+    close(fd);
+    return rc;
 }

@@ -28,6 +28,19 @@ static int is_behind(const walk *w, const MDB_val *k)
     return w->to.len != 0 && krbrepl__bytes_cmp(k->mv_data, k->mv_size, w->to.data, w->to.len) >= 0;
 }
 
+/* What a host's database holds is asked for where it is wanted, and only there: a digest is of the history. */
+static int row_of(walk *w, MDB_dbi dbi, const MDB_val *k, const MDB_val *v, krbrepl__row *row)
+{
+    int rc = 0;
+
+    if (w->s->hosted)
+        rc = krbrepl__row_parse(w->s, dbi, k, v, row);
+    if (rc == 0 &&
+        (!w->s->hosted || (w->wanted != NULL && w->wanted->is(w->wanted->ctx, row->rdigest))))
+        rc = krbrepl__row_open(w->s, dbi, k, v, row);
+    return rc;
+}
+
 static void take(walk *w, const krbrepl__row *row)
 {
     if (w->wanted == NULL) {
@@ -48,7 +61,10 @@ static int go(walk *w, MDB_cursor *cur, MDB_dbi dbi, MDB_val *k, krbrepl__ckey *
     for (; e == 0 && !is_behind(w, k); e = mdb_cursor_get(cur, k, &v, MDB_NEXT)) {
         if (is_full(w))
             return krbrepl__row_key(w->s, k, next);
-        rc = krbrepl__row_open(w->s, dbi, k, &v, &row);
+        rc = row_of(w, dbi, k, &v, &row);
+        /* It was changed meanwhile, and comes first in the next call. */
+        if (rc == KRBREPL_ERR_CONFLICT && w->read != 0)
+            return krbrepl__row_key(w->s, k, next);
         if (rc != 0)
             return rc;
         w->read += v.mv_size;
@@ -61,26 +77,48 @@ static int go(walk *w, MDB_cursor *cur, MDB_dbi dbi, MDB_val *k, krbrepl__ckey *
                : krbrepl__mdb_fail(w->s->env, KRBREPL__EI(w->s), e, "repair: reading a range");
 }
 
-static int range_walk(walk *w, krbrepl_bytes from, krbrepl__ckey *next, krbrepl_pos *at)
+static int walk_in(walk *w, MDB_txn *txn, const struct krbrepl__state *st, krbrepl_bytes from,
+                   krbrepl__ckey *next, krbrepl_pos *at)
 {
+    const MDB_dbi dbi = krbrepl__gen(w->s, st->live);
     MDB_val k = {from.len, (void *)(uintptr_t)from.data};
     MDB_cursor *cur = NULL;
-    krbrepl__rtxn r = {0};
-    MDB_dbi dbi;
-    int e, rc = krbrepl__rtxn_begin(w->s, &r);
+    int rc, e = from.len > KRBREPL__CKEY_MAX ? EINVAL : mdb_cursor_open(txn, dbi, &cur);
 
+    *at = st->pos;
     next->len = 0;
-    if (rc != 0)
-        return rc;
-    *at = r.st.pos;
-    dbi = krbrepl__gen(w->s, r.st.live);
-    e = from.len > KRBREPL__CKEY_MAX ? EINVAL : mdb_cursor_open(r.txn, dbi, &cur);
     rc = e == 0 ? go(w, cur, dbi, &k, next)
                 : krbrepl__mdb_fail(w->s->env, KRBREPL__EI(w->s), e, "repair: reading a range");
     if (cur != NULL)
         mdb_cursor_close(cur);
-    krbrepl__rtxn_end(w->s, &r);
     return rc;
+}
+
+/* From a record on that is just being changed in a host's database: when that is over, and no further than it. */
+static int range_locked(walk *w, krbrepl_bytes from, krbrepl__ckey *next, krbrepl_pos *at)
+{
+    krbrepl__wtxn t;
+    int rc = krbrepl__wtxn_begin(w->s, &t);
+
+    if (rc != 0)
+        return rc;
+    w->max = 1;
+    rc = walk_in(w, t.txn, &t.st, from, next, at);
+    krbrepl__wtxn_abort(w->s, &t);
+    return rc;
+}
+
+static int range_walk(walk *w, krbrepl_bytes from, krbrepl__ckey *next, krbrepl_pos *at)
+{
+    krbrepl__rtxn r = {0};
+    int rc = krbrepl__rtxn_begin(w->s, &r);
+
+    next->len = 0;
+    if (rc != 0)
+        return rc;
+    rc = walk_in(w, r.txn, &r.st, from, next, at);
+    krbrepl__rtxn_end(w->s, &r);
+    return rc == KRBREPL_ERR_CONFLICT ? range_locked(w, from, next, at) : rc;
 }
 
 int krbrepl__store_range(krbrepl_store *s, krbrepl_bytes from, krbrepl_bytes to, size_t max,

@@ -86,6 +86,17 @@ static int row_damaged(krbrepl_store *s, MDB_dbi dbi, krbrepl_bytes ck)
         dbi_name(s, dbi), text);
 }
 
+/* There is one content in a host's database, and this is not it any more. */
+static int row_moved(krbrepl_store *s, krbrepl_bytes ck)
+{
+    char text[KRBREPL__ROW_NAME];
+
+    (void)krbrepl__row_name(ck, text);
+    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CONFLICT,
+                         "store: record %s is being changed, or was since this was begun; begin anew",
+                         text);
+}
+
 /* Finds the full key of a row: in the canonical key, or behind the flags. -1 when it is malformed. */
 static int row_full(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *row)
 {
@@ -146,28 +157,47 @@ static int row_value(krbrepl_store *s, krbrepl__rd *r, krbrepl__row *out)
 }
 
 /* 1: it does not match; negative: an error. */
-static int row_read(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out)
+static int row_match(krbrepl_store *s, const krbrepl__row *row)
 {
     uint8_t digest[KRBREPL__RDIGEST];
+    const int rc =
+        krbrepl__record_digest(s->sha, row->table, row->table_len, row->key, row->value, digest);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
+    return memcmp(digest, row->rdigest, sizeof digest) != 0;
+}
+
+/* The same. The host hears of what is put when that is committed; before, it is in the batch. */
+static int row_read(krbrepl_store *s, const MDB_val *ck, const MDB_val *data, krbrepl__row *out)
+{
     krbrepl__rd r;
     int rc = row_take(s, ck, data, out, &r);
 
-    if (rc == 0)
-        rc = row_value(s, &r, out);
     if (rc != 0)
         return rc;
-    rc = krbrepl__record_digest(s->sha, out->table, out->table_len, out->key, out->value, digest);
-    if (rc != 0)
-        return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    return memcmp(digest, out->rdigest, sizeof digest) != 0;
+    rc = row_value(s, &r, out);
+    if (rc == 0)
+        rc = row_match(s, out);
+    if (rc == 1 && out->hosted && s->host->n != 0) {
+        rc = krbrepl__host_batched(s, out->table, out->key, &out->value);
+        if (rc >= 0)
+            rc = rc == 1 ? row_match(s, out) : 1;
+    }
+    return rc;
 }
 
 int krbrepl__row_open(krbrepl_store *s, MDB_dbi dbi, const MDB_val *ck, const MDB_val *data,
                       krbrepl__row *out)
 {
-    const int rc = row_read(s, ck, data, out);
+    int moved, rc = row_read(s, ck, data, out);
 
-    return rc == 1 ? row_damaged(s, dbi, out->ck) : rc;
+    if (rc != 1)
+        return rc;
+    moved = out->hosted ? krbrepl__host_moved(s, ck, out->rdigest) : 0;
+    if (moved == 1)
+        return row_moved(s, out->ck);
+    return moved == 0 ? row_damaged(s, dbi, out->ck) : moved;
 }
 
 int krbrepl__row_key(krbrepl_store *s, const MDB_val *k, krbrepl__ckey *out)
@@ -233,6 +263,22 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
     if (rc != 0)
         return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: reading a record");
     return krbrepl__row_open(s, dbi, &key, &data, out);
+}
+
+int krbrepl__row_there(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k)
+{
+    MDB_val key = rkey_val(k), data;
+    krbrepl__row row;
+    int rc;
+
+    if (!s->hosted)
+        return krbrepl__row_get(s, txn, dbi, k, &row);
+    rc = mdb_get(txn, dbi, &key, &data);
+    if (rc == MDB_NOTFOUND)
+        return KRBREPL_ERR_NOTFOUND;
+    if (rc != 0)
+        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: reading a record");
+    return krbrepl__row_parse(s, dbi, &key, &data, &row);
 }
 
 static void row_fill(uint8_t *p, const uint8_t digest[KRBREPL__RDIGEST], unsigned flags,

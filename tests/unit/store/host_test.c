@@ -1,5 +1,6 @@
 #include "st.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -631,6 +632,342 @@ static void record_that_the_host_altered_is_found_and_repaired(void **state)
     end(m, h);
 }
 
+/* ---- reading while it is written ------------------------------------------------------------ */
+
+/* What another handle does just before the host answers; once. */
+static struct between {
+    krbrepl_host_ops ops;
+    krbrepl_store *other;
+    const char *key, *value;
+} between;
+
+static int get_between(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    krbrepl_store *s = between.other;
+
+    between.other = NULL;
+    if (s != NULL)
+        st_put(s, between.key, between.value);
+    return between.ops.get(ctx, table, key, value);
+}
+
+static krbrepl_store *open_between(const char *dir, memhost *h)
+{
+    krbrepl_host_ops ops = between.ops = memhost_ops(1);
+    krbrepl_store_options o;
+    krbrepl_store *s = NULL;
+
+    ops.get = get_between;
+    KRBREPL_INIT(&o);
+    o.host = &ops;
+    o.host_ctx = h;
+    assert_int_equal(krbrepl_store_open(&s, dir, &o, NULL), 0);
+    return s;
+}
+
+static int every(void *ctx, const uint8_t rdigest[KRBREPL__RDIGEST])
+{
+    (void)ctx;
+    (void)rdigest;
+    return 1;
+}
+
+/* Of the records a, c: each read in turn finds its record changed since. */
+static void assert_read_between(krbrepl_store *s, krbrepl_store *other, int pick)
+{
+    const krbrepl__wanted wanted = {.is = every};
+    const char *expect[] = {"a", "new", "c", "newer"};
+    krbrepl__ckey after = {0};
+    krbrepl_pos at = {0};
+    krbrepl_bytes part;
+    krbrepl__buf b;
+    krbrepl__rd rd;
+    int end = 0, i, n = 0;
+
+    krbrepl__buf_init(&b, 0);
+    for (i = 0; i < 4 && !end; i++) {
+        between.other = i < 2 ? other : NULL;
+        between.key = i == 0 ? "a" : "c";
+        between.value = i == 0 ? "new" : "newer";
+        if (pick) {
+            const krbrepl__ckey from = after;
+
+            assert_int_equal(krbrepl__store_pick(s, (krbrepl_bytes){from.b, from.len},
+                                                 (krbrepl_bytes){NULL, 0}, &wanted, SIZE_MAX, &b,
+                                                 &after, &at),
+                             0);
+            end = after.len == 0;
+        } else {
+            assert_int_equal(krbrepl__store_copy_slice(s, &after, SIZE_MAX, &b, &end, &at), 0);
+        }
+    }
+    krbrepl__rd_init(&rd, b.data, b.len);
+    for (; rd.left > 0; n++) {
+        part = krbrepl__rd_vec32(&rd);
+        if (n % 2 == 0)
+            assert_memory_equal((const char *)part.data + strlen("principal") + 1, expect[n], 1);
+        else
+            assert_memory_equal(part.data, expect[n], part.len);
+    }
+    assert_int_equal(n, 4);
+    krbrepl__buf_free(&b);
+}
+
+static void read_between(const st *t, int pick)
+{
+    memhost *h;
+    krbrepl_store *s = begin(t, &h), *r = open_between(t->dir, h);
+
+    assert_read_between(r, s, pick);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void slice_of_a_busy_master_has_the_values_of_its_position(void **state)
+{
+    read_between(*state, 0);
+}
+
+static void repair_of_a_busy_master_sends_the_values_of_its_position(void **state)
+{
+    read_between(*state, 1);
+}
+
+static void view_of_what_was_changed_since_is_a_conflict_and_no_damage(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h), *r = host_open(((st *)*state)->dir, h, 1);
+    krbrepl_view *v = NULL;
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    st_put(s, "a", "2");
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CONFLICT);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("c"), &x), 0);
+    krbrepl_view_close(v);
+    st_expect(r, "a", "2");
+    memhost_set(h, "principal", "a", "altered");
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CORRUPT);
+    krbrepl_view_close(v);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h), *r = host_open(((st *)*state)->dir, h, 1);
+    krbrepl_txn *t = three_changes(s);
+    krbrepl_view *v = NULL;
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_txn_prepare(t), 0);
+    memhost_set(h, "principal", "a", "2");
+    assert_int_equal(krbrepl_view_open(r, &v), 0);
+    assert_int_equal(krbrepl_view_get(v, "principal", st_bytes("a"), &x), KRBREPL_ERR_CONFLICT);
+    krbrepl_view_close(v);
+    memhost_set(h, "principal", "b", "2");
+    memhost_set(h, "principal", "c", NULL);
+    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_after(r, h);
+    krbrepl_store_close(r);
+    end(s, h);
+}
+
+static void commit_reads_what_it_has_put(void **state)
+{
+    memhost *h;
+    krbrepl_store *s = begin(*state, &h);
+    krbrepl_txn *t = three_changes(s);
+    krbrepl_bytes x;
+
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("a"), &x), 0);
+    assert_int_equal(x.len, 1);
+    assert_memory_equal(x.data, "2", 1);
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("b"), &x), 0);
+    assert_memory_equal(x.data, "2", 1);
+    assert_int_equal(krbrepl_txn_get(t, "principal", st_bytes("c"), &x), KRBREPL_ERR_NOTFOUND);
+    krbrepl_txn_abort(t);
+    assert_before(s, h);
+    end(s, h);
+}
+
+static void die_prepared(const st *t, memhost *h)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        krbrepl_txn *x = three_changes(host_open(t->dir, h, 1));
+
+        if (krbrepl_txn_prepare(x) != 0)
+            _exit(1);
+        memhost_set(h, "principal", "b", "2");
+        _exit(9);
+    }
+    wait_dead(pid);
+}
+
+static void promise_is_made_where_others_see_it_though_the_file_was_removed(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    char path[700];
+    struct stat now;
+    krbrepl_txn *x;
+
+    snprintf(path, sizeof path, "%s/host.prepare", t->dir);
+    assert_int_equal(unlink(path), 0);
+    x = three_changes(s);
+    assert_int_equal(krbrepl_txn_prepare(x), 0);
+    assert_int_equal(stat(path, &now), 0);
+    assert_true(now.st_size > 0);
+    krbrepl_txn_abort(x);
+    assert_before(s, h);
+    end(s, h);
+}
+
+static void torn_and_strange_promises_are_none(void **state)
+{
+    static const size_t cut[] = {1, 17, 40, 200};
+    st *t = *state;
+    char path[700];
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    size_t i;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/host.prepare", t->dir);
+    for (i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        die_prepared(t, h);
+        memhost_set(h, "principal", "b", NULL);
+        assert_int_equal(truncate(path, (off_t)cut[i]), 0);
+        touch(s);
+        assert_before(s, h);
+    }
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (i = 0; i < 5000; i++)
+        fputs("krbrepl prepare 1\n\1", f);
+    fclose(f);
+    touch(s);
+    assert_before(s, h);
+    assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+    touch(s);
+    assert_before(s, h);
+    end(s, h);
+}
+
+static void process_that_dies_in_a_repair_to_a_lower_position_leaves_a_store_that_opens(void **state)
+{
+    static const krbrepl_pos lower = {.epoch = 9, .seq = 1, .lineage = {7}};
+    static const krbrepl__ancestry none;
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    pid_t pid;
+
+    assert_int_equal(krbrepl_demote(s, NULL, NULL), 0);
+    krbrepl_store_close(s);
+    pid = fork();
+    if (pid == 0) {
+        const krbrepl_bytes two = st_bytes("2"), a = st_bytes("a");
+        uint64_t records = 2;
+        krbrepl__wtxn w;
+        krbrepl__rkey k;
+
+        s = host_open(t->dir, h, 1);
+        h->die_after = 1;
+        if (krbrepl__wtxn_begin(s, &w) == 0 && krbrepl__rkey_make(s, "principal", a, &k) == 0 &&
+            krbrepl__row_change(s, w.txn, krbrepl__gen(s, w.st.live), &k, &two, &records, NULL) == 0 &&
+            krbrepl__journal_restart(s, &w, &lower, 1, &none) == 0)
+            (void)krbrepl__wtxn_commit(s, &w);
+        _exit(1);
+    }
+    wait_dead(pid);
+    h->die_after = -1;
+    s = host_open(t->dir, h, 1);
+    assert_int_equal(krbrepl__store_learn_epoch(s, 99), 0);
+    assert_int_equal(st_info(s).pos.seq, 0);
+    end(s, h);
+}
+
+static void handle_without_callbacks_does_not_write_over_a_promise(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+
+    krbrepl_store_close(s);
+    die_prepared(t, h);
+    s = st_open(t->dir);
+    assert_int_equal(krbrepl_demote(s, NULL, NULL), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_promote(s, NULL, NULL), KRBREPL_ERR_STATE);
+    krbrepl_store_close(s);
+    s = host_open(t->dir, h, 1);
+    touch(s);
+    assert_after(s, h);
+    krbrepl_store_close(s);
+    s = st_open(t->dir);
+    assert_int_equal(krbrepl_promote(s, NULL, NULL), 0);
+    end(s, h);
+}
+
+static void copy_of_pieces_keeps_others_from_committing_beside_it(void **state)
+{
+    memhost *h, *g = memhost_new();
+    krbrepl_store *m = begin(*state, &h), *r = host_replica(*state, "r", g, 0, m), *other;
+    krbrepl_store_info i;
+    krbrepl__ancestry none = {NULL, 0};
+    krbrepl__copy *c = NULL;
+
+    assert_int_equal(st_ship(m, r, 1, 7), 0);
+    i = st_info(m);
+    assert_int_equal(krbrepl__copy_begin(r, &c, &i.pos, &none, i.cumulative, 0, 0), 0);
+    other = host_open(krbrepl_store_dir(r), g, 0);
+    assert_int_equal(krbrepl_promote(other, NULL, NULL), KRBREPL_ERR_LOCKED);
+    assert_int_equal(krbrepl__store_learn_epoch(other, 77), 0);
+    krbrepl_store_close(other);
+    other = st_open(krbrepl_store_dir(r));
+    assert_int_equal(krbrepl_promote(other, NULL, NULL), KRBREPL_ERR_STATE);
+    krbrepl_store_close(other);
+    krbrepl__copy_abort(c);
+    krbrepl_store_close(r);
+    memhost_free(g);
+    end(m, h);
+}
+
+static krbrepl_store *called;
+static int answered;
+
+static int get_that_calls(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    krbrepl_txn *t = NULL;
+
+    answered = krbrepl_txn_begin(called, &t, NULL);
+    return between.ops.get(ctx, table, key, value);
+}
+
+static void callback_that_calls_on_its_store_is_told_so(void **state)
+{
+    st *t = *state;
+    memhost *h;
+    krbrepl_store *s = begin(t, &h);
+    krbrepl_host_ops ops = between.ops = memhost_ops(1);
+    krbrepl_store_options o;
+
+    krbrepl_store_close(s);
+    ops.get = get_that_calls;
+    KRBREPL_INIT(&o);
+    o.host = &ops;
+    o.host_ctx = h;
+    assert_int_equal(krbrepl_store_open(&called, t->dir, &o, NULL), 0);
+    st_expect(called, "a", "1");
+    assert_int_equal(answered, KRBREPL_ERR_STATE);
+    end(called, h);
+}
+
 static void store_without_callbacks_shows_its_history_and_no_records(void **state)
 {
     st *t = *state;
@@ -694,6 +1031,17 @@ int main(void)
         T(whole_new_content_is_told_as_a_reset),
         T(value_that_the_host_altered_is_not_served),
         T(record_that_the_host_altered_is_found_and_repaired),
+        T(slice_of_a_busy_master_has_the_values_of_its_position),
+        T(repair_of_a_busy_master_sends_the_values_of_its_position),
+        T(view_of_what_was_changed_since_is_a_conflict_and_no_damage),
+        T(what_the_host_writes_under_a_promise_is_a_conflict_and_no_damage),
+        T(commit_reads_what_it_has_put),
+        T(promise_is_made_where_others_see_it_though_the_file_was_removed),
+        T(torn_and_strange_promises_are_none),
+        T(process_that_dies_in_a_repair_to_a_lower_position_leaves_a_store_that_opens),
+        T(handle_without_callbacks_does_not_write_over_a_promise),
+        T(copy_of_pieces_keeps_others_from_committing_beside_it),
+        T(callback_that_calls_on_its_store_is_told_so),
         T(store_without_callbacks_shows_its_history_and_no_records),
         T(prepare_and_callbacks_are_for_hosted_stores),
     };
