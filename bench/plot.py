@@ -72,8 +72,10 @@ def draw(points):
         for x, y in line:
             out.append(f'<circle cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" r="3" fill="{COLORS[i]}">'
                        f"<title>{x:,}: {words(y)}</title></circle>")
-        x, y = line[-1]
-        out.append(text(at_x(x) + 8, at_y(y) + 4, f"{LINES[i][4]}", color=COLORS[i]))
+    below = 0.0
+    for i, line in sorted(points.items(), key=lambda p: at_y(p[1][-1][1])):
+        below = max(at_y(line[-1][1]) + 4, below + 15)  # names do not lie on each other
+        out.append(text(WIDTH - RIGHT + 8, below, LINES[i][4], color=COLORS[i]))
     return "\n".join(out + ["</svg>", ""])
 
 
