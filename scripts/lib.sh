@@ -13,6 +13,8 @@ KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev l
 KRBREPL_BINDING_PACKAGES=(python3-cffi python3-dev python3-setuptools mypy)
 KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps libverto-libev1
     abigail-tools mandoc)
+# Heimdal's own programs cannot be installed beside MIT's: they are unpacked into the build directory.
+KRBREPL_HEIMDAL_PACKAGES=(heimdal-kdc heimdal-clients heimdal-servers)
 KRBREPL_FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
@@ -100,6 +102,58 @@ ensure_packages() { # PACKAGE...
     # Lists of last month name versions that the mirror has replaced.
     as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || true
     quietly apt_install "${missing[@]}" || die "Installing failed. Try by hand: $command"
+}
+
+# The libraries that PACKAGEs need, directly or through other libraries, and that are not installed.
+missing_libraries() { # PACKAGE...
+    local package seen=" " wanted=("$@") next
+    while [ ${#wanted[@]} -gt 0 ]; do
+        mapfile -t next < <(apt-cache depends --important --no-pre-depends --no-recommends --no-suggests "${wanted[@]}" |
+            sed -n 's/^ *|*Depends: \(lib[a-z0-9.+-]*\)$/\1/p' | sort -u)
+        wanted=()
+        for package in "${next[@]}"; do
+            [[ $seen != *" $package "* ]] || continue
+            seen+="$package "
+            [ -z "$(missing_packages "$package")" ] || wanted+=("$package")
+        done
+        printf '%s\n' "${wanted[@]}" | sed '/^$/d'
+    done
+}
+
+# Unpacks PACKAGEs, and the libraries that they lack, below DIR, without installing anything. As an ordinary user too.
+unpack_packages() { # DIR PACKAGE...
+    local dir=$1 libraries package
+    shift
+    mapfile -t libraries < <(missing_libraries "$@")
+    rm -rf "$dir.part"
+    mkdir -p "$dir.part/deb" "$dir.part/root"
+    (cd "$dir.part/deb" && timeout 300 apt-get -qq download "$@" "${libraries[@]}" 2>/dev/null) || return 1
+    for package in "$dir.part/deb/"*.deb; do
+        dpkg -x "$package" "$dir.part/root" || return 1
+    done
+    rm -rf "$dir"
+    mv "$dir.part/root" "$dir" && rm -rf "$dir.part"
+}
+
+# Heimdal's KDC and its tools below DIR, for the tests that run them; once. Without them these tests are left out.
+fetch_heimdal() { # DIR
+    local dir=$1
+    [ ! -e "$dir/.unpacked" ] || return 0
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
+        say "This is not a Debian system: the tests with Heimdal's programs are left out."
+        return 0
+    }
+    section "Unpacking Heimdal's programs in $dir"
+    if ! apt_knows "${KRBREPL_HEIMDAL_PACKAGES[@]}"; then
+        as_root apt-get -qq -o DPkg::Lock::Timeout=300 update >/dev/null 2>&1 || true
+    fi
+    if unpack_packages "$dir" "${KRBREPL_HEIMDAL_PACKAGES[@]}"; then
+        : >"$dir/.unpacked"
+    else
+        rm -rf "$dir.part"
+        say "They could not be fetched; the tests with Heimdal's programs are left out. With a network, try by hand:"
+        say "    apt-get download ${KRBREPL_HEIMDAL_PACKAGES[*]}"
+    fi
 }
 
 # ---- building -----------------------------------------------------------------------------------
