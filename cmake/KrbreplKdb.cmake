@@ -1,7 +1,8 @@
 # The KDB module is built where the headers of libkdb5 are found, unless KRBREPL_BUILD_KDB says otherwise.
 pkg_check_modules(KDB5 IMPORTED_TARGET kdb)
 pkg_check_modules(COM_ERR IMPORTED_TARGET com_err)
-if(KDB5_FOUND AND COM_ERR_FOUND)
+# One process holds one Kerberos: krb5kdc's is MIT's.
+if(KDB5_FOUND AND COM_ERR_FOUND AND KRBREPL_GSS STREQUAL "mit")
   set(krbrepl_kdb_found ON)
 else()
   set(krbrepl_kdb_found OFF)
@@ -9,7 +10,7 @@ endif()
 option(KRBREPL_BUILD_KDB "Build krbrepl.so, the KDB module for MIT krb5" ${krbrepl_kdb_found})
 if(KRBREPL_BUILD_KDB)
   if(NOT krbrepl_kdb_found)
-    message(FATAL_ERROR "KRBREPL_BUILD_KDB needs kdb.h, libkdb5 and com_err (libkrb5-dev, comerr-dev)")
+    message(FATAL_ERROR "KRBREPL_BUILD_KDB needs kdb.h, libkdb5 and com_err (libkrb5-dev, comerr-dev), and KRBREPL_GSS=mit")
   endif()
   add_subdirectory(hosts/mit/kdb)
 endif()

@@ -14,6 +14,8 @@ function(krbrepl_install_pc name)
   endif()
   install(CODE "
     set(KRBREPL_VERSION \"${PROJECT_VERSION}\")
+    set(KRBREPL_GSSAPI_MODULE \"${KRBREPL_GSSAPI_MODULE}\")
+    set(KRBREPL_KRB5_MODULE \"${KRBREPL_KRB5_MODULE}\")
     get_filename_component(KRBREPL_PREFIX \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
     get_filename_component(KRBREPL_LIBDIR \"${CMAKE_INSTALL_LIBDIR}\" ABSOLUTE BASE_DIR \"\${KRBREPL_PREFIX}\")
     get_filename_component(KRBREPL_INCLUDEDIR \"${CMAKE_INSTALL_INCLUDEDIR}\" ABSOLUTE BASE_DIR \"\${KRBREPL_PREFIX}\")

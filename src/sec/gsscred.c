@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
-#include <krb5.h>
 
+#include "gsslib.h"
+#include "krb5lib.h"
 #include "mem.h"
 
 /* ---- what went wrong ------------------------------------------------------------------------ */
@@ -29,9 +29,11 @@ static void status_text(char *out, size_t size, OM_uint32 code, int type)
 static const char *remedy(OM_uint32 minor)
 {
     switch ((krb5_error_code)minor) {
-    case KRB5_KT_NOTFOUND:
+#ifndef KRBREPL_GSS_HEIMDAL /* which has no such codes */
     case KRB5_KT_KVNONOTFOUND:
     case KRB5_KT_NAME_TOOLONG:
+#endif
+    case KRB5_KT_NOTFOUND:
     case KRB5KRB_AP_ERR_BAD_INTEGRITY:
     case KRB5KRB_AP_ERR_NOKEY:
     case KRB5KRB_AP_ERR_BADKEYVER:
@@ -48,8 +50,10 @@ static const char *remedy(OM_uint32 minor)
         return "make both ends name the same service";
     case KRB5KRB_AP_ERR_SKEW:
         return "set the clocks";
-    case KRB5KDC_ERR_ETYPE_NOSUPP:
+#ifndef KRBREPL_GSS_HEIMDAL
     case KRB5_NOPERM_ETYPE:
+#endif
+    case KRB5KDC_ERR_ETYPE_NOSUPP:
         return KRBREPL__ENCTYPE_REMEDY;
     default:
         return NULL;
@@ -142,29 +146,12 @@ int krbrepl__gsscred_init(krbrepl__gsscred *c, const krbrepl__sec_cfg *cfg, krbr
     return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
 }
 
-/* The keys of the keytab are the acceptor's, or get an initiator its tickets. */
-static OM_uint32 get_cred(krbrepl__gsscred *c, OM_uint32 *minor)
-{
-    /* A replayed token leads to a key that the replayer does not have, so it gets no further; a replay
-     * cache would add a shared file and no safety. */
-    gss_key_value_element_desc element[2] = {
-        {c->initiator ? "client_keytab" : "keytab", c->keys.keytab_name},
-        {c->initiator ? "ccache" : "rcache", c->initiator ? c->keys.ccache_name : "none:"},
-    };
-    gss_key_value_set_desc store = {2, element};
-    gss_OID_set_desc mechs = {1, (gss_OID)gss_mech_krb5};
-
-    return gss_acquire_cred_from(minor, c->name, GSS_C_INDEFINITE, &mechs,
-                                 c->initiator ? GSS_C_INITIATE : GSS_C_ACCEPT, &store, &c->cred, NULL,
-                                 NULL);
-}
-
 static int acquire(krbrepl__gsscred *c, krbrepl_errinfo *ei)
 {
     OM_uint32 major, minor;
     char what[200];
 
-    major = get_cred(c, &minor);
+    major = krbrepl__gsslib_cred(c, &minor);
     if (major == GSS_S_COMPLETE)
         return 0;
     snprintf(what, sizeof what, "cannot use %.60s with %.60s", c->self,
@@ -175,11 +162,11 @@ static int acquire(krbrepl__gsscred *c, krbrepl_errinfo *ei)
 /* The credential takes no enctype below the floor: neither the ticket's nor the session's. */
 static int set_floor(krbrepl__gsscred *c, krbrepl_errinfo *ei)
 {
-    krb5_enctype types[8];
+    int32_t types[8];
     OM_uint32 major, minor, n;
 
     for (n = 0; krbrepl__krbkeys_floor[n] != 0; n++)
-        types[n] = krbrepl__krbkeys_floor[n];
+        types[n] = (int32_t)krbrepl__krbkeys_floor[n];
     major = gss_krb5_set_allowable_enctypes(&minor, c->cred, n, types);
     if (major == GSS_S_COMPLETE)
         return 0;

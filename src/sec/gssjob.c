@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
 
+#include "gsslib.h"
 #include "mem.h"
 #include "sha.h"
 
@@ -79,45 +79,13 @@ void krbrepl__psk_note(krbrepl__buf *talk, int direction, const void *p, size_t 
     krbrepl__buf_vec32(talk, p, n);
 }
 
-/* The last arc of the object identifier that names the enctype of a session key. */
-static long last_arc(const gss_OID_desc *oid)
-{
-    const uint8_t *p = oid->elements;
-    size_t i = oid->length;
-    long value = 0;
-
-    if (i == 0 || (p[i - 1] & 0x80) != 0)
-        return 0;
-    for (i--; i > 0 && (p[i - 1] & 0x80) != 0;)
-        i--;
-    for (; i < oid->length; i++) {
-        if (value > 0xffff)
-            return 0;
-        value = value << 7 | (p[i] & 0x7f);
-    }
-    return value;
-}
-
 /* The enctype of the key that the context ended with. It need not be the ticket's: the ends may agree on
  * a subkey of another one. */
 static int check_enctype(krbrepl__gss *g)
 {
-    gss_buffer_set_t set = GSS_C_NO_BUFFER_SET;
-    OM_uint32 major, minor;
-    gss_OID_desc oid;
-    long enctype = 0;
-    size_t i;
+    long enctype = krbrepl__gsslib_enctype(g->ctx);
     int code = 0;
 
-    major = gss_inquire_sec_context_by_oid(&minor, g->ctx, GSS_C_INQ_SSPI_SESSION_KEY, &set);
-    if (major == GSS_S_COMPLETE && set != GSS_C_NO_BUFFER_SET && set->count >= 2) {
-        oid.length = (OM_uint32)set->elements[1].length;
-        oid.elements = set->elements[1].value;
-        enctype = last_arc(&oid);
-    }
-    for (i = 0; set != GSS_C_NO_BUFFER_SET && i < set->count; i++)
-        krbrepl__wipe(set->elements[i].value, set->elements[i].length);
-    gss_release_buffer_set(&minor, &set);
     if (!krbrepl__krbkeys_enctype_ok(enctype))
         return krbrepl__fail(&g->err, KRBREPL_ERR_AUTH,
                              "auth: the key that was agreed on has enctype %ld, which is below the "

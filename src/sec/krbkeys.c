@@ -5,14 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "krb5lib.h"
 #include "mem.h"
 
-const krb5_enctype krbrepl__krbkeys_floor[] = {
-    ENCTYPE_AES256_CTS_HMAC_SHA384_192,
-    ENCTYPE_AES128_CTS_HMAC_SHA256_128,
-    ENCTYPE_AES256_CTS_HMAC_SHA1_96,
-    ENCTYPE_AES128_CTS_HMAC_SHA1_96,
-    0,
+const long krbrepl__krbkeys_floor[] = {
+    KRBREPL__AES256_SHA384, KRBREPL__AES128_SHA256, KRBREPL__AES256_SHA1, KRBREPL__AES128_SHA1, 0,
 };
 
 int krbrepl__krbkeys_enctype_ok(long enctype)
@@ -27,13 +24,13 @@ int krbrepl__krbkeys_enctype_ok(long enctype)
 const char *krbrepl__krbkeys_enctype_name(long enctype)
 {
     switch (enctype) {
-    case ENCTYPE_AES256_CTS_HMAC_SHA384_192:
+    case KRBREPL__AES256_SHA384:
         return "aes256-cts-hmac-sha384-192";
-    case ENCTYPE_AES128_CTS_HMAC_SHA256_128:
+    case KRBREPL__AES128_SHA256:
         return "aes128-cts-hmac-sha256-128";
-    case ENCTYPE_AES256_CTS_HMAC_SHA1_96:
+    case KRBREPL__AES256_SHA1:
         return "aes256-cts-hmac-sha1-96";
-    case ENCTYPE_AES128_CTS_HMAC_SHA1_96:
+    case KRBREPL__AES128_SHA1:
         return "aes128-cts-hmac-sha1-96";
     default:
         return "an enctype below the floor";
@@ -103,14 +100,14 @@ static krb5_error_code copy_keys(krbrepl__krbkeys *k, krb5_keytab from, krb5_con
         return e;
     while (e == 0 && (e = krb5_kt_next_entry(k->krb5, from, &entry, &at)) == 0) {
         if (krb5_principal_compare(k->krb5, entry.principal, who)) {
-            if (krbrepl__krbkeys_enctype_ok(entry.key.enctype)) {
+            if (krbrepl__krbkeys_enctype_ok(krbrepl__kt_entry_enctype(&entry))) {
                 e = krb5_kt_add_entry(k->krb5, k->keytab, &entry);
                 n->strong++;
             } else {
                 n->weak++;
             }
         }
-        krb5_free_keytab_entry_contents(k->krb5, &entry);
+        krbrepl__kt_entry_free(k->krb5, &entry);
     }
     krb5_kt_end_seq_get(k->krb5, from, &at);
     return e == KRB5_KT_END ? 0 : e;
@@ -149,7 +146,7 @@ static krb5_error_code make_ccache(krbrepl__krbkeys *k)
     if (e == 0 && (k->ccache_name = krbrepl__strdup(full)) == NULL)
         e = KRB5_CC_NOMEM;
     if (full != NULL)
-        krb5_free_string(k->krb5, full);
+        krbrepl__krb5_string_free(k->krb5, full);
     return e;
 }
 

@@ -29,7 +29,7 @@ void krbrepl__krbkeys_free(krbrepl__krbkeys *k);
 void krbrepl__krbkeys_abandon(krbrepl__krbkeys *k);
 
 /* The enctypes above the floor, strongest first; 0 ends the list. */
-extern const krb5_enctype krbrepl__krbkeys_floor[];
+extern const long krbrepl__krbkeys_floor[];
 int krbrepl__krbkeys_enctype_ok(long enctype);
 const char *krbrepl__krbkeys_enctype_name(long enctype); /* static */
 
