@@ -30,7 +30,9 @@ static const struct command commands[] = {
     {"restore", cmd_restore, "make a store out of a backup"},
     {"retention", cmd_retention, "set how much journal is kept"},
     {"slot", cmd_slot, "list or drop what is remembered of replicas"},
+#ifndef KRBREPL_GSS_HEIMDAL /* see CMakeLists.txt */
     {"check-config", cmd_check_config, "check kdc.conf for the KDB module"},
+#endif
     {"upgrade", cmd_upgrade, "bring an older store up to date"},
 };
 

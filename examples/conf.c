@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include <krb5.h>
-#include <profile.h>
 
+#include "confsrc.h"
 #include "prog.h"
 
 #define SECTION "krbrepl"
 
 struct conf {
     krb5_context krb5;
-    profile_t profile;
+    struct confsrc *files;
     char *realm;
 };
 
@@ -53,7 +53,7 @@ static void take_realm(struct conf *c, const char *realm)
         c->realm = prog_dup(realm);
     } else if (krb5_get_default_realm(c->krb5, &found) == 0) {
         c->realm = prog_dup(found);
-        krb5_free_default_realm(c->krb5, found);
+        confsrc_free_realm(c->krb5, found);
     } else {
         c->realm = prog_dup("");
     }
@@ -68,7 +68,7 @@ struct conf *conf_open(const char *file, const char *realm)
         goto fail;
     err = krb5_init_context(&c->krb5);
     if (err == 0)
-        err = krb5_get_profile(c->krb5, &c->profile);
+        err = confsrc_open(&c->files, c->krb5, NULL);
     if (err != 0) {
         const char *text = krb5_get_error_message(NULL, err);
 
@@ -92,8 +92,7 @@ void conf_close(struct conf *c)
 {
     if (c == NULL)
         return;
-    if (c->profile != NULL)
-        profile_release(c->profile);
+    confsrc_close(c->files);
     if (c->krb5 != NULL)
         krb5_free_context(c->krb5);
     free(c->realm);
@@ -107,21 +106,16 @@ const char *conf_realm(const struct conf *c)
 
 char **conf_values(struct conf *c, const char *name)
 {
-    const char *of_realm[] = {SECTION, c->realm, name, NULL};
-    const char *of_all[] = {SECTION, name, NULL};
     char **values = NULL;
 
-    if (*c->realm != '\0' && profile_get_values(c->profile, of_realm, &values) == 0)
-        return values;
-    if (profile_get_values(c->profile, of_all, &values) == 0)
-        return values;
-    return NULL;
+    if (*c->realm != '\0')
+        values = confsrc_values(c->files, SECTION, c->realm, name);
+    return values != NULL ? values : confsrc_values(c->files, SECTION, NULL, name);
 }
 
 void conf_values_free(char **values)
 {
-    if (values != NULL)
-        profile_free_list(values);
+    confsrc_free(values);
 }
 
 static char *kdc_file(const char *name)
@@ -139,14 +133,14 @@ static char *kdc_file(const char *name)
 }
 
 /* What the KDC's own profile says about the realm's stash file; NULL when it says nothing. */
-static char *stash_in(profile_t p, const char *realm)
+static char *stash_in(struct confsrc *files, const char *realm)
 {
-    char *value = NULL, *copy = NULL;
+    char **values = confsrc_values(files, "realms", realm, "key_stash_file");
+    char *copy = NULL;
 
-    if (profile_get_string(p, "realms", realm, "key_stash_file", NULL, &value) == 0 && value != NULL) {
-        copy = prog_dup(strncmp(value, "FILE:", 5) == 0 ? value + 5 : value);
-        profile_release_string(value);
-    }
+    if (values != NULL)
+        copy = prog_dup(strncmp(values[0], "FILE:", 5) == 0 ? values[0] + 5 : values[0]);
+    confsrc_free(values);
     return copy;
 }
 
@@ -160,18 +154,18 @@ char *conf_kdc_file(void)
 char *conf_stash(struct conf *c)
 {
     char *kdc_conf, *stash = NULL, *name;
-    profile_t p = NULL;
+    struct confsrc *p = NULL;
 
     if (*c->realm == '\0')
         return NULL;
     kdc_conf = conf_kdc_file();
-    if (profile_init_path(kdc_conf, &p) == 0) {
+    if (confsrc_open(&p, c->krb5, kdc_conf) == 0) {
         stash = stash_in(p, c->realm);
-        profile_release(p);
+        confsrc_close(p);
     }
     free(kdc_conf);
     if (stash == NULL)
-        stash = stash_in(c->profile, c->realm);
+        stash = stash_in(c->files, c->realm);
     if (stash == NULL) {
         name = prog_format(".k5.%s", c->realm);
         stash = kdc_file(name);
