@@ -101,6 +101,7 @@ typedef struct krbrepl__sess_replica {
 } krbrepl__sess_replica;
 
 struct krbrepl__sess {
+    krbrepl__sess_head head; /* first */
     krbrepl__chan *chan;
     const krbrepl__port *port;
     const krbrepl__log *log;

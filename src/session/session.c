@@ -1,4 +1,4 @@
-/* What both ends of a session share: the channel, the messages, the timers, the end. */
+/* What both ends of a native session share: the channel, the messages, the timers, the end. */
 #include "session.h"
 
 #include <stdarg.h>
@@ -10,6 +10,8 @@
 #include "errinfo.h"
 #include "mem.h"
 #include "sessint.h"
+
+static const krbrepl__sess_ops native;
 
 /* ---- birth and death ------------------------------------------------------------------------ */
 
@@ -29,6 +31,7 @@ static void sess_free(krbrepl__sess *s)
 
 static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t now_ms)
 {
+    s->head.ops = &native;
     s->port = cfg->port;
     s->log = cfg->log;
     s->master = cfg->master;
@@ -40,6 +43,7 @@ static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t n
     s->all = cfg->all;
     s->now = now_ms;
     s->hurry = now_ms + cfg->handshake_ms;
+    s->info.dialect = KRBREPL__DIALECT_NATIVE;
     s->info.phase = KRBREPL__SESS_SECURING;
     s->info.heard_ms = now_ms;
     if (cfg->database_id != NULL)
@@ -75,22 +79,20 @@ int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_
     return 0;
 }
 
-void krbrepl__sess_free(krbrepl__sess *s)
+static void native_free(krbrepl__sess *s)
 {
-    if (s == NULL)
-        return;
     krbrepl__replica_copy_abort(s);
     krbrepl__master_leave(s);
     s->chan->ops->free(s->chan);
     sess_free(s);
 }
 
-const krbrepl__sess_info *krbrepl__sess_info_get(const krbrepl__sess *s)
+static const krbrepl__sess_info *native_info(const krbrepl__sess *s)
 {
     return &s->info;
 }
 
-krbrepl__buf *krbrepl__sess_out(krbrepl__sess *s)
+static krbrepl__buf *native_out(krbrepl__sess *s)
 {
     return &s->chan->out;
 }
@@ -349,7 +351,7 @@ static int finish(krbrepl__sess *s, size_t before, int rc)
     return rc != 0 ? rc : end;
 }
 
-int krbrepl__sess_feed(krbrepl__sess *s, const uint8_t *p, size_t n, uint64_t now_ms)
+static int native_feed(krbrepl__sess *s, const uint8_t *p, size_t n, uint64_t now_ms)
 {
     size_t before = s->chan->out.len, piece;
     int rc = 0;
@@ -369,7 +371,7 @@ int krbrepl__sess_feed(krbrepl__sess *s, const uint8_t *p, size_t n, uint64_t no
     return finish(s, before, rc);
 }
 
-void krbrepl__sess_eof(krbrepl__sess *s, uint64_t now_ms)
+static void native_eof(krbrepl__sess *s, uint64_t now_ms)
 {
     s->now = now_ms;
     if (s->info.phase == KRBREPL__SESS_CLOSED)
@@ -380,14 +382,14 @@ void krbrepl__sess_eof(krbrepl__sess *s, uint64_t now_ms)
     set_closed(s);
 }
 
-krbrepl__job *krbrepl__sess_take_job(krbrepl__sess *s)
+static krbrepl__job *native_take_job(krbrepl__sess *s)
 {
     if (s->info.phase != KRBREPL__SESS_SECURING)
         return NULL;
     return s->chan->ops->take_job(s->chan);
 }
 
-void krbrepl__sess_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms)
+static void native_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
     int rc;
@@ -399,7 +401,7 @@ void krbrepl__sess_job_done(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms)
     finish(s, before, 0);
 }
 
-void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms)
+static void native_go(krbrepl__sess *s, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
 
@@ -414,19 +416,19 @@ void krbrepl__sess_go(krbrepl__sess *s, uint64_t now_ms)
     }
 }
 
-void krbrepl__sess_again(krbrepl__sess *s)
+static void native_again(krbrepl__sess *s)
 {
     s->m.may_ask = 1;
     s->r.later = 0;
 }
 
-void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq)
+static void native_grown(krbrepl__sess *s, uint64_t seq)
 {
     if (seq > s->m.tip)
         s->m.tip = seq;
 }
 
-void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+static void native_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
 {
     size_t before = s->chan->out.len;
 
@@ -436,7 +438,7 @@ void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
     finish(s, before, 0);
 }
 
-void krbrepl__sess_ask_check(krbrepl__sess *s)
+static void native_ask_check(krbrepl__sess *s)
 {
     size_t before = s->chan->out.len;
 
@@ -446,7 +448,7 @@ void krbrepl__sess_ask_check(krbrepl__sess *s)
     finish(s, before, 0);
 }
 
-void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+static void native_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
 {
     size_t before = s->chan->out.len;
 
@@ -456,7 +458,7 @@ void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]
     finish(s, before, 0);
 }
 
-void krbrepl__sess_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms)
+static void native_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
 
@@ -521,7 +523,7 @@ static void rest(krbrepl__sess *s)
     give_back(&s->m.pend);
 }
 
-int krbrepl__sess_work(krbrepl__sess *s, uint64_t now_ms)
+static int native_work(krbrepl__sess *s, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
     int more = 0;
@@ -542,7 +544,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-uint64_t krbrepl__sess_deadline(const krbrepl__sess *s)
+static uint64_t native_deadline(const krbrepl__sess *s)
 {
     uint64_t at = s->hurry;
 
@@ -554,3 +556,22 @@ uint64_t krbrepl__sess_deadline(const krbrepl__sess *s)
         at = earlier(earlier(at, stalled_at(s)), earlier(ping_at(s), s->info.heard_ms + s->gone_ms));
     return at;
 }
+
+static const krbrepl__sess_ops native = {
+    .free = native_free,
+    .feed = native_feed,
+    .eof = native_eof,
+    .out = native_out,
+    .work = native_work,
+    .deadline = native_deadline,
+    .take_job = native_take_job,
+    .job_done = native_job_done,
+    .close = native_close,
+    .info = native_info,
+    .go = native_go,
+    .again = native_again,
+    .grown = native_grown,
+    .check = native_check,
+    .ask_check = native_ask_check,
+    .proved = native_proved,
+};

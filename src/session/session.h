@@ -1,7 +1,9 @@
-/* session.h: the native protocol, one end of one connection, without sockets, clocks, threads or files.
+/* session.h: one end of one connection, without sockets, clocks, threads or files: the native protocol, or a
+ * legacy dialect behind the same calls.
  *
  * The owner gives it network bytes and the time, sends what is in `out`, and calls work when told to. What
- * the session needs of the store it asks through a krbrepl__port. docs/protocol.md is the specification.
+ * the session needs of the store it asks through a krbrepl__port. docs/protocol.md is the specification of the
+ * native protocol, docs/dialects those of the others.
  *
  *   loop:  sess_feed(bytes)  ->  send sess_out  ->  sess_work  ->  send sess_out  ...
  *
@@ -41,6 +43,27 @@ typedef struct krbrepl__local {
     krbrepl_pos partial;       /* the master's position when it began */
     krbrepl_pos partial_upper; /* and one that none of the records there is newer than */
 } krbrepl__local;
+
+/* Which protocol a session speaks, and a slot was served in. */
+enum krbrepl__dialect {
+    KRBREPL__DIALECT_NATIVE = 1,
+    KRBREPL__DIALECT_HEIMDAL = 2 /* Heimdal's iprop */
+};
+
+/* A legacy dialect counts changes in numbers of its own. The first one of the present history is drawn at random,
+ * and again whenever what followed from it holds no more: by a promotion, when the content is replaced as a whole,
+ * and before the numbers run out. */
+typedef struct krbrepl__numbering {
+    uint32_t base;       /* the number that stands for `cumulative` */
+    uint64_t cumulative; /* changes in the history when it was drawn */
+    uint64_t seq;        /* the last commit then */
+} krbrepl__numbering;
+
+/* What a slot remembers of a peer in a legacy dialect. */
+typedef struct krbrepl__told {
+    uint32_t base; /* of the numbering that it was served in; 0: none */
+    uint32_t last; /* no number above this was ever sent to it */
+} krbrepl__told;
 
 /* What a master compares a repair with: its digest tree at one position, which other sessions may share. The
  * lineage of the position is the one that the store is in now. */
@@ -104,6 +127,14 @@ typedef struct krbrepl__port {
                 size_t max, krbrepl__buf *out, krbrepl__ckey *next, krbrepl_pos *at);
     /* The journal from `seq` on is needed by `principal`; 0 releases it. */
     void (*hold)(void *ctx, const char *principal, uint64_t seq);
+
+    /* master, in a legacy dialect; NULL where there is none */
+    /* The present numbering. `redraw`: a new one, for which no number that was ever sent means anything. */
+    int (*numbering)(void *ctx, int redraw, krbrepl__numbering *out);
+    /* What is known of the peer; zeros: nothing. */
+    int (*told)(void *ctx, const char *principal, krbrepl__told *out);
+    /* Writes it down, durably before it returns. */
+    int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
 
     /* replica */
     int (*adopt)(void *ctx, const uint8_t database_id[16]);
@@ -189,10 +220,39 @@ typedef struct krbrepl__sess_info {
     uint64_t proofs;     /* how often that was */
     uint64_t skipped;    /* replica: comparisons that could not be made */
     int differs;         /* the digests differed: that is why it is closed */
+    int dialect;         /* enum krbrepl__dialect */
+    uint64_t version;    /* in a legacy dialect: its own number for `durable` */
     int store_err;       /* the failure of the store that ended the session, or 0 */
     uint64_t apply_seq;  /* replica: the first commit of the group that it could not apply, or 0 */
 } krbrepl__sess_info;
 
+/* What a kind of session does for each of the calls below. Those that may be NULL mean nothing to it. */
+typedef struct krbrepl__sess_ops {
+    void (*free)(krbrepl__sess *s);
+    int (*feed)(krbrepl__sess *s, const uint8_t *p, size_t n, uint64_t now_ms);
+    void (*eof)(krbrepl__sess *s, uint64_t now_ms);
+    krbrepl__buf *(*out)(krbrepl__sess *s);
+    int (*work)(krbrepl__sess *s, uint64_t now_ms);
+    uint64_t (*deadline)(const krbrepl__sess *s);
+    krbrepl__job *(*take_job)(krbrepl__sess *s);
+    void (*job_done)(krbrepl__sess *s, krbrepl__job *j, uint64_t now_ms);
+    void (*close)(krbrepl__sess *s, int err, const char *text, uint64_t now_ms);
+    const krbrepl__sess_info *(*info)(const krbrepl__sess *s);
+    /* These may be NULL: */
+    void (*go)(krbrepl__sess *s, uint64_t now_ms);
+    void (*again)(krbrepl__sess *s);
+    void (*grown)(krbrepl__sess *s, uint64_t seq);
+    void (*check)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+    void (*ask_check)(krbrepl__sess *s);
+    void (*proved)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+} krbrepl__sess_ops;
+
+/* Every kind of session begins with this, and a pointer to it stands for the whole. */
+typedef struct krbrepl__sess_head {
+    const krbrepl__sess_ops *ops;
+} krbrepl__sess_head;
+
+/* A session of the native protocol; src/dialect has the others. */
 int krbrepl__sess_new(krbrepl__sess **out, const krbrepl__sess_cfg *cfg, uint64_t now_ms);
 void krbrepl__sess_free(krbrepl__sess *s);
 
