@@ -30,6 +30,7 @@
 #include "errinfo.h"
 #include "mem.h"
 #include "mutant.h"
+#include "source.h"
 #include "store.h"
 #include "storecalls.h"
 
@@ -151,6 +152,7 @@ struct krbrepl_store {
     uint64_t map_size, max_readers;
     const krbrepl__sys *sys;
     krbrepl__sha *sha;
+    int follows;                /* it follows a source, and may write (source.h) */
     int hosted;                 /* the records are in the host's database */
     struct krbrepl__host *host; /* NULL: not hosted, or opened without the host's callbacks */
     krbrepl_errinfo ei;
@@ -186,6 +188,17 @@ int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w);
 void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w); /* harmless when not begun */
 /* 0 when the role is master, else NOT_MASTER or FENCED with a text. */
 int krbrepl__wtxn_master(krbrepl_store *s, const krbrepl__wtxn *w);
+
+/* The note of a source, within a transaction. NOTFOUND. */
+int krbrepl__source_read(krbrepl_store *s, MDB_txn *txn, krbrepl__source *out);
+int krbrepl__source_write(krbrepl_store *s, MDB_txn *txn, const krbrepl__source *src); /* NULL: 0 */
+/* A copy of it in `*at`, made or written over. */
+int krbrepl__source_keep(krbrepl_store *s, krbrepl__source **at, const krbrepl__source *src);
+/* Writes it in a transaction of its own, when `check` answers 0. `src` NULL: nothing. */
+int krbrepl__source_note(krbrepl_store *s, const krbrepl__source *src,
+                         int (*check)(void *ctx, const krbrepl__wtxn *w), void *ctx);
+/* NOT_MASTER when the records come from a source that this handle does not follow. */
+int krbrepl__source_allows(krbrepl_store *s, MDB_txn *txn);
 
 /* meta values. `key` is one of "format", "id", "created", "ancestors", "retention", or yours. NOTFOUND.
  */

@@ -30,7 +30,8 @@ struct krbrepl_load {
     char *who, *why;
     char who_room[32];
     krbrepl_load_options opt;
-    int telling; /* the host's progress callback runs */
+    krbrepl__source *source; /* noted with the commit; NULL: nothing is */
+    int telling;             /* the host's progress callback runs */
     krbrepl_load_result res;
     krbrepl__buf row;   /* the row being put */
     krbrepl__buf delta; /* the changes, encoded; its error TOOBIG: they do not fit into one commit */
@@ -67,6 +68,7 @@ static void load_free(krbrepl_load *l)
     krbrepl__unlock_file(l->s, &l->lock);
     krbrepl__strfree(l->who);
     krbrepl__strfree(l->why);
+    krbrepl__free(l->source, sizeof *l->source);
     krbrepl__buf_free(&l->row);
     krbrepl__buf_free(&l->delta);
     krbrepl__buf_free(&l->added);
@@ -88,6 +90,7 @@ static int start_position(krbrepl_load *l)
     int rc = krbrepl__rtxn_begin(l->s, &r);
 
     if (rc == 0) {
+        as_if.txn = r.txn;
         as_if.st = r.st;
         rc = krbrepl__wtxn_master(l->s, &as_if);
         l->start = r.st.pos;
@@ -461,6 +464,8 @@ static int commit_changes(krbrepl_load *l)
     if (rc == 0)
         rc = krbrepl__journal_append(l->s, &w, &c);
     if (rc == 0)
+        rc = krbrepl__source_write(l->s, w.txn, l->source);
+    if (rc == 0)
         rc = krbrepl__trim(l->s, &w, 64);
     l->res.pos = w.st.pos;
     if (rc == 0)
@@ -526,6 +531,8 @@ static int commit_reset(krbrepl_load *l)
         krbrepl__build_switch(&b, c.records);
         rc = krbrepl__journal_append(l->s, &b.w, &c);
     }
+    if (rc == 0)
+        rc = krbrepl__source_write(l->s, b.w.txn, l->source);
     if (rc == 0) {
         rc = krbrepl__trim(l->s, &b.w, 64);
         l->res.pos = b.w.st.pos;
@@ -544,7 +551,7 @@ static int commit_difference(krbrepl_load *l)
     l->res.pos = l->start;
     l->res.records = krbrepl__sorter_count(l->sorter);
     if (n == 0)
-        return 0;
+        return krbrepl__source_note(l->s, l->source, check, l);
     l->res.kind =
         l->delta.err == 0 && n <= KRBREPL_MAX_CHANGES ? KRBREPL_COMMIT_CHANGES : KRBREPL_COMMIT_RESET;
     krbrepl__local_forget(l->s, &l->added);
@@ -558,6 +565,11 @@ static int commit_difference(krbrepl_load *l)
     krbrepl__local_forget(l->s, &l->deleted);
     krbrepl__store_wake_node(l->s);
     return 0;
+}
+
+int krbrepl__load_source(krbrepl_load *l, const krbrepl__source *src)
+{
+    return l->failed = krbrepl__source_keep(l->s, &l->source, src);
 }
 
 void krbrepl__load_as_reset(krbrepl_load *l)

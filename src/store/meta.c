@@ -6,6 +6,7 @@
  *   ancestors  ancestry (pos.h)
  *   retention  entries:u64 bytes:u64 seconds:u64 hard_cap:u64; zero: the default
  *   slots      seconds:u64 after which a slot expires; not there, or zero: the default
+ *   source     where the records come from, when from elsewhere (source.c)
  *   give_up, fork   an operator's word about a fork, and where it is (resolve.c)
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
@@ -377,7 +378,7 @@ int krbrepl__wtxn_master(krbrepl_store *s, const krbrepl__wtxn *w)
 {
     switch (w->st.role) {
     case KRBREPL_ROLE_MASTER:
-        return 0;
+        return krbrepl__source_allows(s, w->txn);
     case KRBREPL_ROLE_FENCED:
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_FENCED,
                              "store: a master with a higher epoch exists (%llu is known, this store is "

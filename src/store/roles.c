@@ -58,6 +58,9 @@ int krbrepl__lineage_new(krbrepl_store *s, krbrepl__wtxn *w, unsigned cause, con
         rc = krbrepl__ancestor_note(s, w->txn, &left);
     if (rc == 0)
         rc = random_fill(s, w->st.pos.lineage, sizeof w->st.pos.lineage);
+    /* Whoever reigns has records of its own from now on. */
+    if (rc == 0)
+        rc = krbrepl__meta_del(s, w->txn, "source");
     if (rc != 0)
         return rc;
     w->st.pos.epoch = epoch + 1;
@@ -122,6 +125,8 @@ int krbrepl__demote(krbrepl_store *s, const char *who, krbrepl_pos *out)
         rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_NOT_MASTER,
                            "store: its role is %s, so there is no reign to hand back",
                            krbrepl_role_name(w.st.role));
+    if (rc == 0)
+        rc = krbrepl__meta_del(s, w.txn, "source");
     if (rc == 0) {
         w.st.role = KRBREPL_ROLE_REPLICA;
         rc = lineage_append(s, &w, KRBREPL_CAUSE_DEMOTE, who);

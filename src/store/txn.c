@@ -13,8 +13,9 @@ struct krbrepl_txn {
     krbrepl__buf body; /* encoded changes */
     uint32_t nchanges;
     krbrepl__touched touched;
-    int failed;   /* the code with which a change failed: only abort is left */
-    int prepared; /* only commit and abort are left */
+    int failed;              /* the code with which a change failed: only abort is left */
+    krbrepl__source *source; /* noted with the commit; NULL: nothing is */
+    int prepared;            /* only commit and abort are left */
     char *who, *why;
 };
 
@@ -59,6 +60,7 @@ static void txn_free(krbrepl_txn *t)
     krbrepl__buf_free(&t->body);
     krbrepl__strfree(t->who);
     krbrepl__strfree(t->why);
+    krbrepl__free(t->source, sizeof *t->source);
     krbrepl__free(t, sizeof *t);
 }
 
@@ -219,8 +221,10 @@ static int txn_journal(krbrepl_txn *t)
 static int txn_write(krbrepl_txn *t)
 {
     krbrepl_store *s = t->s;
-    int rc = t->prepared ? 0 : txn_journal(t);
+    int rc = t->prepared || t->nchanges == 0 ? 0 : txn_journal(t);
 
+    if (rc == 0)
+        rc = krbrepl__source_write(s, t->w.txn, t->source);
     if (rc != 0)
         return rc;
     krbrepl__local_forget(s, &t->touched.created);
@@ -230,6 +234,11 @@ static int txn_write(krbrepl_txn *t)
         krbrepl__store_wake_node(s);
     }
     return rc;
+}
+
+int krbrepl__txn_source(krbrepl_txn *t, const krbrepl__source *src)
+{
+    return t->failed = krbrepl__source_keep(t->s, &t->source, src);
 }
 
 int krbrepl__txn_prepare(krbrepl_txn *t)
@@ -256,7 +265,7 @@ int krbrepl__txn_commit(krbrepl_txn *t, krbrepl_pos *out)
 {
     int rc = t->prepared ? 0 : txn_usable(t);
 
-    if (rc == 0 && t->nchanges != 0)
+    if (rc == 0 && (t->nchanges != 0 || t->source != NULL))
         rc = txn_write(t);
     if (rc == 0 && out != NULL)
         *out = t->w.st.pos;
