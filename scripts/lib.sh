@@ -9,7 +9,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export KRBREPL_ROOT PATH
 
 KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev liblmdb-dev libkrb5-dev
-    libcmocka-dev libverto-dev libsqlite3-dev)
+    libcmocka-dev libverto-dev libsqlite3-dev heimdal-multidev)
 KRBREPL_BINDING_PACKAGES=(python3-cffi python3-dev python3-setuptools mypy)
 KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps libverto-libev1
     abigail-tools mandoc)

@@ -3,6 +3,7 @@
  * is configured; a replayed token leads to a key that the replayer does not have. */
 #include "gsslib.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <gssapi/gssapi_krb5.h>
@@ -60,4 +61,18 @@ long krbrepl__gsslib_enctype(gss_ctx_id_t ctx)
     }
     krb5_free_context(krb5);
     return enctype;
+}
+
+/* Heimdal's GSS-API knows the texts of its own failures only; those of libkrb5's calls are asked of libkrb5. */
+void krbrepl__gsslib_text(char *out, size_t size, OM_uint32 minor)
+{
+    static const char unknown[] = "unknown mech-code";
+    const char *text;
+
+    krbrepl__gss_status(out, size, minor, GSS_C_MECH_CODE);
+    if (out[0] != '\0' && strncmp(out, unknown, sizeof unknown - 1) != 0)
+        return;
+    text = krb5_get_error_message(NULL, (krb5_error_code)minor);
+    snprintf(out, size, "%s", text != NULL ? text : "");
+    krb5_free_error_message(NULL, text);
 }

@@ -60,3 +60,8 @@ long krbrepl__gsslib_enctype(gss_ctx_id_t ctx)
     gss_release_buffer_set(&minor, &set);
     return enctype;
 }
+
+void krbrepl__gsslib_text(char *out, size_t size, OM_uint32 minor)
+{
+    krbrepl__gss_status(out, size, minor, GSS_C_MECH_CODE);
+}

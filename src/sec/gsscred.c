@@ -13,7 +13,7 @@
 
 /* ---- what went wrong ------------------------------------------------------------------------ */
 
-static void status_text(char *out, size_t size, OM_uint32 code, int type)
+void krbrepl__gss_status(char *out, size_t size, OM_uint32 code, int type)
 {
     gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
     OM_uint32 minor, more = 0;
@@ -67,9 +67,9 @@ int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM
 
     /* A malformed token has a minor code that says "Success". */
     if (minor != 0 && GSS_ROUTINE_ERROR(major) != GSS_S_DEFECTIVE_TOKEN)
-        status_text(text, sizeof text, minor, GSS_C_MECH_CODE);
+        krbrepl__gsslib_text(text, sizeof text, minor);
     else
-        status_text(text, sizeof text, major, GSS_C_GSS_CODE);
+        krbrepl__gss_status(text, sizeof text, major, GSS_C_GSS_CODE);
     if (todo != NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s: %s; %s", what, text, todo);
     return krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s: %s", what, text);

@@ -36,4 +36,7 @@ char *krbrepl__gss_display(gss_name_t name);
  * called in the thread of the failed call. */
 int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM_uint32 minor);
 
+/* The text of a code of `type` (GSS_C_MECH_CODE, GSS_C_GSS_CODE); "" when there is none. */
+void krbrepl__gss_status(char *out, size_t size, OM_uint32 code, int type);
+
 #endif
