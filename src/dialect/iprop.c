@@ -1,63 +1,55 @@
 #include "iprop.h"
 
-int krbrepl__iprop_next(const krbrepl__buf *in, size_t max, krbrepl__iprop_msg *out)
+int krbrepl__iprop_next(krbrepl__chan *c, krbrepl__iprop_msg *m)
 {
-    krbrepl_bytes inner;
     krbrepl__rd r;
+    krbrepl_bytes whole;
 
-    *out = (krbrepl__iprop_msg){0};
-    if (in->len < 4)
-        return 0;
-    if (krbrepl__get_u32(in->data) > max)
-        return KRBREPL_ERR_PROTO;
-    krbrepl__rd_init(&r, in->data, in->len);
-    inner = krbrepl__rd_vec32(&r);
+    krbrepl__rd_init(&r, c->in.data, c->in.len);
+    whole = krbrepl__rd_vec32(&r);
     if (r.err != 0)
         return 0;
-    out->size = inner.len + 4;
-    krbrepl__rd_init(&r, inner.data, inner.len);
-    out->op = krbrepl__rd_u32(&r);
-    if (out->op == KRBREPL__IPROP_I_HAVE || out->op == KRBREPL__IPROP_NOW_YOU_HAVE)
-        out->version = krbrepl__rd_u32(&r);
-    else
-        out->body = krbrepl__rd_view(&r, r.left);
+    m->size = 4 + whole.len;
+    krbrepl__rd_init(&r, whole.data, whole.len);
+    m->op = krbrepl__rd_u32(&r);
+    m->body = krbrepl__rd_view(&r, r.left);
     return r.err != 0 ? KRBREPL_ERR_PROTO : 1;
 }
 
-static int send_head(krbrepl__chan *c, uint32_t op, size_t rest)
+void krbrepl__iprop_drop(krbrepl__chan *c, const krbrepl__iprop_msg *m)
+{
+    krbrepl__buf_consume(&c->in, m->size);
+}
+
+int krbrepl__iprop_send(krbrepl__chan *c, uint32_t op, krbrepl_bytes body)
 {
     uint8_t head[8];
+    int rc;
 
-    krbrepl__put_u32(head, (uint32_t)(4 + rest));
+    if (body.len > UINT32_MAX - 4)
+        return KRBREPL_ERR_TOOBIG;
+    krbrepl__put_u32(head, (uint32_t)body.len + 4);
     krbrepl__put_u32(head + 4, op);
-    return c->ops->write(c, head, sizeof head);
+    rc = c->ops->write(c, head, sizeof head);
+    if (rc == 0 && body.len != 0)
+        rc = c->ops->write(c, body.data, body.len);
+    return rc != 0 ? rc : c->ops->flush(c);
 }
 
-int krbrepl__iprop_send(krbrepl__chan *c, uint32_t op)
-{
-    return send_head(c, op, 0);
-}
-
-int krbrepl__iprop_send_body(krbrepl__chan *c, uint32_t op, krbrepl_bytes body)
-{
-    int rc = body.len > UINT32_MAX - 4 ? KRBREPL_ERR_TOOBIG : send_head(c, op, body.len);
-
-    return rc == 0 && body.len != 0 ? c->ops->write(c, body.data, body.len) : rc;
-}
-
-int krbrepl__iprop_send_version(krbrepl__chan *c, uint32_t op, uint32_t version)
+int krbrepl__iprop_send_u32(krbrepl__chan *c, uint32_t op, uint32_t value)
 {
     uint8_t v[4];
+    krbrepl_bytes body = {v, sizeof v};
 
-    krbrepl__put_u32(v, version);
-    return krbrepl__iprop_send_body(c, op, (krbrepl_bytes){v, sizeof v});
+    krbrepl__put_u32(v, value);
+    return krbrepl__iprop_send(c, op, body);
 }
 
-const char *krbrepl__iprop_name(uint32_t op)
+const char *krbrepl__iprop_op_name(uint32_t op)
 {
     static const char *const name[] = {
-        "UNKNOWN",      "I_HAVE",        "FOR_YOU",   "TELL_YOU_EVERYTHING",  "ONE_PRINC",
+        "unknown",      "I_HAVE",        "FOR_YOU",   "TELL_YOU_EVERYTHING",  "ONE_PRINC",
         "NOW_YOU_HAVE", "ARE_YOU_THERE", "I_AM_HERE", "YOU_HAVE_LAST_VERSION"};
 
-    return op < sizeof name / sizeof name[0] ? name[op] : name[0];
+    return name[op < sizeof name / sizeof name[0] ? op : 0];
 }
