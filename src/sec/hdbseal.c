@@ -272,6 +272,18 @@ static int seal(void *ctx, krbrepl_bytes in, krbrepl__buf *out, uint32_t *mkvno,
     return e != 0 ? krb5_fail(s, e, KRBREPL_ERR_INVALID, "a key cannot be encrypted", ei) : 0;
 }
 
+/* Some enctypes pad what they encrypt. A key has its length by its type, a password ends with a NUL. */
+static void unpad(krbrepl__buf *out, size_t at, size_t keylen)
+{
+    const uint8_t *nul =
+        keylen == 0 && out->len > at ? memchr(out->data + at, '\0', out->len - at) : NULL;
+
+    if (keylen != 0)
+        krbrepl__buf_cut(out, at + keylen);
+    else if (nul != NULL)
+        krbrepl__buf_cut(out, (size_t)(nul - out->data) + 1);
+}
+
 static int unseal(void *ctx, uint32_t mkvno, int64_t etype, krbrepl_bytes in, krbrepl__buf *out,
                   krbrepl_errinfo *ei)
 {
@@ -287,9 +299,8 @@ static int unseal(void *ctx, uint32_t mkvno, int64_t etype, krbrepl_bytes in, kr
     e = crypt_with(s->krb5, k->key, 0, in, out);
     if (e != 0)
         return krb5_fail(s, e, KRBREPL_ERR_CORRUPT, "a key cannot be decrypted", ei);
-    /* Some enctypes pad what they encrypt. */
-    if (n != 0)
-        krbrepl__buf_cut(out, at + n);
+    if (etype == 0 || n != 0)
+        unpad(out, at, n);
     return 0;
 }
 

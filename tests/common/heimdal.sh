@@ -113,6 +113,7 @@ heimdal_config()
     cat >"$dir/krb5.conf" <<CONF
 [libdefaults]
     default_realm = $REALM
+    ${HEIMDAL_PLUGINS:+plugin_dir = $HEIMDAL_PLUGINS}
     dns_lookup_kdc = false
     dns_lookup_realm = false
     dns_canonicalize_hostname = false
@@ -327,7 +328,8 @@ heimdal_slave_at()
 
 heimdal_hprop()
 {
-    heimdal_on master heimdal_tool hprop -c "$HEIMDAL_DIR/master/krb5.conf" "$@"
+    heimdal_on master heimdal_tool hprop -d "${HEIMDAL_BACKEND:-}$HEIMDAL_DIR/master/heimdal" \
+        -m "$HEIMDAL_DIR/master/m-key" "$@"
 }
 
 heimdal_log()
