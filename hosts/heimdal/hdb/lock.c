@@ -1,0 +1,88 @@
+/* lock.c: the lock that `kadmin lock` takes: nobody else writes until `kadmin unlock`. Readers never wait, and
+ * single writes need no lock of this kind, for each is a transaction; they only wait for whoever has locked. */
+#include "hdbmod.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define TRIES 3 /* a second apart, as Heimdal's own databases have it */
+
+static int lock_open(krbrepl__hdb *h)
+{
+    char path[4096];
+
+    if (h->lock_fd >= 0)
+        return 0;
+    if ((size_t)snprintf(path, sizeof path, "%s/hdb.lock", h->dir) >= sizeof path)
+        return ENAMETOOLONG;
+    h->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    return h->lock_fd >= 0 ? 0 : errno;
+}
+
+static krb5_error_code lock_take(krb5_context ctx, krbrepl__hdb *h, int how)
+{
+    int tries, err = lock_open(h);
+
+    for (tries = 0; err == 0 && flock(h->lock_fd, how | LOCK_NB) != 0; tries++) {
+        err = errno != EWOULDBLOCK && errno != EINTR ? errno : 0;
+        if (err == 0 && tries == TRIES) {
+            krb5_set_error_message(ctx, HDB_ERR_DB_INUSE,
+                                   "krbrepl: the database in %.200s is locked by another program",
+                                   h->dir);
+            return HDB_ERR_DB_INUSE;
+        }
+        if (err == 0)
+            sleep(1);
+    }
+    if (err != 0)
+        krb5_set_error_message(ctx, err, "krbrepl: locking %.200s/hdb.lock failed", h->dir);
+    return err;
+}
+
+krb5_error_code krbrepl__hdb_lock(krb5_context ctx, struct HDB *db, int operation)
+{
+    krbrepl__hdb *h = krbrepl__hdb_of(db);
+    krb5_error_code err = krbrepl__hdb_settle(ctx, db);
+
+    /* Who only reads sees one state of the store with each call, and need not be able to write a lock. */
+    if (err == 0 && db->lock_count == 0 && operation == HDB_WLOCK) {
+        err = lock_take(ctx, h, LOCK_EX);
+        db->lock_type = HDB_WLOCK;
+    }
+    if (err == 0)
+        db->lock_count++;
+    return err;
+}
+
+krb5_error_code krbrepl__hdb_unlock(krb5_context ctx, struct HDB *db)
+{
+    krbrepl__hdb *h = krbrepl__hdb_of(db);
+    krb5_error_code err = krbrepl__hdb_settle(ctx, db);
+
+    if (db->lock_count > 0 && --db->lock_count == 0 && h->lock_fd >= 0)
+        (void)flock(h->lock_fd, LOCK_UN);
+    return err;
+}
+
+krb5_error_code krbrepl__hdb_write_enter(krb5_context ctx, struct HDB *db)
+{
+    return db->lock_count > 0 ? 0 : lock_take(ctx, krbrepl__hdb_of(db), LOCK_SH);
+}
+
+void krbrepl__hdb_write_leave(struct HDB *db)
+{
+    krbrepl__hdb *h = krbrepl__hdb_of(db);
+
+    if (db->lock_count == 0 && h->lock_fd >= 0)
+        (void)flock(h->lock_fd, LOCK_UN);
+}
+
+void krbrepl__hdb_lock_free(krbrepl__hdb *h)
+{
+    if (h->lock_fd >= 0)
+        close(h->lock_fd);
+    h->lock_fd = -1;
+}
