@@ -33,6 +33,7 @@ enum krbrepl_log_level {
 /* What `authorize` may grant: any of these, or'ed. 0 refuses the peer. */
 #define KRBREPL_ALLOW_REPLICA 1 /* may receive every record, keys included */
 #define KRBREPL_ALLOW_MONITOR 2 /* may ask for the status */
+#define KRBREPL_ALLOW_HEIMDAL 4 /* may receive every entry as a slave of Heimdal's, over a weaker channel */
 
 /* All optional but `authorize`: without it nobody may connect to a master, for the stream holds every
  * key of a realm. Arguments are borrowed until the callback returns. */

@@ -20,6 +20,15 @@ enum krbrepl_state {
 };
 KRBREPL_API const char *krbrepl_state_name(uint64_t state);
 
+/* What a session speaks. */
+enum krbrepl_dialect {
+    KRBREPL_DIALECT_NATIVE = 1, /* docs/protocol.md */
+    KRBREPL_DIALECT_HEIMDAL = 2 /* iprop, as Heimdal's ipropd-master and ipropd-slave speak it */
+};
+
+/* "native", "heimdal"; "unknown" for any other number. Static. */
+KRBREPL_API const char *krbrepl_dialect_name(uint64_t dialect);
+
 /* Why a full copy or a repair was made. */
 enum krbrepl_copy_reason {
     KRBREPL_COPY_NONE = 0,
@@ -58,6 +67,8 @@ typedef struct krbrepl_peer {
     uint64_t bytes_in;         /* counter */
     uint64_t proved_seq; /* the last position at which the content was proved equal here and there */
     int64_t proved_us;   /* and when that was */
+    uint64_t dialect;    /* enum krbrepl_dialect */
+    uint64_t version;    /* legacy dialect: the number that stands for `durable` there */
 } krbrepl_peer;
 
 typedef struct krbrepl_status {

@@ -126,6 +126,9 @@ typedef struct krbrepl_slot {
     int64_t expires_us; /* when it is forgotten, unless it is seen before; 0: never */
     int64_t last_copy_us;
     uint64_t last_copy_reason; /* enum krbrepl_copy_reason */
+    uint64_t dialect;          /* enum krbrepl_dialect */
+    uint64_t base;    /* legacy dialect: where the numbers begin that it was served in; 0: none yet */
+    uint64_t version; /* and the last one that was sent to it */
 } krbrepl_slot;
 
 /* Answer 0 to go on; anything else ends the walk and is its result. `slot` is borrowed until it
@@ -139,6 +142,11 @@ KRBREPL_API int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *c
 /* Forgets a replica, so that it holds the journal back no longer. One that is connected, or connects
  * later, gets a new slot. NOTFOUND. */
 KRBREPL_API int krbrepl_slot_drop(krbrepl_store *s, const char *principal);
+
+/* A slave in a legacy dialect gets its complete database anew: at once when it is connected, else when it comes
+ * next. The remedy when it has followed another master meanwhile and came back with a number that means something
+ * else here. STATE for a replica in the native protocol, which needs no remedy; NOTFOUND. */
+KRBREPL_API int krbrepl_slot_reset(krbrepl_store *s, const char *principal);
 
 /* ---- roles ---------------------------------------------------------------------------------- */
 

@@ -126,6 +126,16 @@ int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)
     return krbrepl__door_out(s, rc);
 }
 
+int krbrepl_slot_reset(krbrepl_store *s, const char *principal)
+{
+    int rc = krbrepl__door_in(s);
+
+    if (rc != 0)
+        return rc;
+    rc = principal != NULL ? krbrepl__slot_reset(s, principal) : krbrepl__door_invalid(s);
+    return krbrepl__door_out(s, rc);
+}
+
 int krbrepl_slot_drop(krbrepl_store *s, const char *principal)
 {
     int rc = krbrepl__door_in(s);

@@ -20,6 +20,13 @@ const char *krbrepl_state_name(uint64_t state)
     }
 }
 
+const char *krbrepl_dialect_name(uint64_t dialect)
+{
+    if (dialect == KRBREPL_DIALECT_NATIVE)
+        return "native";
+    return dialect == KRBREPL_DIALECT_HEIMDAL ? "heimdal" : "unknown";
+}
+
 const char *krbrepl_copy_reason_name(uint64_t reason)
 {
     switch (reason) {

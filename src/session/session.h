@@ -129,7 +129,7 @@ typedef struct krbrepl__port {
     void (*hold)(void *ctx, const char *principal, uint64_t seq);
 
     /* master, in a legacy dialect; NULL where there is none */
-    /* The present numbering. `redraw`: a new one, for which no number that was ever sent means anything. */
+    /* The present numbering. `redraw`: the one in `out` is of no use any more. */
     int (*numbering)(void *ctx, int redraw, krbrepl__numbering *out);
     /* What is known of the peer; zeros: nothing. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);

@@ -326,6 +326,8 @@ int krbrepl__chain_set(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8
  */
 int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_pos *pos,
                              uint64_t cumulative, const krbrepl__ancestry *ancestry);
+/* The numbers of a legacy dialect mean nothing any more (numbering.c). */
+int krbrepl__numbers_forget(krbrepl_store *s, MDB_txn *txn);
 /* Does `c` come next after `pos`? PROTO, FENCED, DIVERGED with a text. */
 int krbrepl__commit_follows(krbrepl_store *s, const krbrepl_pos *pos, uint64_t cumulative,
                             const krbrepl__commit *c);

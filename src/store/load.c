@@ -532,6 +532,8 @@ static int commit_reset(krbrepl_load *l)
         rc = krbrepl__journal_append(l->s, &b.w, &c);
     }
     if (rc == 0)
+        rc = krbrepl__numbers_forget(l->s, b.w.txn);
+    if (rc == 0)
         rc = krbrepl__source_write(l->s, b.w.txn, l->source);
     if (rc == 0) {
         rc = krbrepl__trim(l->s, &b.w, 64);

@@ -1,13 +1,15 @@
 /* slots.c: what the master remembers of its replicas.
  *
  *   replicas   slot key -> principal:vec16 hold:u64 durable:u64 seen_us:u64 copy_us:u64 copy_reason:u32
- *              dialect:u32
+ *              dialect:u32 base:u32 last:u32
  *   slot key := the principal when it has at most 400 bytes, else its first 400 bytes || SHA-256(principal)
  *
  * Readers skip bytes behind the last field that they know. */
 #include "impl.h"
 
 #include <string.h>
+
+#include <krbrepl/status.h>
 
 #define PREFIX 400u
 
@@ -38,6 +40,8 @@ static void slot_encode(krbrepl__buf *b, const krbrepl__slot *slot)
     krbrepl__buf_u64(b, (uint64_t)slot->copy_us);
     krbrepl__buf_u32(b, slot->copy_reason);
     krbrepl__buf_u32(b, slot->dialect);
+    krbrepl__buf_u32(b, slot->base);
+    krbrepl__buf_u32(b, slot->last);
 }
 
 static int slot_decode(const MDB_val *v, krbrepl__slot *slot)
@@ -53,6 +57,10 @@ static int slot_decode(const MDB_val *v, krbrepl__slot *slot)
     slot->copy_us = (int64_t)krbrepl__rd_u64(&r);
     slot->copy_reason = krbrepl__rd_u32(&r);
     slot->dialect = krbrepl__rd_u32(&r);
+    if (r.err != 0 || r.left == 0)
+        return r.err; /* written before there were legacy dialects */
+    slot->base = krbrepl__rd_u32(&r);
+    slot->last = krbrepl__rd_u32(&r);
     return r.err;
 }
 
@@ -275,6 +283,9 @@ int krbrepl__slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)
         out.expires_us = expires != INT64_MAX ? expires : 0;
         out.last_copy_us = from->copy_us;
         out.last_copy_reason = from->copy_reason;
+        out.dialect = from->dialect;
+        out.base = from->base;
+        out.version = from->last;
         rc = fn(ctx, &out);
     }
     krbrepl__free(l.at, 0);
@@ -288,6 +299,36 @@ int krbrepl__slot_drop(krbrepl_store *s, const char *principal)
     if (rc == 0)
         krbrepl__store_wake_node(s);
     return rc;
+}
+
+struct sought {
+    const char *principal;
+    uint32_t dialect; /* of its slot; 0: it has none */
+};
+
+static int seek_one(void *ctx, const krbrepl__slot *slot)
+{
+    struct sought *f = ctx;
+
+    if (strcmp(slot->principal, f->principal) != 0)
+        return 0;
+    f->dialect = slot->dialect;
+    return 1;
+}
+
+int krbrepl__slot_reset(krbrepl_store *s, const char *principal)
+{
+    struct sought f = {principal, 0};
+    int rc = krbrepl__store_slots_each(s, seek_one, &f);
+
+    if (rc < 0)
+        return rc;
+    if (f.dialect == KRBREPL_DIALECT_NATIVE)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                             "replicas: %.200s speaks the native protocol, which finds out by itself what a "
+                             "replica needs; to forget it, drop its slot",
+                             principal);
+    return krbrepl__slot_drop(s, principal);
 }
 
 int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),

@@ -201,7 +201,9 @@ typedef struct krbrepl__slot {
     int64_t seen_us;
     int64_t copy_us; /* its last full copy */
     uint32_t copy_reason;
-    uint32_t dialect; /* 1: native */
+    uint32_t dialect; /* enum krbrepl_dialect */
+    uint32_t base;    /* legacy dialect: of the numbers it was served in; 0: none */
+    uint32_t last;    /* and none above this was ever sent to it */
 } krbrepl__slot;
 
 int krbrepl__store_slots_put(krbrepl_store *s, const krbrepl__slot *slot,
@@ -212,6 +214,16 @@ int krbrepl__store_slot_drop(krbrepl_store *s, const char *principal);
 /* Drops the slots that have expired and that `may_go` does not want to keep. */
 int krbrepl__store_slots_expire(krbrepl_store *s, int (*may_go)(void *ctx, const krbrepl__slot *),
                                 void *ctx);
+
+/* How a legacy dialect numbers the changes of the present history: `base` stands for `cumulative`. */
+typedef struct krbrepl__store_numbers {
+    uint32_t base;
+    uint64_t cumulative;
+    uint64_t seq; /* the last commit when it was drawn */
+} krbrepl__store_numbers;
+/* The present ones, drawn anew when there are none, when they hold no more (another lineage, the content was
+ * replaced as a whole, no number is left), or when the base is `not_this` (0: none is of no use). */
+int krbrepl__store_numbers_get(krbrepl_store *s, uint32_t not_this, krbrepl__store_numbers *out);
 
 /* ---- a host's database ----------------------------------------------------------------------- */
 

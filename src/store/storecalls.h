@@ -17,6 +17,7 @@ int krbrepl__store_set_retention(krbrepl_store *s, const krbrepl_retention *r);
 
 int krbrepl__slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx);
 int krbrepl__slot_drop(krbrepl_store *s, const char *principal);
+int krbrepl__slot_reset(krbrepl_store *s, const char *principal);
 
 int krbrepl__promote(krbrepl_store *s, const char *who, krbrepl_pos *out);
 int krbrepl__demote(krbrepl_store *s, const char *who, krbrepl_pos *out);

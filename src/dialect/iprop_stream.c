@@ -1,0 +1,316 @@
+/* iprop_stream.c: where a slave stands in the journal, and the records from there on. */
+#include <string.h>
+
+#include <krbrepl/node.h>
+
+#include "iprop_masterint.h"
+
+uint64_t krbrepl__iprop_number(const krbrepl__iprop_master *s, uint64_t cumulative)
+{
+    return s->num.base + KRBREPL__IPROP_RECORDS(cumulative - s->num.cumulative);
+}
+
+int krbrepl__iprop_note(krbrepl__iprop_master *s, uint32_t last)
+{
+    krbrepl__told told = {s->num.base, last};
+    int rc;
+
+    if (s->told.base == told.base && s->told.last == told.last)
+        return 0;
+    rc = s->port->tell(s->port->ctx, s->info.principal, &told);
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "writing down what the slave has");
+    s->told = told;
+    return 0;
+}
+
+/* ---- where it stands ------------------------------------------------------------------------ */
+
+/* What stands at one place of the journal. */
+typedef struct place {
+    uint64_t seq;
+    uint64_t first, last; /* the numbers before its first record, and of its last one */
+} place;
+
+/* 0; 1: the journal does not help here (trimmed, a reset); negative: ended. */
+static int look(krbrepl__iprop_master *s, uint64_t seq, place *out)
+{
+    krbrepl__port_batch batch = {0, 0, 0};
+    krbrepl__commit c;
+    krbrepl__rd r;
+    int rc;
+
+    krbrepl__buf_reset(&s->pend);
+    rc = s->port->read_commits(s->port->ctx, seq, 1, &s->pend, &batch);
+    if (rc == KRBREPL_ERR_TRIMMED || (rc == 0 && batch.count == 0))
+        return 1;
+    krbrepl__rd_init(&r, s->pend.data, s->pend.len);
+    if (rc == 0)
+        rc = s->pend.err != 0 ? s->pend.err : krbrepl__commit_decode(krbrepl__rd_vec32(&r), &c);
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "reading the journal");
+    out->seq = seq;
+    out->last = krbrepl__iprop_number(s, c.cumulative);
+    out->first = out->last - KRBREPL__IPROP_RECORDS(c.kind == KRBREPL_COMMIT_CHANGES ? c.nchanges : 0);
+    krbrepl__buf_reset(&s->pend);
+    return 0;
+}
+
+/* The first commit whose last record the slave at `v` does not have. 0, 1 or negative, as look. */
+static int find(krbrepl__iprop_master *s, uint64_t low, uint64_t high, uint32_t v, place *out)
+{
+    place at = {0, 0, 0};
+    int rc;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        rc = look(s, middle, &at);
+        if (rc != 0)
+            return rc;
+        if (at.last > v)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    rc = look(s, low, out);
+    return rc != 0 ? rc : out->first > v;
+}
+
+/* 1: the records from here on will do; 0: they will not; negative: ended. */
+static int find_place(krbrepl__iprop_master *s, const krbrepl__local *local)
+{
+    uint64_t low = s->num.seq + 1;
+    place at;
+    int rc;
+
+    s->next = local->pos.seq + 1;
+    s->skip = 0;
+    if (s->has == krbrepl__iprop_number(s, local->cumulative))
+        return 1;
+    if (low < local->journal_first)
+        low = local->journal_first;
+    if (low > local->pos.seq)
+        return 0;
+    rc = find(s, low, local->pos.seq, s->has, &at);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    s->next = at.seq;
+    s->skip = s->has - at.first;
+    return 1;
+}
+
+/* Is this a number that this master gave to this slave, in the history that the store has now? */
+static int is_ours(const krbrepl__iprop_master *s, const krbrepl__local *local)
+{
+    return s->has != 0 && s->told.base == s->num.base && s->has >= s->num.base &&
+           s->has <= s->told.last && s->has <= krbrepl__iprop_number(s, local->cumulative);
+}
+
+static uint64_t why_whole(const krbrepl__iprop_master *s, int ours)
+{
+    if (s->has == 0)
+        return KRBREPL_COPY_EMPTY;
+    return ours ? KRBREPL_COPY_BEHIND : KRBREPL_COPY_UNVERIFIABLE;
+}
+
+int krbrepl__iprop_start(krbrepl__iprop_master *s)
+{
+    const krbrepl__port *p = s->port;
+    krbrepl__local local;
+    int ours, rc = p->local(p->ctx, &local);
+
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "reading the position");
+    if (local.role != KRBREPL_ROLE_MASTER)
+        return krbrepl__iprop_end(s, KRBREPL_ERR_NOT_MASTER, "this node is %s",
+                                  krbrepl_role_name(local.role));
+    rc = p->numbering(p->ctx, 0, &s->num);
+    if (rc == 0)
+        rc = p->told(p->ctx, s->info.principal, &s->told);
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "reading what the slave has");
+    s->tip = local.pos.seq;
+    s->tip_cumulative = local.cumulative;
+    memcpy(s->lineage, local.pos.lineage, sizeof s->lineage);
+    ours = is_ours(s, &local);
+    rc = ours ? find_place(s, &local) : 0;
+    if (rc < 0)
+        return rc;
+    if (rc == 0) {
+        krbrepl__iprop_whole(s, why_whole(s, ours));
+        return 0;
+    }
+    s->version = s->acked = s->has;
+    s->whole = s->next - 1;
+    s->info.received = s->info.durable = s->info.applied = s->whole;
+    s->info.version = s->has;
+    p->hold(p->ctx, s->info.principal, s->next);
+    return 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+#define READ_BYTES (128u * 1024u)
+
+/* The numbers that went before mean nothing any more. */
+static int renumber(krbrepl__iprop_master *s, uint64_t reason)
+{
+    int rc = s->port->numbering(s->port->ctx, 1, &s->num);
+
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "numbering the changes");
+    krbrepl__iprop_whole(s, reason);
+    return 1;
+}
+
+static int read_more(krbrepl__iprop_master *s)
+{
+    krbrepl__port_batch batch = {0, 0, 0};
+    krbrepl__local local;
+    int rc = s->port->local(s->port->ctx, &local);
+
+    if (rc == 0)
+        rc = s->port->read_commits(s->port->ctx, s->next, READ_BYTES, &s->pend, &batch);
+    if (rc == KRBREPL_ERR_TRIMMED) {
+        krbrepl__iprop_whole(s, KRBREPL_COPY_BEHIND);
+        return 1;
+    }
+    if (rc != 0 || s->pend.err != 0)
+        return krbrepl__iprop_port_failed(s, rc != 0 ? rc : s->pend.err, "reading the journal");
+    s->tip_cumulative = local.cumulative;
+    if (batch.count == 0 && batch.reset)
+        return renumber(s, KRBREPL_COPY_RESET);
+    if (batch.count == 0)
+        s->tip = s->next - 1; /* the hint was wrong */
+    else
+        s->next = batch.next;
+    return 1;
+}
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+static void drop_commit(krbrepl__iprop_master *s)
+{
+    s->whole = s->emit.c.seq;
+    s->odd += s->emit.odd;
+    s->info.commits++;
+    s->emitting = 0;
+    krbrepl__buf_consume(&s->pend, 4 + s->emit.c.encoded.len);
+}
+
+/* Passes over what the slave has of the commit that was opened. */
+static void skip_records(krbrepl__iprop_master *s)
+{
+    krbrepl__buf passed;
+
+    krbrepl__buf_init(&passed, 0);
+    for (; s->skip != 0; s->skip--) {
+        krbrepl__iprop_emit_next(&s->emit, 0, &passed);
+        krbrepl__buf_reset(&passed);
+    }
+    krbrepl__buf_free(&passed);
+}
+
+/* Opens the commit that `pend` begins with. 0; 1: the numbers had to be drawn anew; negative: ended. */
+static int open_commit(krbrepl__iprop_master *s)
+{
+    krbrepl__rd r;
+    int rc;
+
+    krbrepl__rd_init(&r, s->pend.data, s->pend.len);
+    rc = krbrepl__iprop_emit_begin(&s->emit, krbrepl__rd_vec32(&r));
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "taking a commit apart");
+    if (memcmp(s->emit.c.lineage, s->lineage, sizeof s->lineage) != 0)
+        return renumber(s, KRBREPL_COPY_FORK);
+    if (s->version + s->emit.left - s->skip >= KRBREPL__IPROP_LAST_NUMBER)
+        return renumber(s, KRBREPL_COPY_RESET);
+    skip_records(s);
+    s->emitting = 1;
+    return 0;
+}
+
+/* Gathers records for one message. As krbrepl__iprop_stream. */
+static int gather(krbrepl__iprop_master *s, uint32_t *version)
+{
+    unsigned n = 0;
+    int rc = 0;
+
+    krbrepl__buf_reset(&s->msg);
+    while (n < KRBREPL__IPROP_BATCH && s->msg.len < KRBREPL__IPROP_BYTES && s->pend.len != 0 &&
+           rc == 0) {
+        rc = s->emitting ? 0 : open_commit(s);
+        if (rc != 0)
+            break;
+        if (krbrepl__iprop_emit_next(&s->emit, *version + 1, &s->msg)) {
+            ++*version;
+            n++;
+        }
+        if (s->emit.left == 0)
+            drop_commit(s);
+    }
+    if (rc == 0 && s->msg.err != 0)
+        rc = krbrepl__iprop_port_failed(s, s->msg.err, "making a message");
+    return rc;
+}
+
+/* What is sent is written down before, up to where the master is now: then one note does for all slaves. */
+static int send_records(krbrepl__iprop_master *s)
+{
+    krbrepl_bytes body;
+    uint32_t version = s->version;
+    int rc = gather(s, &version);
+
+    if (rc != 0 || version == s->version)
+        return rc;
+    if (version > s->told.last) {
+        uint64_t tip = krbrepl__iprop_number(s, s->tip_cumulative);
+
+        rc = krbrepl__iprop_note(s, tip > version && tip < KRBREPL__IPROP_LAST_NUMBER ? (uint32_t)tip
+                                                                                      : version);
+    }
+    body.data = s->msg.data;
+    body.len = s->msg.len;
+    if (rc == 0)
+        rc = krbrepl__iprop_say(s, KRBREPL__IPROP_FOR_YOU, body);
+    krbrepl__buf_reset(&s->msg);
+    if (rc != 0)
+        return rc;
+    s->version = version;
+    s->said_last = 0;
+    krbrepl__iprop_mark_add(s, version, s->whole, 0);
+    return 0;
+}
+
+/* A slave that has all is told so, once for each time. */
+static int say_last(krbrepl__iprop_master *s)
+{
+    krbrepl_bytes none = {NULL, 0};
+
+    if (s->nmarks != 0)
+        return 0;
+    if (s->whole > s->info.durable) {
+        s->info.received = s->info.durable = s->info.applied = s->whole;
+        s->port->hold(s->port->ctx, s->info.principal, s->whole + 1);
+    }
+    if (s->said_last)
+        return 0;
+    s->said_last = 1;
+    return krbrepl__iprop_say(s, KRBREPL__IPROP_YOU_HAVE_LAST_VERSION, none);
+}
+
+int krbrepl__iprop_stream(krbrepl__iprop_master *s)
+{
+    int rc;
+
+    if (s->nmarks == KRBREPL__IPROP_MARKS)
+        return 0;
+    if (s->pend.len != 0)
+        rc = send_records(s);
+    else if (s->next <= s->tip)
+        rc = read_more(s);
+    else
+        return say_last(s);
+    return rc < 0 ? rc : 1;
+}
