@@ -74,7 +74,17 @@ typedef struct krbrepl_master_options {
     uint64_t gone_ms;         /* silence after which a peer is gone; 60,000 */
     uint64_t window;          /* bytes sent ahead of what a replica has processed; 4 MiB */
     uint64_t repairs_max;     /* copies and repairs at a time, the other replicas wait; 4 */
+    /* Unmodified slaves of Heimdal's (ipropd-slave) are served too, at the same addresses: those whom `authorize`
+     * gives KRBREPL_ALLOW_HEIMDAL, and who have never been replicas in the native protocol. What follows is for
+     * them alone. Their channel has no forward secrecy; docs/security.md says what that means. */
+    uint64_t flags;              /* KRBREPL_MASTER_... */
+    const char *heimdal_service; /* own principal towards them; NULL: iprop/HOSTNAME in the default realm */
+    const char *heimdal_keytab;  /* NULL: `keytab` */
+    uint64_t heimdal_missing_ms; /* 120,000 */
+    uint64_t heimdal_gone_ms;    /* 300,000 */
 } krbrepl_master_options;
+
+#define KRBREPL_MASTER_HEIMDAL 1u
 
 typedef struct krbrepl_replica_options {
     size_t size;
@@ -88,7 +98,26 @@ typedef struct krbrepl_replica_options {
     uint64_t handshake_ms;      /* 10,000 */
     uint64_t missing_ms;        /* 10,000 */
     uint64_t lost_ms;           /* silence after which the master is taken for lost; 60,000 */
+    /* What the master speaks (enum krbrepl_dialect); 0: native. With KRBREPL_DIALECT_HEIMDAL the node follows an
+     * ipropd-master as one of its slaves, and every change there becomes a commit of a history of the store's own:
+     * its role is master (one without a role becomes that), nobody else can write to it, and replicas can follow
+     * it. `service` is iprop/HOST then, `principal` iprop/HOSTNAME, retry_min_ms 1,000, lost_ms 300,000. What
+     * follows is for that dialect alone. */
+    uint64_t dialect;
+    uint64_t flags; /* KRBREPL_REPLICA_... */
+    /* The realm's master key, as a keytab: keys that come unencrypted are encrypted with it. NULL: kept as they come. */
+    const char *mkey_file;
+    uint64_t
+        renew_ms; /* a session ends in order after this time, and the next one looks whether the master's
+                        * log is still the one that was followed; 600,000 */
+    uint64_t
+        whole_ms; /* a whole database is asked for so long after the last one; 0: only when it is needed */
+    const krbrepl_master_options
+        *serve; /* native replicas are served by the same node; NULL: nobody is */
 } krbrepl_replica_options;
+
+/* The store may have records that did not come from this master: they are replaced. */
+#define KRBREPL_REPLICA_REPLACE 1u
 
 /* Makes a node that is not running yet. NOMEM, ABI, INVALID. */
 KRBREPL_API int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei);
@@ -98,7 +127,7 @@ KRBREPL_API int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, 
  * usable key of the service (the KDC is not asked). */
 KRBREPL_API int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt);
 
-/* Follows a master. The store must not be master. A master or KDC that cannot be reached is no failure:
+/* Follows a master. The store must not be master, unless this one speaks another dialect. A master or KDC that cannot be reached is no failure:
  * the node tries again, for ever. */
 KRBREPL_API int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt);
 

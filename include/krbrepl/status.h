@@ -121,6 +121,10 @@ typedef struct krbrepl_status {
     uint64_t repairs_by_reason[KRBREPL_COPY_REASONS]; /* counters */
     uint64_t repair_records; /* counter: records put and deleted; on a master: sent */
     uint64_t repair_bytes;   /* counter: what they took on the wire, in both directions */
+    /* A node that follows a master of another kind: what it speaks with it (enum krbrepl_dialect; 0: it
+     * follows none), and the master's own number for the content here; 0: there is no whole content yet. */
+    uint64_t upstream_dialect;
+    uint64_t upstream_version;
 } krbrepl_status;
 
 /* Answer 0 to go on. `peer` is borrowed until it returns. */

@@ -55,11 +55,16 @@ int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt)
 int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt)
 {
     krbrepl_replica_options o;
+    krbrepl_master_options serve;
     int rc = n != NULL ? krbrepl__node_enter(n, 0) : KRBREPL_ERR_INVALID;
 
     if (rc != 0)
         return rc;
     rc = krbrepl__widen(&o, sizeof o, opt);
+    if (rc == 0 && o.serve != NULL) {
+        rc = krbrepl__widen(&serve, sizeof serve, o.serve);
+        o.serve = &serve;
+    }
     rc = rc == 0 ? krbrepl__replica_start(n, &o) : plain(n, rc, "replica options");
     krbrepl__node_leave(n);
     return rc;

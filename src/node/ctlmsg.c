@@ -80,6 +80,8 @@ static const size_t status_fields[] = {
     M(15),
     S(repair_records),
     S(repair_bytes),
+    S(upstream_dialect),
+    S(upstream_version),
 };
 #undef M
 #undef R

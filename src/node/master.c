@@ -70,33 +70,44 @@ static int check(krbrepl_node *n)
     return krbrepl__node_fail_from(n, &ei);
 }
 
+int krbrepl__master_serve(krbrepl_node *n, const krbrepl_master_options *opt)
+{
+    krbrepl_master_options none = {0};
+    int rc = make(n, opt != NULL ? opt : &none);
+
+    if (rc != 0)
+        krbrepl__fail_plain(&n->ei, rc);
+    if (rc == 0 && opt != NULL)
+        rc = check(n);
+    if (rc == 0)
+        rc = krbrepl__slots_load(n);
+    if (rc == 0 && opt != NULL)
+        rc = krbrepl__master_listen(n, opt->listen);
+    if (rc != 0)
+        return rc;
+    krbrepl__errinfo_clear(&n->ei);
+    if (opt != NULL)
+        krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
+                      "serving the store in %s as master, at commit %llu of epoch %llu",
+                      krbrepl_store_dir(n->store), (unsigned long long)n->info.pos.seq,
+                      (unsigned long long)n->info.pos.epoch);
+    if (opt != NULL && n->events.authorize == NULL)
+        krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node",
+                      "no authorize callback is set, so every peer will be refused");
+    return 0;
+}
+
 int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
 {
     int rc = krbrepl__node_begin(n, 1);
 
     if (rc != 0)
         return rc;
-    rc = make(n, opt);
-    if (rc != 0)
-        krbrepl__fail_plain(&n->ei, rc);
-    if (rc == 0)
-        rc = check(n);
-    if (rc == 0)
-        rc = krbrepl__slots_load(n);
-    if (rc == 0)
-        rc = krbrepl__master_listen(n, opt->listen);
+    rc = krbrepl__master_serve(n, opt);
     if (rc != 0) {
         krbrepl__node_end(n);
         return rc;
     }
-    krbrepl__errinfo_clear(&n->ei);
-    krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
-                  "serving the store in %s as master, at commit %llu of epoch %llu",
-                  krbrepl_store_dir(n->store), (unsigned long long)n->info.pos.seq,
-                  (unsigned long long)n->info.pos.epoch);
-    if (n->events.authorize == NULL)
-        krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "node",
-                      "no authorize callback is set, so every peer will be refused");
     krbrepl__node_state(n, KRBREPL_STATE_SERVING, 0);
     return 0;
 }

@@ -31,7 +31,7 @@ typedef struct krbrepl__quiet {
 struct krbrepl__master {
     krbrepl_node *n;
     krbrepl_master_options opt; /* with the defaults filled in; strings below */
-    char *service, *keytab;
+    char *service, *keytab, *heimdal_service, *heimdal_keytab;
     krbrepl__listener lst[KRBREPL__LISTENERS];
     size_t nlst;
     int accept_paused;
@@ -45,6 +45,9 @@ struct krbrepl__master {
 };
 
 /* master.c */
+/* What a master has, in a node that has begun. `opt` NULL: it listens nowhere. The caller ends the node when it
+ * fails. */
+int krbrepl__master_serve(krbrepl_node *n, const krbrepl_master_options *opt);
 /* One line about somebody who was turned away. */
 void krbrepl__master_turned_away(krbrepl_node *n, const char *address, const char *why);
 

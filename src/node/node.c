@@ -109,6 +109,8 @@ int krbrepl__node_look(krbrepl_node *n)
         krbrepl__master_looked(n, &before);
     if (n->replica != NULL)
         krbrepl__replica_looked(n);
+    if (n->feed != NULL)
+        krbrepl__feed_looked(n);
     return 0;
 }
 
@@ -145,6 +147,8 @@ static void on_tick(void *ctx)
         krbrepl__master_tick(n);
     if (n->replica != NULL)
         krbrepl__replica_tick(n);
+    if (n->feed != NULL)
+        krbrepl__feed_tick(n);
     krbrepl__proof_tick(n);
     if (n->upkeep.slot == 0)
         krbrepl__timer_set(&n->timers, &n->upkeep, n->now);
@@ -309,6 +313,8 @@ static int check_role(krbrepl_node *n, int master_side)
 {
     const char *dir = krbrepl_store_dir(n->store);
 
+    if (master_side == KRBREPL__FED && n->info.role == KRBREPL_ROLE_UNSET)
+        return 0;
     if (master_side && n->info.role != KRBREPL_ROLE_MASTER)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE,
                              "node: the store in %s is %s, not master; if it shall be the master, run "
@@ -414,6 +420,7 @@ void krbrepl__node_end(krbrepl_node *n)
 {
     n->stopping = 1;
     say_goodbye(n);
+    krbrepl__feed_stop(n);
     krbrepl__master_stop(n);
     krbrepl__replica_stop(n);
     krbrepl__control_close(n);
@@ -466,6 +473,7 @@ void krbrepl__node_free_forked(krbrepl_node *n)
     krbrepl__conn_forget_all(n);
     krbrepl__master_forget(n);
     krbrepl__replica_forget(n);
+    krbrepl__feed_forget(n);
     krbrepl__control_forget(n);
     krbrepl__proof_forget(n);
     if (n->wake_sock >= 0)

@@ -35,6 +35,7 @@
 typedef struct krbrepl__conn krbrepl__conn;
 typedef struct krbrepl__master krbrepl__master;
 typedef struct krbrepl__replica krbrepl__replica;
+typedef struct krbrepl__feed krbrepl__feed;
 typedef struct krbrepl__control krbrepl__control;
 
 /* What the sessions of this run have added up to; the status shows it. */
@@ -86,6 +87,7 @@ struct krbrepl_node {
     int look_failed;
     krbrepl__master *master;
     krbrepl__replica *replica;
+    krbrepl__feed *feed; /* beside `master`: where its records come from; NULL: from here */
     krbrepl__control *control;
     int64_t started_us;
     int last_err;
@@ -113,6 +115,8 @@ struct krbrepl_node {
 uint64_t krbrepl__node_now(krbrepl_node *n);
 /* A time out of an option: 0 is `preset`, and none is longer than 30 days. */
 uint64_t krbrepl__node_ms(uint64_t ms, uint64_t preset);
+/* For krbrepl__node_begin: the master's side, whose records come from elsewhere. */
+#define KRBREPL__FED 2
 /* Prepares what both roles share, up to the lock and the sockets in the store's directory. */
 int krbrepl__node_begin(krbrepl_node *n, int master_side);
 void krbrepl__node_end(krbrepl_node *n); /* undoes it, from wherever it got to */
@@ -140,5 +144,12 @@ void krbrepl__replica_looked(krbrepl_node *n);
 uint64_t krbrepl__replica_lag_us(krbrepl_node *n);
 uint64_t krbrepl__replica_upstream(krbrepl_node *n); /* the master's last known seq */
 void krbrepl__replica_forget(krbrepl_node *n);
+
+/* ---- feed.c --------------------------------------------------------------------------------- */
+void krbrepl__feed_stop(krbrepl_node *n);
+void krbrepl__feed_tick(krbrepl_node *n);
+void krbrepl__feed_looked(krbrepl_node *n);
+void krbrepl__feed_status(krbrepl_node *n, krbrepl_status *s);
+void krbrepl__feed_forget(krbrepl_node *n);
 
 #endif

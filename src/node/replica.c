@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "feed.h"
 #include "mem.h"
 
 #define SHORT_LIFE_MS 5000u /* a session that lived shorter counts as one more failure */
@@ -58,7 +59,7 @@ static void on_retry(void *ctx)
     if (r->cur != NULL && copy_first(n))
         krbrepl__timer_set(&n->timers, &r->retry, n->now + 200);
     else
-        krbrepl__dial_begin(n);
+        krbrepl__dial_begin(&n->replica->dial);
 }
 
 /* At four fifths of the authentication's life, or a minute before its end where that is earlier and
@@ -80,7 +81,7 @@ static void plan_renewal(krbrepl_node *n, krbrepl__conn *c)
 
 /* ---- the way to the master ------------------------------------------------------------------ */
 
-void krbrepl__replica_unreachable(krbrepl_node *n, const char *why)
+static void unreachable(krbrepl_node *n, const char *why)
 {
     krbrepl__replica *r = n->replica;
 
@@ -96,7 +97,7 @@ void krbrepl__replica_unreachable(krbrepl_node *n, const char *why)
     retry_later(n, 0);
 }
 
-void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *addr)
+static void connected(krbrepl_node *n, int fd, const krbrepl__addr *addr)
 {
     krbrepl__replica *r = n->replica;
     krbrepl__sec_cfg sec = {0};
@@ -119,7 +120,7 @@ void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *ad
     cfg.all = (r->differs && r->repaired) || r->repair_failed || r->copy_fails != 0;
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__conn_new(&c, n, fd, addr, &cfg, &ei) != 0) {
-        krbrepl__replica_unreachable(n, ei.text);
+        unreachable(n, ei.text);
         return;
     }
     if (r->cur == NULL)
@@ -388,6 +389,12 @@ static int make(krbrepl_node *n, const krbrepl_replica_options *opt)
         memcpy(r->database_id, opt->database_id, sizeof r->database_id);
         r->has_id = 1;
     }
+    r->dial.n = n;
+    r->dial.host = r->host;
+    r->dial.port = r->port;
+    r->dial.limit_ms = r->opt.handshake_ms;
+    r->dial.connected = connected;
+    r->dial.unreachable = unreachable;
     r->opt.master = r->opt.service = r->opt.principal = r->opt.keytab = NULL;
     r->opt.database_id = NULL;
     r->applied = n->info.pos.seq;
@@ -396,8 +403,14 @@ static int make(krbrepl_node *n, const krbrepl_replica_options *opt)
 
 int krbrepl__replica_start(krbrepl_node *n, const krbrepl_replica_options *opt)
 {
-    int rc = krbrepl__node_begin(n, 0);
+    int rc;
 
+    if (opt->dialect == KRBREPL_DIALECT_HEIMDAL)
+        return krbrepl__feed_start(n, opt);
+    if (opt->dialect != 0 && opt->dialect != KRBREPL_DIALECT_NATIVE)
+        return krbrepl__fail(&n->ei, KRBREPL_ERR_INVALID, "node: dialect %llu is not known",
+                             (unsigned long long)opt->dialect);
+    rc = krbrepl__node_begin(n, 0);
     if (rc != 0)
         return rc;
     rc = make(n, opt);
@@ -430,7 +443,7 @@ void krbrepl__replica_stop(krbrepl_node *n)
 
     if (r == NULL)
         return;
-    krbrepl__dial_end(n);
+    krbrepl__dial_end(&r->dial);
     krbrepl__timer_unset(&n->timers, &r->retry);
     free_replica(r);
     n->replica = NULL;

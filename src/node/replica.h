@@ -2,28 +2,9 @@
 #ifndef KRBREPL__REPLICA_H
 #define KRBREPL__REPLICA_H
 
-#include "conn.h"
+#include "dial.h"
 
 #define KRBREPL__REPLICA_WINDOW (4u << 20)
-
-enum krbrepl__dial_state {
-    KRBREPL__DIAL_IDLE = 0,
-    KRBREPL__DIAL_LOOKUP = 1,
-    KRBREPL__DIAL_CONNECT = 2
-};
-
-/* On the way to the master: name look-up, then one address after the other. */
-typedef struct krbrepl__dial {
-    int state;
-    krbrepl__task *task;
-    krbrepl__waiter waiter;
-    krbrepl__addr addr[KRBREPL__LOOKUP_MAX];
-    size_t n, next, tried;
-    size_t start; /* where the next dial begins, so that no address is stuck with */
-    int fd;
-    krbrepl__watch watch;
-    krbrepl__timer limit;
-} krbrepl__dial;
 
 struct krbrepl__replica {
     krbrepl_node *n;
@@ -65,13 +46,5 @@ int krbrepl__mend_over(krbrepl_node *n, const krbrepl__sess_info *i);
 void krbrepl__mend_moved(krbrepl_node *n, uint64_t applied);
 /* What the next session asks for: enum krbrepl_copy_reason. */
 uint64_t krbrepl__mend_asks(const krbrepl_node *n);
-
-/* dial.c */
-int krbrepl__dial_begin(krbrepl_node *n);
-void krbrepl__dial_end(krbrepl_node *n);
-
-/* What dial.c tells replica.c. */
-void krbrepl__replica_connected(krbrepl_node *n, int fd, const krbrepl__addr *addr);
-void krbrepl__replica_unreachable(krbrepl_node *n, const char *why);
 
 #endif

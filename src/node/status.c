@@ -75,6 +75,8 @@ void krbrepl__conn_peer(krbrepl__conn *c, krbrepl_peer *p)
     p->bytes_in = i->bytes_in;
     p->proved_seq = i->proved_seq;
     p->proved_us = c->proved_us;
+    p->dialect = (uint64_t)i->dialect;
+    p->version = i->version;
     if (c->n->master != NULL)
         peer_lag(c->n, p);
 }
@@ -101,6 +103,8 @@ static void absent_peer(krbrepl_node *n, const krbrepl__slot *s, krbrepl_peer *p
     p->last_seen_us = s->seen_us;
     p->last_copy_us = s->copy_us;
     p->last_copy_reason = s->copy_reason;
+    p->dialect = s->dialect;
+    p->version = s->last;
     peer_lag(n, p);
 }
 
@@ -238,5 +242,7 @@ int krbrepl__node_status(krbrepl_node *n, krbrepl_status *s)
         fill_replica(n, s);
     if (n->master != NULL)
         krbrepl__slots_status(n, s);
+    if (n->feed != NULL)
+        krbrepl__feed_status(n, s);
     return 0;
 }
