@@ -190,8 +190,9 @@ int krbrepl__iprop_whole_work(krbrepl__iprop_master *s)
 
     if (s->copy_due)
         return begin(s);
-    if (!s->copying)
-        return 0; /* the slave has to say that it has it */
+    /* The slave has to say that it has it, or to answer what came before. */
+    if (!s->copying || s->nmarks == KRBREPL__IPROP_MARKS)
+        return 0;
     rc = send_slice(s, &end);
     if (rc != 0 || !end)
         return rc != 0 ? rc : 1;

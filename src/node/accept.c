@@ -84,6 +84,7 @@ static void take(krbrepl_node *n, int fd, const krbrepl__addr *peer)
     sec.self = m->service;
     sec.keytab = m->keytab;
     cfg.inbound = 1;
+    cfg.undecided = (m->opt.flags & KRBREPL_MASTER_HEIMDAL) != 0;
     cfg.sec = &sec;
     cfg.handshake_ms = m->opt.handshake_ms;
     cfg.missing_ms = m->opt.missing_ms;

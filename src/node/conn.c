@@ -58,6 +58,8 @@ static void read_some(krbrepl__conn *c)
         if (!c->over)
             krbrepl__sess_eof(c->sess, n->now);
     } else if (!c->over) {
+        if (c->undecided)
+            krbrepl__legacy_decide(c, n->in[0]);
         krbrepl__sess_feed(c->sess, n->in, got, n->now);
     }
     krbrepl__conn_wake(c);
@@ -217,6 +219,8 @@ void krbrepl__conn_settle(krbrepl__conn *c)
 void krbrepl__conn_work(krbrepl__conn *c)
 {
     krbrepl__item_drop(&c->run);
+    if (c->reset_due && !c->over)
+        krbrepl__sess_close(c->sess, 0, "its slot was reset; it gets a complete database", c->n->now);
     if (!c->over && krbrepl__sess_work(c->sess, c->n->now) == 1)
         krbrepl__conn_wake(c);
     krbrepl__conn_settle(c);
@@ -268,6 +272,16 @@ static void on_copy_over(void *ctx)
     krbrepl__repairs_own_done(ctx);
 }
 
+static int on_told(void *ctx, const char *principal, krbrepl__told *out)
+{
+    return krbrepl__master_told(ctx, principal, out);
+}
+
+static int on_tell(void *ctx, const char *principal, const krbrepl__told *told)
+{
+    return krbrepl__master_tell(ctx, principal, told);
+}
+
 static int on_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
 {
     return krbrepl__repairs_enter(ctx, seq, snap);
@@ -301,8 +315,13 @@ static void set_port(krbrepl__conn *c)
                                  .log = &c->log};
 
     if (c->inbound)
-        owner = (krbrepl__port_owner){
-            .authorize = on_authorize, .hold = on_hold, .ctx = c, .enter = on_enter, .leave = on_leave};
+        owner = (krbrepl__port_owner){.authorize = on_authorize,
+                                      .hold = on_hold,
+                                      .ctx = c,
+                                      .enter = on_enter,
+                                      .leave = on_leave,
+                                      .told = on_told,
+                                      .tell = on_tell};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;
@@ -382,6 +401,7 @@ int krbrepl__conn_new(krbrepl__conn **out, krbrepl_node *n, int fd, const krbrep
         krbrepl__sock_close(fd);
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     }
+    c->undecided = cfg->undecided;
     c->asked_copy = cfg->asks == KRBREPL_COPY_DIFFERS;
     krbrepl__sock_tune(fd);
     set_port(c);

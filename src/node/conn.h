@@ -22,6 +22,7 @@ struct krbrepl__conn {
     krbrepl__item all, run, fresh; /* fresh: has not authenticated yet; dead: `all` is in n->dead */
     uint64_t id;
     int inbound;
+    int undecided; /* inbound: the first byte, which tells the dialect, is not there */
     int fd;
     char address[KRBREPL__ADDR_TEXT];
     uint8_t key[KRBREPL__ADDR_KEY];
@@ -51,11 +52,13 @@ struct krbrepl__conn {
     int waits;               /* for a tree or for its turn: the session is told when to ask again */
     int entered;             /* master: its copy is one of those that are under way */
     krbrepl__shared *shared; /* master: the tree that its repair compares, or NULL */
+    int reset_due;           /* master: its slot is gone, and a legacy dialect has to begin anew */
     size_t slot;             /* master: index of its slot plus one; 0: none yet */
 };
 
 typedef struct krbrepl__conn_cfg {
     int inbound;
+    int undecided; /* the peer may speak a legacy dialect */
     const krbrepl__sec_cfg *sec;
     const uint8_t *database_id;
     uint64_t handshake_ms, missing_ms, gone_ms, window;
@@ -87,6 +90,10 @@ void krbrepl__conn_tell_peer(krbrepl__conn *c, int err);
 /* What the roles want to know: something about the session changed; it is closed (called once). */
 int krbrepl__master_authorize(krbrepl__conn *c, const char *principal);
 void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq);
+int krbrepl__master_told(krbrepl__conn *c, const char *principal, krbrepl__told *out);
+int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl__told *told);
+/* legacy.c: the first bytes are there; from now on the session is one in the dialect that they are of. */
+void krbrepl__legacy_decide(krbrepl__conn *c, uint8_t first);
 int krbrepl__master_may_log(krbrepl_node *n); /* a line about somebody who is turned away */
 void krbrepl__master_conn_moved(krbrepl__conn *c);
 void krbrepl__master_conn_over(krbrepl__conn *c);

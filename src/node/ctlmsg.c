@@ -90,7 +90,7 @@ static const size_t status_fields[] = {
 static const size_t peer_fields[] = {
     P(id),          P(state),    P(last_err),     P(received),     P(durable),      P(applied),
     P(lag_commits), P(lag_us),   P(connected_us), P(last_seen_us), P(last_copy_us), P(last_copy_reason),
-    P(bytes_out),   P(bytes_in), P(proved_seq),   P(proved_us),
+    P(bytes_out),   P(bytes_in), P(proved_seq),   P(proved_us),    P(dialect),      P(version),
 };
 #undef P
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "mem.h"
+#include "propchan.h"
 
 #define LINES_PER_SECOND 20
 #define WINDOW_MIN 4096u
@@ -27,6 +28,14 @@ static void set_defaults(krbrepl_master_options *o)
     o->gone_ms = krbrepl__node_ms(o->gone_ms, 60000);
     fill_zero(&o->window, 4u << 20);
     fill_zero(&o->repairs_max, 4);
+    o->heimdal_missing_ms = krbrepl__node_ms(o->heimdal_missing_ms, 120000);
+    o->heimdal_gone_ms = krbrepl__node_ms(o->heimdal_gone_ms, 300000);
+}
+
+static int keep(char **to, const char *s)
+{
+    *to = krbrepl__strdup(s);
+    return s != NULL && *to == NULL ? KRBREPL_ERR_NOMEM : 0;
 }
 
 static int make(krbrepl_node *n, const krbrepl_master_options *opt)
@@ -40,12 +49,33 @@ static int make(krbrepl_node *n, const krbrepl_master_options *opt)
     m->opt = *opt;
     set_defaults(&m->opt);
     krbrepl__list_init(&m->fresh);
-    m->service = krbrepl__strdup(opt->service);
-    m->keytab = krbrepl__strdup(opt->keytab);
     m->opt.listen = m->opt.service = m->opt.keytab = NULL;
-    if ((opt->service != NULL && m->service == NULL) || (opt->keytab != NULL && m->keytab == NULL))
+    m->opt.heimdal_service = m->opt.heimdal_keytab = NULL;
+    if (keep(&m->service, opt->service) != 0 || keep(&m->keytab, opt->keytab) != 0 ||
+        keep(&m->heimdal_service, opt->heimdal_service) != 0 ||
+        keep(&m->heimdal_keytab, opt->heimdal_keytab) != 0)
         return KRBREPL_ERR_NOMEM;
     return 0;
+}
+
+static int check_heimdal(krbrepl_node *n)
+{
+    const krbrepl__master *m = n->master;
+    krbrepl__propchan_cfg pc = {.self = m->heimdal_service};
+    krbrepl_errinfo ei;
+
+    if ((m->opt.flags & KRBREPL_MASTER_HEIMDAL) == 0)
+        return 0;
+    pc.keytab = m->heimdal_keytab != NULL ? m->heimdal_keytab : m->keytab;
+    krbrepl__errinfo_clear(&ei);
+    if (krbrepl__propchan_probe(&pc, &ei) == 0) {
+        krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
+                      "Heimdal's slaves are served too, over a channel without forward secrecy");
+        return 0;
+    }
+    krbrepl__logf(&n->log, KRBREPL_LOG_ERROR, "node",
+                  "no slave of Heimdal's could authenticate this master: %s", ei.text);
+    return krbrepl__node_fail_from(n, &ei);
 }
 
 /* What would fail at each connection fails the start: nobody reads the log of a program that runs. The KDC is
@@ -64,9 +94,12 @@ static int check(krbrepl_node *n)
     sec.keytab = m->keytab;
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__sec_probe(&sec, &ei) == 0)
-        return 0;
+        return check_heimdal(n);
     krbrepl__logf(&n->log, KRBREPL_LOG_ERROR, "node", "no replica could authenticate this master: %s",
                   ei.text);
+    /* One that serves a realm of Heimdal's alone needs no key of its native name. */
+    if ((m->opt.flags & KRBREPL_MASTER_HEIMDAL) != 0)
+        return check_heimdal(n);
     return krbrepl__node_fail_from(n, &ei);
 }
 
@@ -112,6 +145,14 @@ int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
     return 0;
 }
 
+static void forget_names(krbrepl__master *m)
+{
+    krbrepl__strfree(m->service);
+    krbrepl__strfree(m->keytab);
+    krbrepl__strfree(m->heimdal_service);
+    krbrepl__strfree(m->heimdal_keytab);
+}
+
 void krbrepl__master_stop(krbrepl_node *n)
 {
     krbrepl__master *m = n->master;
@@ -121,8 +162,7 @@ void krbrepl__master_stop(krbrepl_node *n)
     krbrepl__master_close_listeners(n);
     krbrepl__slots_flush(n);
     krbrepl__slots_free(n);
-    krbrepl__strfree(m->service);
-    krbrepl__strfree(m->keytab);
+    forget_names(m);
     krbrepl__free(m, sizeof *m);
     n->master = NULL;
 }
@@ -136,8 +176,7 @@ void krbrepl__master_forget(krbrepl_node *n)
     while (m->nlst > 0)
         close(m->lst[--m->nlst].fd);
     krbrepl__slots_free(n);
-    krbrepl__strfree(m->service);
-    krbrepl__strfree(m->keytab);
+    forget_names(m);
     krbrepl__free(m, sizeof *m);
 }
 

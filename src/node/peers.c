@@ -11,13 +11,44 @@ static int ask(krbrepl_node *n, const char *principal, const char *address)
     return n->events.authorize(n->events_ctx, principal, address);
 }
 
+static int allows(int allow, uint32_t dialect)
+{
+    const int wanted =
+        dialect == KRBREPL_DIALECT_HEIMDAL ? KRBREPL_ALLOW_HEIMDAL : KRBREPL_ALLOW_REPLICA;
+
+    return allow > 0 && (allow & wanted) != 0;
+}
+
+/* A replica that has once spoken the native protocol is not talked down to another, whose channel keeps less.
+ * The slot that says so is left alone. */
+static int is_downgrade(krbrepl__conn *c, const char *principal)
+{
+    const krbrepl__slot_entry *e = krbrepl__slot_find(c->n, principal);
+
+    if (krbrepl__conn_info(c)->dialect == KRBREPL_DIALECT_NATIVE || e == NULL ||
+        e->s.dialect != KRBREPL_DIALECT_NATIVE)
+        return 0;
+    if (krbrepl__master_may_log(c->n))
+        krbrepl__logf(
+            &c->n->log, KRBREPL_LOG_WARN, "node",
+            "%s: %s is known as a native replica and is not served in a legacy dialect; if it "
+            "shall be, drop its slot: krbrepl slot drop",
+            c->address, principal);
+    return 1;
+}
+
 static int may_follow(krbrepl__conn *c, const char *principal, int *allow)
 {
     *allow = ask(c->n, principal, c->address);
-    if (*allow > 0 && (*allow & KRBREPL_ALLOW_REPLICA) != 0)
+    if (is_downgrade(c, principal)) {
+        *allow = 0;
+        return 0;
+    }
+    if (allows(*allow, (uint32_t)krbrepl__conn_info(c)->dialect))
         return 1;
     /* One that may not come back must not hold the journal back for ever. */
-    krbrepl__slot_forget(c->n, principal);
+    if (!allows(*allow, KRBREPL_DIALECT_NATIVE))
+        krbrepl__slot_forget(c->n, principal);
     return 0;
 }
 
@@ -33,14 +64,71 @@ static int is_too_long(const char *principal)
 static krbrepl__slot_entry *slot_for(krbrepl__conn *c, const char *principal)
 {
     krbrepl__master *m = c->n->master;
+    const uint32_t dialect = (uint32_t)krbrepl__conn_info(c)->dialect;
     krbrepl__slot_entry *e;
 
+    if (c->reset_due)
+        return NULL;
     if (c->slot != 0 && c->slot <= m->nslots &&
         strcmp(m->slots[c->slot - 1].s.principal, principal) == 0)
         return &m->slots[c->slot - 1];
     e = krbrepl__slot_of(c->n, principal);
     c->slot = e != NULL ? (size_t)(e - m->slots) + 1 : 0;
+    if (e != NULL && e->s.dialect != dialect) {
+        e->s.dialect = dialect;
+        e->s.base = e->s.last = 0;
+        e->dirty = 1;
+    }
     return e;
+}
+
+int krbrepl__master_told(krbrepl__conn *c, const char *principal, krbrepl__told *out)
+{
+    const krbrepl__slot_entry *e = slot_for(c, principal);
+
+    out->base = e != NULL ? e->s.base : 0;
+    out->last = e != NULL ? e->s.last : 0;
+    return 0;
+}
+
+/* All slaves of the same numbers that are here get the same records at about the same time: what one of them is
+ * about to be sent is noted for all, so that there is one write for all. That is no lie: nothing that is noted
+ * is above what the master has. One whose content is not known (last 0) is left out. */
+static void tell_others(krbrepl_node *n, const krbrepl__told *told)
+{
+    krbrepl__master *m = n->master;
+    size_t i;
+
+    for (i = 0; i < m->nslots; i++) {
+        krbrepl__slot_entry *e = &m->slots[i];
+
+        if (e->live == NULL || e->s.dialect != KRBREPL_DIALECT_HEIMDAL || e->s.base != told->base ||
+            e->s.last == 0 || e->s.last >= told->last)
+            continue;
+        e->s.last = told->last;
+        e->dirty = 1;
+    }
+}
+
+int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl__told *told)
+{
+    krbrepl_node *n = c->n;
+    krbrepl__slot_entry *e = slot_for(c, principal);
+
+    if (e == NULL)
+        return c->reset_due ? KRBREPL_ERR_STATE : KRBREPL_ERR_NOMEM;
+    e->live = c;
+    e->s.base = told->base;
+    e->s.last = told->last;
+    e->s.seen_us = n->sys->wall_us(n->sys->ctx);
+    e->dirty = 1;
+    if (told->last != 0)
+        tell_others(n, told);
+    krbrepl__slots_flush(n);
+    if (c->reset_due)
+        return KRBREPL_ERR_STATE;
+    /* A number that is too low costs a complete database; one that is too high would cost the truth. */
+    return told->last == 0 && n->master->slots_failed ? KRBREPL_ERR_IO : 0;
 }
 
 void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq)
@@ -166,10 +254,8 @@ static void ask_for_absent(krbrepl_node *n)
     size_t i = m->nslots;
 
     while (i-- > 0) {
-        int allow =
-            m->slots[i].live != NULL ? KRBREPL_ALLOW_REPLICA : ask(n, m->slots[i].s.principal, "");
-
-        if (allow <= 0 || (allow & KRBREPL_ALLOW_REPLICA) == 0)
+        if (m->slots[i].live == NULL &&
+            !allows(ask(n, m->slots[i].s.principal, ""), m->slots[i].s.dialect))
             krbrepl__slot_forget(n, m->slots[i].s.principal);
     }
 }

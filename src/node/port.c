@@ -108,6 +108,31 @@ static void port_hold(void *ctx, const char *principal, uint64_t seq)
         o->hold(o->ctx, principal, seq);
 }
 
+static int port_numbering(void *ctx, int redraw, krbrepl__numbering *out)
+{
+    krbrepl__store_numbers n = {0, 0, 0};
+    int rc = krbrepl__store_numbers_get(store_of(ctx), redraw ? out->base : 0, &n);
+
+    out->base = n.base;
+    out->cumulative = n.cumulative;
+    out->seq = n.seq;
+    return rc;
+}
+
+static int port_told(void *ctx, const char *principal, krbrepl__told *out)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->told(o->ctx, principal, out);
+}
+
+static int port_tell(void *ctx, const char *principal, const krbrepl__told *told)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->tell(o->ctx, principal, told);
+}
+
 /* ---- replica -------------------------------------------------------------------------------- */
 
 static int port_adopt(void *ctx, const uint8_t database_id[16])
@@ -352,6 +377,9 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->range = port_range;
     port->pick = port_pick;
     port->hold = port_hold;
+    port->numbering = port_numbering;
+    port->told = np->owner.told != NULL ? port_told : NULL;
+    port->tell = np->owner.tell != NULL ? port_tell : NULL;
     port->adopt = port_adopt;
     port->learn_epoch = port_learn_epoch;
     port->apply = port_apply;

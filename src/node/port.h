@@ -33,6 +33,9 @@ typedef struct krbrepl__port_owner {
      * whatever was known of the content is not known any more. NULL: nobody wants to know. */
     void (*changed)(void *ctx, const void *ckey, size_t len);
     const krbrepl__log *log; /* borrowed; may be NULL */
+    /* Master, as in krbrepl__port: what the slot of a peer in a legacy dialect says. Both NULL: there are none. */
+    int (*told)(void *ctx, const char *principal, krbrepl__told *out);
+    int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */

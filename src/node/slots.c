@@ -105,6 +105,12 @@ static void notice_dropped(krbrepl_node *n)
         int gone = e->stored == 1;
 
         e->stored = e->stored == 2;
+        if (gone && e->live != NULL && e->s.dialect != KRBREPL_DIALECT_NATIVE) {
+            e->live->reset_due = 1;
+            krbrepl__conn_wake(e->live);
+            forget_at(m, i);
+            continue;
+        }
         if (gone && e->live != NULL)
             e->dirty = 1;
         if (!gone || e->live != NULL)
