@@ -2,26 +2,20 @@
  *
  * All the work is the library's. This program reads options and configuration, keeps the list of those
  * who may follow, and turns signals into calls. */
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "acl.h"
 #include "daemon.h"
 #include "prog.h"
-
-#define SAID_PER_SECOND 5
+#include "served.h"
 
 struct master {
     struct daemon d;
-    char *listen, *acl_file;
+    struct served served;
+    char *listen;
     uint64_t repairs;
-    pthread_mutex_t lock; /* guards `acl`: SIGHUP replaces it while the node asks */
-    struct acl *acl;
-    time_t said_at; /* of the refusals in the log; the node's thread */
-    unsigned said;
+    char *heimdal_service, *heimdal_keytab;
+    uint64_t heimdal_missing_ms, heimdal_gone_ms;
 };
 
 static const char notes[] =
@@ -35,124 +29,18 @@ static const char notes[] =
     "Options may stand in [krbrepl] in krb5.conf, with _ for -; see krbrepl.conf(5).\n"
     "Exit codes: 0 stopped by a signal, 1 failure, 2 wrong command line.";
 
-static const char *own_realm(const struct master *m)
-{
-    const char *realm = conf_realm(m->d.conf);
-
-    return *realm != '\0' ? realm : "EXAMPLE.ORG";
-}
-
-static void say_how_to_allow(const struct master *m)
-{
-    if (m->acl_file == NULL)
-        daemon_note(KRBREPL_LOG_WARN,
-                    "no --acl: nobody may follow this master; write the principals of the replicas "
-                    "into a file, "
-                    "one a line, such as `krbrepl/replica.example.org@%s`, and start with --acl FILE",
-                    own_realm(m));
-    else
-        daemon_note(
-            KRBREPL_LOG_WARN,
-            "%s allows nobody: write the principals of the replicas into it, one a line, such as "
-            "`krbrepl/replica.example.org@%s`, and send SIGHUP to process %ld",
-            m->acl_file, own_realm(m), (long)getpid());
-}
-
-/* Whoever has a ticket of the realm can ask to follow as often as he likes, and must not fill the log. */
-static bool may_say(struct master *m)
-{
-    time_t now = time(NULL);
-
-    if (now != m->said_at) {
-        m->said_at = now;
-        m->said = 0;
-    }
-    return m->said++ < SAID_PER_SECOND;
-}
-
-/* Called by the node, in its thread. */
 static int authorize(void *ctx, const char *principal, const char *address)
 {
     struct master *m = ctx;
-    bool allowed;
 
-    pthread_mutex_lock(&m->lock);
-    allowed = acl_allows(m->acl, principal);
-    pthread_mutex_unlock(&m->lock);
-    if (allowed)
-        return KRBREPL_ALLOW_REPLICA | KRBREPL_ALLOW_MONITOR;
-    if (*address == '\0') {
-        daemon_note(
-            KRBREPL_LOG_NOTICE,
-            "%s may not follow any more and is not connected: nothing is kept for it from now on",
-            principal);
-        return 0;
-    }
-    if (!may_say(m))
-        return 0;
-    if (m->acl_file != NULL)
-        daemon_note(
-            KRBREPL_LOG_WARN,
-            "refused %s from %s: if it may have every key of the realm, add the line `%s` to %s and "
-            "send SIGHUP to process %ld",
-            principal, address, principal, m->acl_file, (long)getpid());
-    else
-        daemon_note(
-            KRBREPL_LOG_WARN,
-            "refused %s from %s: no --acl was given; if it may have every key of the realm, write the "
-            "line `%s` into a file and start with --acl FILE",
-            principal, address, principal);
-    return 0;
+    return served_authorize(&m->served, principal, address);
 }
 
-/* A file that is not there yet allows nobody; one that is malformed is not obeyed at all. */
-static bool first_acl(struct master *m)
-{
-    char why[512];
-
-    if (m->acl_file == NULL || access(m->acl_file, F_OK) != 0) {
-        say_how_to_allow(m);
-        return true;
-    }
-    m->acl = acl_read(m->acl_file, conf_realm(m->d.conf), why, sizeof why);
-    if (m->acl == NULL) {
-        prog_say("%s; correct the file and start again", why);
-        return false;
-    }
-    if (acl_count(m->acl) == 0)
-        say_how_to_allow(m);
-    return true;
-}
-
-/* SIGHUP. In the thread of the signals. */
 static void reload(void *ctx)
 {
     struct master *m = ctx;
-    struct acl *fresh, *old;
-    char why[512];
 
-    if (m->acl_file == NULL) {
-        say_how_to_allow(m);
-        return;
-    }
-    fresh = acl_read(m->acl_file, conf_realm(m->d.conf), why, sizeof why);
-    if (fresh == NULL) {
-        daemon_note(
-            KRBREPL_LOG_ERROR,
-            "%s; the list of replicas as it was stays in force: correct the file and send SIGHUP again",
-            why);
-        return;
-    }
-    pthread_mutex_lock(&m->lock);
-    old = m->acl;
-    m->acl = fresh;
-    pthread_mutex_unlock(&m->lock);
-    acl_free(old);
-    daemon_note(KRBREPL_LOG_NOTICE, "%s was read again: %zu principals may follow", m->acl_file,
-                acl_count(fresh));
-    if (acl_count(fresh) == 0)
-        say_how_to_allow(m);
-    krbrepl_node_reauthorize(m->d.node);
+    served_reload(&m->served);
 }
 
 static bool start(struct master *m)
@@ -178,6 +66,11 @@ static bool start(struct master *m)
     opt.missing_ms = m->d.missing_ms;
     opt.gone_ms = m->d.gone_ms;
     opt.repairs_max = m->repairs;
+    opt.flags = m->served.heimdal ? KRBREPL_MASTER_HEIMDAL : 0;
+    opt.heimdal_service = m->heimdal_service;
+    opt.heimdal_keytab = m->heimdal_keytab;
+    opt.heimdal_missing_ms = m->heimdal_missing_ms;
+    opt.heimdal_gone_ms = m->heimdal_gone_ms;
     rc = krbrepl_master_start(m->d.node, &opt);
     free(service);
     if (rc == 0)
@@ -191,7 +84,7 @@ static bool start(struct master *m)
 
 int main(int argc, char **argv)
 {
-    static struct master m = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct master m = {.served = {.d = &m.d, .lock = PTHREAD_MUTEX_INITIALIZER}};
     struct opt opts[] = {
         DAEMON_OPTS(&m.d),
         {.name = "listen",
@@ -208,7 +101,7 @@ int main(int argc, char **argv)
          .help = "own principal (krbrepl/HOSTNAME)"},
         {.name = "acl",
          .kind = OPT_TEXT,
-         .to = &m.acl_file,
+         .to = &m.served.acl_file,
          .arg = "FILE",
          .conf = true,
          .help = "principals that may follow, one a line"},
@@ -218,6 +111,41 @@ int main(int argc, char **argv)
          .arg = "N",
          .conf = true,
          .help = "copies and repairs at a time, the other replicas wait (4)"},
+        {.name = "heimdal-iprop",
+         .kind = OPT_FLAG,
+         .to = &m.served.heimdal,
+         .conf = true,
+         .help = "serve unmodified slaves of Heimdal's (ipropd-slave) too"},
+        {.name = "heimdal-service",
+         .kind = OPT_TEXT,
+         .to = &m.heimdal_service,
+         .arg = "PRINC",
+         .conf = true,
+         .help = "own principal towards them (iprop/HOSTNAME)"},
+        {.name = "heimdal-keytab",
+         .kind = OPT_TEXT,
+         .to = &m.heimdal_keytab,
+         .arg = "FILE",
+         .conf = true,
+         .help = "keys of that principal (as --keytab)"},
+        {.name = "heimdal-slaves",
+         .kind = OPT_TEXT,
+         .to = &m.served.slaves_file,
+         .arg = "FILE",
+         .conf = true,
+         .help = "principals of such slaves, one a line (`slaves` in the store)"},
+        {.name = "time-missing",
+         .kind = OPT_TIME,
+         .to = &m.heimdal_missing_ms,
+         .arg = "TIME",
+         .conf = true,
+         .help = "silence after which such a slave is asked for a sign of life (2 min)"},
+        {.name = "time-gone",
+         .kind = OPT_TIME,
+         .to = &m.heimdal_gone_ms,
+         .arg = "TIME",
+         .conf = true,
+         .help = "silence after which such a slave is gone (5 min)"},
         {.name = NULL},
     };
     const struct opt_command cmd = {.name = "krbrepl-master",
@@ -237,10 +165,10 @@ int main(int argc, char **argv)
         m.d.reload = reload;
         m.d.ctx = &m;
         rc = PROG_FAILED;
-        if (daemon_open(&m.d) && first_acl(&m) && start(&m))
+        if (daemon_open(&m.d) && served_first(&m.served) && start(&m))
             rc = daemon_run(&m.d);
     }
     daemon_end(&m.d, &cmd);
-    acl_free(m.acl);
+    served_free(&m.served);
     return rc;
 }

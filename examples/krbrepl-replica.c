@@ -7,11 +7,18 @@
 
 #include "daemon.h"
 #include "prog.h"
+#include "served.h"
 #include "stash.h"
 
 struct replica {
     struct daemon d;
+    struct served served;
     char *principal, *stash_file, *master;
+    /* For a master that speaks another dialect: */
+    char *dialect, *mkey_file, *listen;
+    uint64_t speaks; /* enum krbrepl_dialect */
+    uint64_t whole_ms;
+    bool replace;
     uint8_t database_id[16];
     struct stash *stash;
 };
@@ -33,9 +40,21 @@ static void tick(void *ctx)
     stash_look(r->stash);
 }
 
+static int authorize(void *ctx, const char *principal, const char *address)
+{
+    struct replica *r = ctx;
+
+    return served_authorize(&r->served, principal, address);
+}
+
 static void reload(void *ctx)
 {
-    (void)ctx;
+    struct replica *r = ctx;
+
+    if (r->listen != NULL) {
+        served_reload(&r->served);
+        return;
+    }
     daemon_note(KRBREPL_LOG_INFO, "nothing to read again: a replica has no list of principals");
 }
 
@@ -54,7 +73,7 @@ static char *host_of(const char *master)
 static void explain(struct replica *r, int rc)
 {
     daemon_node_failed(&r->d, "cannot start", rc);
-    if (rc == KRBREPL_ERR_STATE)
+    if (rc == KRBREPL_ERR_STATE && r->speaks == KRBREPL_DIALECT_NATIVE)
         daemon_note(
             KRBREPL_LOG_ERROR,
             "if this store is to follow %s, run `krbrepl demote %s` first; the master there must have "
@@ -62,16 +81,41 @@ static void explain(struct replica *r, int rc)
             r->master, r->d.store_dir);
 }
 
+/* The principal of a master, in the dialect that it speaks. To be freed; NULL: the library's default. */
+static char *service_of(const struct replica *r, const char *host)
+{
+    if (r->d.service != NULL || r->d.realm == NULL || r->speaks != KRBREPL_DIALECT_HEIMDAL)
+        return daemon_service(&r->d, host);
+    return prog_format("iprop/%s@%s", host, r->d.realm);
+}
+
+/* What native replicas of this one see, when it is a Heimdal slave with `--listen`. */
+static void set_dialect(struct replica *r, krbrepl_replica_options *opt, krbrepl_master_options *serve)
+{
+    KRBREPL_INIT(serve);
+    serve->listen = r->listen;
+    serve->keytab = r->d.keytab;
+    serve->missing_ms = r->d.missing_ms;
+    serve->gone_ms = r->d.gone_ms;
+    opt->dialect = r->speaks;
+    opt->flags = r->replace ? KRBREPL_REPLICA_REPLACE : 0;
+    opt->mkey_file = r->mkey_file;
+    opt->whole_ms = r->whole_ms;
+    opt->serve = r->listen != NULL ? serve : NULL;
+}
+
 static bool start(struct replica *r, const struct opt *opts)
 {
     krbrepl_events events;
     krbrepl_replica_options opt;
+    krbrepl_master_options serve;
     char *host = host_of(r->master), *service, *principal;
     int rc = 0;
 
     KRBREPL_INIT(&events);
     events.log = daemon_log;
-    service = daemon_service(&r->d, host);
+    events.authorize = r->listen != NULL ? authorize : NULL;
+    service = service_of(r, host);
     principal = daemon_with_realm(&r->d, r->principal);
     KRBREPL_INIT(&opt);
     opt.master = r->master;
@@ -81,6 +125,7 @@ static bool start(struct replica *r, const struct opt *opts)
     opt.database_id = opts_is_set(opts, "database-id") ? r->database_id : NULL;
     opt.missing_ms = r->d.missing_ms;
     opt.lost_ms = r->d.lost_ms;
+    set_dialect(r, &opt, &serve);
     if (!daemon_node(&r->d, &events, r))
         rc = PROG_FAILED;
     else if ((rc = krbrepl_replica_start(r->d.node, &opt)) != 0)
@@ -105,9 +150,28 @@ static bool take_master(struct replica *r, int argc, char **argv)
     return r->master != NULL;
 }
 
+static bool take_dialect(struct replica *r)
+{
+    r->speaks = KRBREPL_DIALECT_NATIVE;
+    if (r->dialect == NULL || strcmp(r->dialect, "native") == 0) {
+        if (!r->replace && r->mkey_file == NULL && r->listen == NULL && r->whole_ms == 0)
+            return true;
+        prog_say("--replace, --mkey-file, --listen and --whole-every are for a master that speaks "
+                 "another dialect "
+                 "(--dialect heimdal-iprop)");
+        return false;
+    }
+    if (strcmp(r->dialect, "heimdal-iprop") == 0) {
+        r->speaks = KRBREPL_DIALECT_HEIMDAL;
+        return true;
+    }
+    prog_say("--dialect is native or heimdal-iprop, not \"%s\"", r->dialect);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
-    static struct replica r;
+    static struct replica r = {.served = {.d = &r.d, .lock = PTHREAD_MUTEX_INITIALIZER}};
     struct opt opts[] = {
         DAEMON_OPTS(&r.d),
         {.name = "principal",
@@ -139,6 +203,40 @@ int main(int argc, char **argv)
          .arg = "MASTER",
          .conf = true,
          .help = "the same as the operand"},
+        {.name = "dialect",
+         .kind = OPT_TEXT,
+         .to = &r.dialect,
+         .arg = "NAME",
+         .conf = true,
+         .help = "what the master speaks: native, or heimdal-iprop for an ipropd-master"},
+        {.name = "mkey-file",
+         .kind = OPT_TEXT,
+         .to = &r.mkey_file,
+         .arg = "FILE",
+         .conf = true,
+         .help =
+             "heimdal-iprop: the realm's master key; keys that come unencrypted are encrypted with it"},
+        {.name = "replace",
+         .kind = OPT_FLAG,
+         .to = &r.replace,
+         .help = "heimdal-iprop: the store's records came from elsewhere, and may be replaced"},
+        {.name = "whole-every",
+         .kind = OPT_TIME,
+         .to = &r.whole_ms,
+         .arg = "TIME",
+         .conf = true,
+         .help = "heimdal-iprop: ask for a whole database so often (only when it is needed)"},
+        {.name = "listen",
+         .kind = OPT_LIST,
+         .to = &r.listen,
+         .arg = "ADDR:PORT",
+         .help = "heimdal-iprop: serve native replicas there; may be given again (nowhere)"},
+        {.name = "acl",
+         .kind = OPT_TEXT,
+         .to = &r.served.acl_file,
+         .arg = "FILE",
+         .conf = true,
+         .help = "with --listen: principals that may follow, one a line"},
         {.name = NULL},
     };
     const struct opt_command cmd = {.name = "krbrepl-replica",
@@ -157,6 +255,8 @@ int main(int argc, char **argv)
     rc = daemon_begin(&r.d, &cmd, &argc, &argv);
     if (rc == OPTS_GO && !take_master(&r, argc, argv))
         rc = PROG_USAGE;
+    if (rc == OPTS_GO && !take_dialect(&r))
+        rc = PROG_USAGE;
     if (rc == OPTS_GO) {
         r.d.reload = reload;
         r.d.tick = tick;
@@ -164,11 +264,12 @@ int main(int argc, char **argv)
         rc = PROG_FAILED;
         if (daemon_open(&r.d)) {
             r.stash = stash_watch(r.d.store_dir, r.d.conf, r.stash_file);
-            if (start(&r, opts))
+            if ((r.listen == NULL || served_first(&r.served)) && start(&r, opts))
                 rc = daemon_run(&r.d);
             stash_free(r.stash);
         }
     }
     daemon_end(&r.d, &cmd);
+    served_free(&r.served);
     return rc;
 }
