@@ -201,6 +201,26 @@ static int split(const char *text, const char *realm, krbrepl__buf *hold, size_t
     return hold->err;
 }
 
+static int is(krbrepl_bytes v, const char *text)
+{
+    return v.len == strlen(text) && memcmp(v.data, text, v.len) == 0;
+}
+
+/* Text does not say the type. Heimdal guesses it by these rules, so that a name has the same one wherever it was
+ * read from text. */
+static uint32_t guess_type(const krbrepl__hdb_princ *p)
+{
+    if (p->n > 1 && is(p->comp[0], "krbtgt"))
+        return 2; /* service and instance */
+    if (p->n > 1 && (is(p->comp[0], "host") || is(p->comp[0], "kca_service")))
+        return 3; /* service and host */
+    if (p->n == 2 && is(p->comp[0], "WELLKNOWN"))
+        return 11;
+    if (p->n == 1 && p->comp[0].len != 0 && memchr(p->comp[0].data, '@', p->comp[0].len) != NULL)
+        return 7; /* a mail address */
+    return 1;
+}
+
 int krbrepl__hdb_princ_parse(krbrepl__hdb_princ *p, const char *text, const char *realm,
                              krbrepl__buf *hold, krbrepl_errinfo *ei)
 {
@@ -220,7 +240,7 @@ int krbrepl__hdb_princ_parse(krbrepl__hdb_princ *p, const char *text, const char
         out->data = hold->data + from;
         out->len = end[i] - from;
     }
-    p->type = p->n == 2 && p->comp[0].len == 6 && memcmp(p->comp[0].data, "krbtgt", 6) == 0 ? 2 : 1;
+    p->type = guess_type(p);
     return 0;
 }
 

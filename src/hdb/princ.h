@@ -30,7 +30,8 @@ void krbrepl__hdb_key(krbrepl__buf *b, const krbrepl__hdb_princ *p);
 /* `host/a.example@REALM`, without a NUL at its end. */
 void krbrepl__hdb_princ_text(krbrepl__buf *b, const krbrepl__hdb_princ *p);
 /* The name that the text says; the bytes are put into `hold`, which must live as long as the name.
- * `realm` is taken where the text has none (NULL: INVALID then). The type is 1, or 2 for krbtgt.
+ * `realm` is taken where the text has none (NULL: INVALID then). The type is the one that
+ * Heimdal guesses.
  * INVALID, NOMEM. */
 int krbrepl__hdb_princ_parse(krbrepl__hdb_princ *p, const char *text, const char *realm,
                              krbrepl__buf *hold, krbrepl_errinfo *ei);

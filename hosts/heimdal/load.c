@@ -1,0 +1,274 @@
+/* load.c: krbrepl_heimdal_load. */
+#include <string.h>
+
+#include <krbrepl/heimdal.h>
+
+#include "apply.h"
+#include "mem.h"
+#include "options.h"
+#include "overlay.h"
+#include "reader.h"
+#include "storefail.h"
+
+#define SHOW_EVERY 4096u /* entries between two calls of progress */
+
+_Static_assert(sizeof(krbrepl_heimdal_load_options) ==
+                   offsetof(krbrepl_heimdal_load_options, ctx) + sizeof(void *),
+               "tail padding");
+_Static_assert(sizeof(krbrepl_heimdal_load_result) ==
+                   offsetof(krbrepl_heimdal_load_result, deleted) + sizeof(uint64_t),
+               "tail padding");
+
+typedef struct job {
+    krbrepl_store *store;
+    krbrepl__heim_reader in;
+    krbrepl_heimdal_load_options opt;
+    krbrepl_heimdal_load_result res;
+    char why[256];
+    krbrepl_errinfo *ei;
+} job;
+
+static void note(job *j, const char *text)
+{
+    if (j->opt.note != NULL)
+        j->opt.note(j->opt.ctx, text);
+}
+
+/* The next entry of the file, counted. */
+static int next(job *j, const char *phase, krbrepl_bytes *der, krbrepl__hdb_entry *e)
+{
+    int rc = krbrepl__heim_reader_next(&j->in, der);
+
+    if (rc <= 0 || (rc = krbrepl__hdb_entry_read(e, *der, j->ei)) != 0)
+        return rc;
+    j->res.entries++;
+    j->res.clear += e->clear;
+    if (j->opt.progress != NULL && j->res.entries % SHOW_EVERY == 0)
+        j->opt.progress(j->opt.ctx, phase, j->res.entries, 0);
+    return 1;
+}
+
+/* ---- a file in the place of the table -------------------------------------------------------- */
+
+static int put_row(job *j, krbrepl_load *load, const krbrepl__hdb_princ *name, krbrepl_bytes value)
+{
+    krbrepl_bytes key;
+    krbrepl__buf b;
+    int rc;
+
+    krbrepl__buf_init(&b, 0);
+    krbrepl__hdb_key(&b, name);
+    key.data = b.data;
+    key.len = b.len;
+    rc = b.err != 0 ? b.err : krbrepl_load_put(load, KRBREPL__HDB_TABLE, key, value);
+    krbrepl__buf_free(&b);
+    if (rc == KRBREPL_ERR_EXISTS)
+        return krbrepl__heim_reader_fail(&j->in, KRBREPL_ERR_INPUT,
+                                         "its name, or an alias of it, was given before");
+    return rc != 0 ? krbrepl__heim_store_fail(j->store, rc, j->ei) : 0;
+}
+
+static int put_aliases(job *j, krbrepl_load *load, const krbrepl__hdb_entry *e)
+{
+    krbrepl__hdb_princ alias;
+    krbrepl_bytes v;
+    krbrepl__buf value;
+    krbrepl__rd r;
+    int rc = 0;
+
+    krbrepl__buf_init(&value, 0);
+    krbrepl__hdb_alias_write(&value, &e->princ);
+    v.data = value.data;
+    v.len = value.len;
+    krbrepl__rd_init(&r, e->aliases.data, e->aliases.len);
+    while (rc == 0 && krbrepl__hdb_alias_next(&r, &alias)) {
+        rc = value.err != 0 ? krbrepl__fail_plain(j->ei, value.err) : put_row(j, load, &alias, v);
+        j->res.aliases++;
+    }
+    krbrepl__buf_free(&value);
+    return rc;
+}
+
+/* Records of other tables are no part of the file and stay. */
+static int carry_one(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
+{
+    return strcmp(table, KRBREPL__HDB_TABLE) == 0 ? 0 : krbrepl_load_put(ctx, table, key, value);
+}
+
+static int carry(job *j, krbrepl_load *load)
+{
+    krbrepl_view *v = NULL;
+    int rc;
+
+    /* Opened after the load began: what was committed between makes the load fail with CONFLICT. */
+    if ((rc = krbrepl_view_open(j->store, &v)) != 0 ||
+        (rc = krbrepl_view_each(v, NULL, NULL, NULL, 0, carry_one, load)) != 0)
+        krbrepl__heim_store_fail(j->store, rc, j->ei);
+    krbrepl_view_close(v);
+    return rc;
+}
+
+static int put_all(job *j, krbrepl_load *load)
+{
+    krbrepl__hdb_entry e;
+    krbrepl_bytes der;
+    int rc;
+
+    while ((rc = next(j, "read", &der, &e)) > 0)
+        if ((rc = put_row(j, load, &e.princ, der)) != 0 || (rc = put_aliases(j, load, &e)) != 0)
+            return rc;
+    if (rc != 0)
+        return rc;
+    if (j->res.entries == 0)
+        return krbrepl__fail(j->ei, KRBREPL_ERR_INPUT,
+                             "%.120s holds no entry: it would empty the database, so it was not loaded",
+                             j->in.name);
+    return carry(j, load);
+}
+
+static int load_whole(job *j)
+{
+    krbrepl_load_options opt;
+    krbrepl_load_result res;
+    krbrepl_load *load = NULL;
+    int rc;
+
+    KRBREPL_INIT(&opt);
+    KRBREPL_INIT(&res);
+    opt.who = j->opt.who;
+    opt.why = j->opt.why;
+    opt.progress = j->opt.progress;
+    opt.progress_ctx = j->opt.ctx;
+    if ((rc = krbrepl_load_begin(j->store, &load, &opt)) != 0)
+        return krbrepl__heim_store_fail(j->store, rc, j->ei);
+    if ((rc = put_all(j, load)) != 0) {
+        krbrepl_load_abort(load);
+        return rc;
+    }
+    if ((rc = krbrepl_load_commit(load, &res)) != 0)
+        return krbrepl__heim_store_fail(j->store, rc, j->ei);
+    j->res.pos = res.pos;
+    j->res.kind = res.kind;
+    j->res.commits = res.kind != 0;
+    j->res.added = res.added;
+    j->res.changed = res.changed;
+    j->res.deleted = res.deleted;
+    return 0;
+}
+
+/* ---- a file beside what is there ------------------------------------------------------------- */
+
+static int check(job *j)
+{
+    krbrepl__hdb_entry e;
+    krbrepl_bytes der;
+    int rc;
+
+    while ((rc = next(j, "check", &der, &e)) > 0)
+        ;
+    if (rc == 0)
+        rc = krbrepl__heim_reader_again(&j->in);
+    j->res.entries = j->res.clear = 0;
+    return rc;
+}
+
+static int put_update(job *j, const krbrepl__hdb_rows *rows)
+{
+    krbrepl__hdb_princ alias;
+    krbrepl__hdb_entry e;
+    krbrepl_bytes der;
+    krbrepl__rd r;
+    int rc;
+
+    while ((rc = next(j, "read", &der, &e)) > 0) {
+        krbrepl__rd_init(&r, e.aliases.data, e.aliases.len);
+        while (krbrepl__hdb_alias_next(&r, &alias))
+            j->res.aliases++;
+        rc = krbrepl__hdb_put_entry(rows, der, j->ei);
+        if (rc == KRBREPL_ERR_EXISTS)
+            return krbrepl__heim_reader_fail(&j->in, KRBREPL_ERR_INPUT,
+                                             "an alias of it is the name of another entry");
+        if (rc != 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int load_update(job *j)
+{
+    krbrepl__heim_overlay *o = NULL;
+    krbrepl__heim_outcome out;
+    int rc = check(j);
+
+    if (rc == 0)
+        rc = krbrepl__heim_overlay_new(&o, j->store, j->ei);
+    if (rc == 0)
+        rc = put_update(j, krbrepl__heim_overlay_rows(o));
+    if (rc == 0)
+        rc = krbrepl__heim_overlay_commit(o, j->opt.who, j->opt.why, &out, j->ei);
+    if (rc == 0) {
+        j->res.pos = out.pos;
+        j->res.commits = out.commits;
+        j->res.kind = out.commits != 0 ? KRBREPL_COMMIT_CHANGES : 0;
+        j->res.added = out.added;
+        j->res.changed = out.changed;
+        j->res.deleted = out.deleted;
+    }
+    krbrepl__heim_overlay_free(o);
+    return rc;
+}
+
+/* ---- the call ------------------------------------------------------------------------------- */
+
+static int prepare(job *j, const char *file, const krbrepl_heimdal_load_options *opt)
+{
+    int rc = krbrepl__widen(&j->opt, sizeof j->opt, opt);
+
+    if (rc != 0)
+        return krbrepl__fail_plain(j->ei, rc);
+    if ((j->opt.flags & ~(uint64_t)KRBREPL_HEIMDAL_LOAD_UPDATE) != 0)
+        return krbrepl__fail(j->ei, KRBREPL_ERR_INVALID, "load: unknown flags");
+    if (j->opt.why == NULL) {
+        snprintf(j->why, sizeof j->why, "load %s", file);
+        j->opt.why = j->why;
+    }
+    return krbrepl__heim_reader_open(&j->in, file, j->opt.format, j->ei);
+}
+
+static int load(job *j)
+{
+    int rc;
+
+    j->res.format = j->in.format;
+    rc = (j->opt.flags & KRBREPL_HEIMDAL_LOAD_UPDATE) != 0 ? load_update(j) : load_whole(j);
+    if (rc == 0 && j->res.clear != 0)
+        note(j, "the file has keys in clear; they were stored so. Dump without decryption, so that "
+                "they stay "
+                "under the master key");
+    return rc;
+}
+
+int krbrepl_heimdal_load(krbrepl_store *s, const char *file, const krbrepl_heimdal_load_options *opt,
+                         krbrepl_heimdal_load_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_errinfo mine;
+    job j;
+    int rc;
+
+    krbrepl__errinfo_clear(&mine);
+    memset(&j, 0, sizeof j);
+    KRBREPL_INIT(&j.res);
+    j.store = s;
+    j.ei = &mine;
+    if (s == NULL || file == NULL) {
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "load: an argument is NULL");
+    } else {
+        rc = prepare(&j, file, opt);
+        if (rc == 0)
+            rc = load(&j);
+        krbrepl__heim_reader_close(&j.in);
+    }
+    if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
+        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
+    return krbrepl__errinfo_give(rc, &mine, ei);
+}
