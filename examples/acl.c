@@ -10,18 +10,24 @@
 
 #define LONGEST_LINE 1024
 
+struct entry {
+    char *name;
+    bool heimdal;
+};
+
 struct acl {
-    char **names;
+    struct entry *at;
     size_t count, room;
 };
 
-static void add(struct acl *a, char *name)
+static void add(struct acl *a, char *name, bool heimdal)
 {
     if (a->count == a->room) {
         a->room = a->room == 0 ? 16 : a->room * 2;
-        a->names = prog_grow(a->names, a->room * sizeof *a->names);
+        a->at = prog_grow(a->at, a->room * sizeof *a->at);
     }
-    a->names[a->count++] = name;
+    a->at[a->count].heimdal = heimdal;
+    a->at[a->count++].name = name;
 }
 
 static bool is_space(char c)
@@ -70,19 +76,33 @@ static const char *look_at(const char *name, const char **at)
     return NULL;
 }
 
+/* Passes over the word before the name of a slave in Heimdal's dialect. */
+static bool take_word(char **line)
+{
+    static const char word[] = "heimdal";
+    const size_t n = sizeof word - 1;
+
+    if (strncmp(*line, word, n) != 0 || !is_space((*line)[n]))
+        return false;
+    *line = trim(*line + n);
+    return true;
+}
+
 static const char *add_line(struct acl *a, char *line, const char *default_realm)
 {
     const char *wrong, *realm;
+    bool heimdal;
 
     line = trim(line);
     if (*line == '\0' || *line == '#')
         return NULL;
+    heimdal = take_word(&line);
     wrong = look_at(line, &realm);
     if (wrong != NULL)
         return wrong;
     if (realm == NULL && *default_realm == '\0')
         return "a name without realm, and no default realm is set; write the realm behind the name";
-    add(a, realm != NULL ? prog_dup(line) : prog_format("%s@%s", line, default_realm));
+    add(a, realm != NULL ? prog_dup(line) : prog_format("%s@%s", line, default_realm), heimdal);
     return NULL;
 }
 
@@ -170,19 +190,29 @@ void acl_free(struct acl *a)
     if (a == NULL)
         return;
     for (i = 0; i < a->count; i++)
-        free(a->names[i]);
-    free(a->names);
+        free(a->at[i].name);
+    free(a->at);
     free(a);
 }
 
-bool acl_allows(const struct acl *a, const char *principal)
+static bool allows(const struct acl *a, const char *principal, bool heimdal)
 {
     size_t i;
 
     for (i = 0; a != NULL && i < a->count; i++)
-        if (strcmp(a->names[i], principal) == 0)
+        if (a->at[i].heimdal == heimdal && strcmp(a->at[i].name, principal) == 0)
             return true;
     return false;
+}
+
+bool acl_allows(const struct acl *a, const char *principal)
+{
+    return allows(a, principal, false);
+}
+
+bool acl_allows_heimdal(const struct acl *a, const char *principal)
+{
+    return allows(a, principal, true);
 }
 
 size_t acl_count(const struct acl *a)

@@ -29,7 +29,13 @@ static int print_slot(void *ctx, const krbrepl_slot *slot)
     char seen[TIMES_ROOM], expires[TIMES_ROOM];
     const struct listing *l = ctx;
 
-    printf("%s\n  durable %llu, ", slot->principal, (ull)slot->durable);
+    printf("%s\n", slot->principal);
+    if (slot->dialect != KRBREPL_DIALECT_NATIVE && slot->version != 0)
+        printf("  %s, sent up to version %llu, base %llu\n", krbrepl_dialect_name(slot->dialect),
+               (ull)slot->version, (ull)slot->base);
+    else if (slot->dialect != KRBREPL_DIALECT_NATIVE)
+        printf("  %s, gets a complete database next\n", krbrepl_dialect_name(slot->dialect));
+    printf("  durable %llu, ", (ull)slot->durable);
     print_hold(l, slot);
     printf("\n  last seen %s, ", times_stamp(seen, slot->last_seen_us));
     if (slot->expires_us != 0)
@@ -54,6 +60,9 @@ static int json_slot(void *ctx, const krbrepl_slot *slot)
     json_time(j, "expires", slot->expires_us);
     json_time(j, "last_copy", slot->last_copy_us);
     json_text(j, "last_copy_reason", krbrepl_copy_reason_name(slot->last_copy_reason));
+    json_text(j, "dialect", krbrepl_dialect_name(slot->dialect));
+    json_u64(j, "base", slot->base);
+    json_u64(j, "version", slot->version);
     json_close(j, '}');
     return 0;
 }
@@ -84,22 +93,24 @@ static int list(struct cli *c, const char *dir)
     return rc != 0 ? cli_failed_store(c, rc) : PROG_OK;
 }
 
-static int drop(struct cli *c, const char *dir, const char *principal)
+/* Drops a slot, or resets it. */
+static int change(struct cli *c, const char *dir, const char *principal, bool reset)
 {
     int rc = cli_open(c, dir, 0);
 
     if (rc != PROG_OK)
         return rc;
-    rc = krbrepl_slot_drop(c->store, principal);
+    rc = reset ? krbrepl_slot_reset(c->store, principal) : krbrepl_slot_drop(c->store, principal);
     if (rc != 0)
         return cli_failed_store(c, rc);
     if (c->json) {
         json_open(&c->out, NULL, '{');
-        json_text(&c->out, "done", "dropped");
+        json_text(&c->out, "done", reset ? "reset" : "dropped");
         json_text(&c->out, "principal", principal);
         json_close(&c->out, '}');
     } else if (!c->quiet) {
-        printf("%s: the slot of %s is dropped\n", dir, principal);
+        printf(reset ? "%s: %s gets a complete database\n" : "%s: the slot of %s is dropped\n", dir,
+               principal);
     }
     return PROG_OK;
 }
@@ -110,7 +121,7 @@ int cmd_slot(int argc, char **argv)
     struct opt opts[] = {CLI_OPTS(&c)};
     const struct opt_command cmd = {
         .name = "krbrepl slot",
-        .operands = "list DIR | drop DIR PRINCIPAL",
+        .operands = "list DIR | drop DIR PRINCIPAL | reset DIR PRINCIPAL",
         .least = 2,
         .most = 3,
         .opts = opts,
@@ -120,7 +131,9 @@ int cmd_slot(int argc, char **argv)
                  "when the replica was not seen for the time of `krbrepl retention --keep-slots`. Drop "
                  "the slot\n"
                  "of a replica that will not come back. One that is connected, or comes back, gets a "
-                 "new slot."};
+                 "new slot. Reset that of a slave in a legacy dialect that followed another master "
+                 "meanwhile:\n"
+                 "it gets a complete database."};
     int rc = cli_begin(&c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
@@ -128,9 +141,13 @@ int cmd_slot(int argc, char **argv)
     if (argc == 2 && strcmp(argv[0], "list") == 0) {
         rc = list(&c, argv[1]);
     } else if (argc == 3 && strcmp(argv[0], "drop") == 0) {
-        rc = drop(&c, argv[1], argv[2]);
+        rc = change(&c, argv[1], argv[2], false);
+    } else if (argc == 3 && strcmp(argv[0], "reset") == 0) {
+        rc = change(&c, argv[1], argv[2], true);
     } else {
-        prog_say("write `krbrepl slot list DIR` or `krbrepl slot drop DIR PRINCIPAL`");
+        prog_say(
+            "write `krbrepl slot list DIR`, `krbrepl slot drop DIR PRINCIPAL` or `krbrepl slot reset "
+            "DIR PRINCIPAL`");
         rc = PROG_USAGE;
     }
     return cli_end(&c, &cmd, rc);
