@@ -104,6 +104,21 @@ static krb5_error_code attach(krb5_context ctx, krbrepl__hdb *h, int flags)
     return krbrepl__hdb_store_open(ctx, h->dir, 0, &h->store);
 }
 
+/* kadmin shows the bare code after some commands, and so does a client of kadmind after each: the reason goes to
+ * standard error or the log, where the program has its warnings. */
+static krb5_error_code check_master(krb5_context ctx, const krbrepl__hdb *h)
+{
+    krb5_error_code err = krbrepl__hdb_is_master(ctx, h->store);
+    const char *text;
+
+    if (err != 0) {
+        text = krb5_get_error_message(ctx, err);
+        krb5_warnx(ctx, "%s", text != NULL ? text : "");
+        krb5_free_error_message(ctx, text);
+    }
+    return err;
+}
+
 krb5_error_code krbrepl__hdb_open(krb5_context ctx, struct HDB *db, int flags, mode_t mode)
 {
     krbrepl__hdb *h = krbrepl__hdb_of(db);
@@ -114,11 +129,15 @@ krb5_error_code krbrepl__hdb_open(krb5_context ctx, struct HDB *db, int flags, m
     err = attach(ctx, h, flags);
     /* Refused before anything is written anywhere, such as to the log of kadmin. */
     if (err == 0 && writes)
-        err = krbrepl__hdb_is_master(ctx, h->store);
+        err = check_master(ctx, h);
+    if (err == 0 && writes)
+        err = krbrepl__hdb_write_enter(ctx, h);
     if (err == 0 && writes && (flags & O_TRUNC) != 0)
         err = krbrepl__hdb_load_begin(ctx, h);
-    if (err != 0)
+    if (err != 0) {
+        krbrepl__hdb_write_leave(h);
         return err;
+    }
     h->mode = !writes                  ? KRBREPL__HDB_READ
               : (flags & O_TRUNC) != 0 ? KRBREPL__HDB_LOAD
                                        : KRBREPL__HDB_WRITE;
@@ -135,6 +154,8 @@ krb5_error_code krbrepl__hdb_close(krb5_context ctx, struct HDB *db)
     err2 = krbrepl__hdb_load_end(ctx, h);
     krbrepl__hdb_walk_end(h);
     krb5_data_free(&h->fetched);
+    if (db->lock_count == 0)
+        krbrepl__hdb_write_leave(h);
     h->mode = KRBREPL__HDB_SHUT;
     h->nosync = 0;
     h->broken = 0;

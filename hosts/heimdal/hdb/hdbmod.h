@@ -97,9 +97,9 @@ void krbrepl__hdb_release(krbrepl__hdb *h);
 /* ---- lock.c */
 krb5_error_code krbrepl__hdb_lock(krb5_context ctx, struct HDB *db, int operation);
 krb5_error_code krbrepl__hdb_unlock(krb5_context ctx, struct HDB *db);
-/* Around one write: waits for whoever has locked the database, up to three seconds. */
-krb5_error_code krbrepl__hdb_write_enter(krb5_context ctx, struct HDB *db);
-void krbrepl__hdb_write_leave(struct HDB *db);
+/* While the database is open for writing: waits for whoever has locked it, up to three seconds. */
+krb5_error_code krbrepl__hdb_write_enter(krb5_context ctx, krbrepl__hdb *h);
+void krbrepl__hdb_write_leave(krbrepl__hdb *h);
 void krbrepl__hdb_lock_free(krbrepl__hdb *h);
 
 /* ---- read.c */

@@ -1,5 +1,8 @@
-/* lock.c: the lock that `kadmin lock` takes: nobody else writes until `kadmin unlock`. Readers never wait, and
- * single writes need no lock of this kind, for each is a transaction; they only wait for whoever has locked. */
+/* lock.c: the lock that `kadmin lock` takes: nobody else writes until `kadmin unlock`.
+ *
+ * Whoever has the database open for writing has a shared lock, so that several may, for each write is a transaction;
+ * `kadmin lock` makes it exclusive. It is asked for when the database is opened, and not when something is written,
+ * because by then the change stands in the log of kadmin already, which makes up for it later. Readers never wait. */
 #include "hdbmod.h"
 
 #include <errno.h>
@@ -63,20 +66,18 @@ krb5_error_code krbrepl__hdb_unlock(krb5_context ctx, struct HDB *db)
     krb5_error_code err = krbrepl__hdb_settle(ctx, db);
 
     if (db->lock_count > 0 && --db->lock_count == 0 && h->lock_fd >= 0)
-        (void)flock(h->lock_fd, LOCK_UN);
+        (void)flock(h->lock_fd, h->mode == KRBREPL__HDB_READ ? LOCK_UN : LOCK_SH);
     return err;
 }
 
-krb5_error_code krbrepl__hdb_write_enter(krb5_context ctx, struct HDB *db)
+krb5_error_code krbrepl__hdb_write_enter(krb5_context ctx, krbrepl__hdb *h)
 {
-    return db->lock_count > 0 ? 0 : lock_take(ctx, krbrepl__hdb_of(db), LOCK_SH);
+    return lock_take(ctx, h, LOCK_SH);
 }
 
-void krbrepl__hdb_write_leave(struct HDB *db)
+void krbrepl__hdb_write_leave(krbrepl__hdb *h)
 {
-    krbrepl__hdb *h = krbrepl__hdb_of(db);
-
-    if (db->lock_count == 0 && h->lock_fd >= 0)
+    if (h->lock_fd >= 0)
         (void)flock(h->lock_fd, LOCK_UN);
 }
 

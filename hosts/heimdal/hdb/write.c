@@ -95,9 +95,6 @@ static krb5_error_code begin(krb5_context ctx, struct HDB *db, const char *who, 
     krb5_error_code err;
     int rc;
 
-    err = krbrepl__hdb_write_enter(ctx, db);
-    if (err != 0)
-        return err;
     KRBREPL_INIT(&opt);
     krbrepl__hdb_why(why, sizeof why, h->nosync ? "many changes" : what);
     opt.who = h->nosync ? NULL : who;
@@ -107,7 +104,6 @@ static krb5_error_code begin(krb5_context ctx, struct HDB *db, const char *who, 
     if (rc == 0)
         return 0;
     h->txn = NULL;
-    krbrepl__hdb_write_leave(db);
     err = krbrepl__hdb_fail(ctx, h->store, rc, "writing");
     /* A store that lost its role since it was opened has more to say than the code. */
     if (rc == KRBREPL_ERR_NOT_MASTER || rc == KRBREPL_ERR_FENCED)
@@ -128,7 +124,6 @@ static krb5_error_code end(krb5_context ctx, struct HDB *db, krb5_error_code err
         krbrepl_txn_abort(t);
     else
         rc = krbrepl_txn_commit(t, NULL);
-    krbrepl__hdb_write_leave(db);
     return rc != 0 ? krbrepl__hdb_fail(ctx, h->store, rc, "committing") : err;
 }
 
