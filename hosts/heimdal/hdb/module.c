@@ -2,6 +2,7 @@
 #include "hdbmod.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +41,7 @@ static krb5_error_code borrow(krb5_context ctx, krbrepl__hdb_shared *out)
     }
     free(list);
     if (err == 0) {
-        strcpy(name, prefix);
-        strcat(name, "/nonexistent/krbrepl");
+        snprintf(name, sizeof name, "%s/nonexistent/krbrepl", prefix);
         err = hdb_create(ctx, &db, name);
     }
     if (err != 0)
@@ -96,10 +96,8 @@ static char *full_name(const char *dir)
     size_t room = sizeof KRBREPL__HDB_PREFIX ":" + strlen(dir);
     char *name = malloc(room);
 
-    if (name != NULL) {
-        strcpy(name, KRBREPL__HDB_PREFIX ":");
-        strcat(name, dir);
-    }
+    if (name != NULL)
+        snprintf(name, room, "%s:%s", KRBREPL__HDB_PREFIX, dir);
     return name;
 }
 

@@ -58,16 +58,16 @@ static void describe(krb5_context ctx, char *out, size_t room, const char *verb,
 static void describe_rename(krb5_context ctx, char *out, size_t room, krb5_data *from,
                             krb5_const_principal to)
 {
-    char verb[TEXT_ROOM / 2];
+    char from_name[TEXT_ROOM / 2], verb[TEXT_ROOM / 2 + sizeof " to"];
     krb5_principal old = calloc(1, sizeof *old);
 
     if (old != NULL && hdb_key2principal(ctx, from, old) != 0) {
         free(old);
         old = NULL;
     }
-    describe(ctx, verb, sizeof verb - sizeof " to", "rename", old);
+    describe(ctx, from_name, sizeof from_name, "rename", old);
     krb5_free_principal(ctx, old);
-    strcat(verb, " to");
+    snprintf(verb, sizeof verb, "%s to", from_name);
     describe(ctx, out, room, verb, to);
 }
 
