@@ -157,6 +157,7 @@ int krbrepl__heim_overlay_new(krbrepl__heim_overlay **out, krbrepl_store *s, krb
     o->rows.put = put;
     o->rows.del = del;
     o->rows.ctx = o;
+    o->rows.again = 1;
     rc = krbrepl_view_open(s, &o->view);
     return rc != 0 ? krbrepl__heim_store_fail(s, rc, ei) : 0;
 }

@@ -259,7 +259,7 @@ static int create(const krbrepl__hdb_rows *rows, const krbrepl__hdb_rec *rec, kr
 /* The new one first, then the old one goes: so it is in Heimdal, and so its aliases decide. */
 static int rename_to(const krbrepl__hdb_rows *rows, const krbrepl__hdb_rec *rec, krbrepl_errinfo *ei)
 {
-    int rc = create(rows, rec, ei);
+    int rc = rows->again ? krbrepl__hdb_put_entry(rows, rec->der, ei) : create(rows, rec, ei);
 
     if (rc != 0)
         return rc;

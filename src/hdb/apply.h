@@ -18,6 +18,9 @@ typedef struct krbrepl__hdb_rows {
     /* Appends the entry to `out` with all its keys sealed. NULL: entries are put as they are. */
     int (*seal)(void *ctx, krbrepl_bytes entry, krbrepl__buf *out, krbrepl_errinfo *ei);
     void *ctx;
+    /* The records may have been applied before: what a rename finds under the new name is then its own outcome,
+     * and it takes the place of that. Otherwise the old name, made anew by an earlier record, would stay. */
+    int again;
 } krbrepl__hdb_rows;
 
 /* Applies one record. `effect` (may be NULL) says whether it changed anything. */

@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     krbrepl__hdb_rec rec;
     krbrepl__rd r;
     one o;
-    krbrepl__hdb_rows rows = {get, put, del, NULL, &o};
+    krbrepl__hdb_rows rows = {get, put, del, NULL, &o, n % 2 != 0};
 
     krbrepl__buf_init(&o.key, 0);
     krbrepl__buf_init(&o.value, 0);
