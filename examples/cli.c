@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"watch", cmd_watch, "show the status again and again"},
     {"wait", cmd_wait, "wait until replicas have a commit"},
     {"log", cmd_log, "show the commits"},
+    {"replay", cmd_replay, "do what the records of a Heimdal log say"},
     {"verify", cmd_verify, "check every record and commit; compare stores"},
     {"load", cmd_load, "replace or update the content from a file"},
     {"dump", cmd_dump, "write the content to a file"},

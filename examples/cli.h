@@ -70,6 +70,7 @@ int cmd_delete(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_batch(int argc, char **argv);
 int cmd_log(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 int cmd_wait(int argc, char **argv);

@@ -7,35 +7,51 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "heimglue.h"
 #include "mitglue.h"
 #include "native.h"
 #include "atomfile.h"
 #include "progress.h"
 
-enum format { FORMAT_MIT, FORMAT_NATIVE };
+enum format { FORMAT_MIT, FORMAT_NATIVE, FORMAT_HEIMDAL, FORMAT_HPROP };
 
 static bool format_of(struct cli *c, const char *text, enum format *out)
 {
-    if (strcmp(text, "mit") == 0 || strcmp(text, "native") == 0) {
-        *out = text[0] == 'm' ? FORMAT_MIT : FORMAT_NATIVE;
-        return true;
-    }
-    (void)cli_refuse(c, "--format: there are the formats `mit` and `native`", "name one of them");
+    static const char *const names[] = {[FORMAT_MIT] = "mit",
+                                        [FORMAT_NATIVE] = "native",
+                                        [FORMAT_HEIMDAL] = "heimdal",
+                                        [FORMAT_HPROP] = "hprop"};
+    size_t i;
+
+    for (i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum format)i;
+            return true;
+        }
+    (void)cli_refuse(c, "--format: there are the formats `mit`, `native`, `heimdal` and `hprop`",
+                     "name one of them");
     return false;
 }
 
-/* A file says itself what it is; anything that is not ours is taken for MIT's. */
+/* A file says itself what it is; anything that is not ours nor Heimdal's is taken for MIT's. */
 static enum format format_of_file(const char *file)
 {
-    char head[sizeof NATIVE_MAGIC - 1];
+    char head[512];
     enum format found = FORMAT_MIT;
+    const size_t magic = sizeof NATIVE_MAGIC - 1;
+    size_t n;
     struct stat st;
     FILE *f;
 
     if (stat(file, &st) != 0 || !S_ISREG(st.st_mode) || (f = fopen(file, "re")) == NULL)
         return FORMAT_MIT;
-    if (fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, NATIVE_MAGIC, sizeof head) == 0)
+    n = fread(head, 1, sizeof head, f);
+    if (n >= magic && memcmp(head, NATIVE_MAGIC, magic) == 0)
         found = FORMAT_NATIVE;
+    else if (heimglue_format_of(head, n) == HEIMGLUE_DUMP)
+        found = FORMAT_HEIMDAL;
+    else if (heimglue_format_of(head, n) == HEIMGLUE_HPROP)
+        found = FORMAT_HPROP;
     fclose(f);
     return found;
 }
@@ -172,6 +188,38 @@ static int load_mit(struct loading *l)
     return rc == 0 ? PROG_OK : cli_failed(&l->c, rc, &ei);
 }
 
+static int load_heimdal(struct loading *l, enum heimglue_format format)
+{
+    struct heimglue_result r = {0};
+    krbrepl_errinfo ei;
+    int rc;
+
+    KRBREPL_INIT(&ei);
+    rc = heimglue_load(l->c.store, l->file, format, l->update, l->why, progress_show, &r, &ei);
+    progress_end();
+    l->r.pos = r.pos;
+    l->r.kind = r.kind;
+    l->r.commits = r.commits;
+    l->r.added = r.added;
+    l->r.changed = r.changed;
+    l->r.deleted = r.deleted;
+    return rc == 0 ? PROG_OK : cli_failed(&l->c, rc, &ei);
+}
+
+static int load_as(struct loading *l, enum format format)
+{
+    switch (format) {
+    case FORMAT_NATIVE:
+        return load_native(l);
+    case FORMAT_HEIMDAL:
+        return load_heimdal(l, HEIMGLUE_DUMP);
+    case FORMAT_HPROP:
+        return load_heimdal(l, HEIMGLUE_HPROP);
+    default:
+        return load_mit(l);
+    }
+}
+
 static const char *kind_name(uint64_t kind)
 {
     return kind == KRBREPL_COMMIT_CHANGES ? "changes" : kind == KRBREPL_COMMIT_RESET ? "reset" : "none";
@@ -241,7 +289,7 @@ static int run_load(struct loading *l, const char *dir)
     if (l->why == NULL)
         l->why = why = prog_format("load %.900s", l->file);
     progress_start(l->c.quiet);
-    rc = format == FORMAT_NATIVE ? load_native(l) : load_mit(l);
+    rc = load_as(l, format);
     progress_end();
     if (rc == PROG_OK)
         report_load(l);
@@ -260,7 +308,7 @@ int cmd_load(int argc, char **argv)
          .kind = OPT_TEXT,
          .to = &l.format,
          .arg = "FORMAT",
-         .help = "mit or native (default: what the file is; mit for a pipe)"},
+         .help = "mit, heimdal, hprop or native (default: what the file is; mit for a pipe)"},
         {.name = "update",
          .kind = OPT_FLAG,
          .to = &l.update,
@@ -280,8 +328,9 @@ int cmd_load(int argc, char **argv)
         .opts = opts,
         .summary =
             "Replaces the content of the master's store in DIR by what FILE holds, in one commit.",
-        .notes = "FILE comes from `kdb5_util dump` (mit) or `krbrepl dump --format native`; - is "
-                 "standard input.\n"
+        .notes = "FILE comes from `kdb5_util dump` (mit), `kadmin -l dump` (heimdal), `hprop --stdout` "
+                 "(hprop)\n"
+                 "or `krbrepl dump --format native`; - is standard input.\n"
                  "A file that is malformed or was cut off changes nothing. Daemons and writers go on "
                  "with the\n"
                  "old content until the new one is there whole."};
@@ -336,6 +385,34 @@ static int dump_mit(struct dumping *d)
     return rc == 0 ? PROG_OK : cli_failed(&d->c, rc, &ei);
 }
 
+static int dump_heimdal(struct dumping *d, enum heimglue_format format)
+{
+    struct heimglue_result r = {0};
+    krbrepl_errinfo ei;
+    int rc;
+
+    KRBREPL_INIT(&ei);
+    rc = heimglue_dump(d->c.store, d->file, format, progress_show, &r, &ei);
+    progress_end();
+    d->r.pos = r.pos;
+    d->records = r.entries;
+    return rc == 0 ? PROG_OK : cli_failed(&d->c, rc, &ei);
+}
+
+static int dump_as(struct dumping *d, enum format format)
+{
+    switch (format) {
+    case FORMAT_NATIVE:
+        return dump_native(d);
+    case FORMAT_HEIMDAL:
+        return dump_heimdal(d, HEIMGLUE_DUMP);
+    case FORMAT_HPROP:
+        return dump_heimdal(d, HEIMGLUE_HPROP);
+    default:
+        return dump_mit(d);
+    }
+}
+
 static void report_dump(struct dumping *d)
 {
     /* On standard output the file itself may stand. */
@@ -364,7 +441,7 @@ static int run_dump(struct dumping *d, const char *dir)
     if (rc != PROG_OK)
         return rc;
     progress_start(d->c.quiet);
-    rc = format == FORMAT_NATIVE ? dump_native(d) : dump_mit(d);
+    rc = dump_as(d, format);
     progress_end();
     if (rc == PROG_OK)
         report_dump(d);
@@ -379,7 +456,8 @@ int cmd_dump(int argc, char **argv)
          .kind = OPT_TEXT,
          .to = &d.format,
          .arg = "FORMAT",
-         .help = "mit (default): for kdb5_util load; native: every table"},
+         .help = "mit (default): for kdb5_util load; heimdal: for kadmin -l load; hprop: for hpropd "
+                 "--stdin; native: every table"},
         {.name = "old",
          .kind = OPT_FLAG,
          .to = &d.old,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "cmd_heimdal.h"
 #include "mitglue.h"
 #include "times.h"
 #include "token.h"
@@ -12,7 +13,8 @@
 struct logging {
     struct cli c;
     uint64_t from, to, last, next;
-    bool has_from, follow, verbose, values;
+    bool has_from, follow, verbose, values, last_version;
+    char *heimdal;
 };
 
 static const char *kind_name(uint64_t kind)
@@ -188,6 +190,14 @@ static int run_log(struct logging *l, const char *dir)
     return rc;
 }
 
+static int run_heimdal(struct logging *l)
+{
+    const struct heimdal_range range = {l->has_from ? l->from : 0, l->to, l->last, l->verbose,
+                                        l->last_version};
+
+    return cmd_log_heimdal(&l->c, l->heimdal, &range);
+}
+
 int cmd_log(int argc, char **argv)
 {
     struct logging l = {0};
@@ -218,6 +228,15 @@ int cmd_log(int argc, char **argv)
          .kind = OPT_FLAG,
          .to = &l.verbose,
          .help = "list the changes"},
+        {.name = "heimdal-log",
+         .kind = OPT_TEXT,
+         .to = &l.heimdal,
+         .arg = "FILE",
+         .help = "instead of a store: the records of a log of Heimdal's"},
+        {.name = "last-version",
+         .kind = OPT_FLAG,
+         .to = &l.last_version,
+         .help = "with --heimdal-log: only the version of the database"},
         {.name = "values",
          .kind = OPT_FLAG,
          .to = &l.values,
@@ -226,8 +245,8 @@ int cmd_log(int argc, char **argv)
     };
     const struct opt_command cmd = {
         .name = "krbrepl log",
-        .operands = "DIR",
-        .least = 1,
+        .operands = "[DIR]",
+        .least = 0,
         .most = 1,
         .opts = opts,
         .summary = "Shows the commits that the journal of the store in DIR holds.",
@@ -235,12 +254,18 @@ int cmd_log(int argc, char **argv)
             "A line has the number, the time, who made the commit, what for, and what it holds. With\n"
             "--json one object a line, with the changes. --follow without --from and --last begins "
             "with\n"
-            "the next commit."};
+            "the next commit. A log of Heimdal's is only read, and checked whole; N counts its\n"
+            "versions."};
     int rc = cli_begin(&l.c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
         return rc;
     l.has_from = opts[0].set && l.from > 0;
     l.verbose = l.verbose || l.values;
-    return cli_end(&l.c, &cmd, run_log(&l, argv[0]));
+    if (l.heimdal != NULL ? argc != 0 || l.follow : argc != 1 || l.last_version) {
+        prog_say(l.heimdal != NULL ? "--heimdal-log takes the place of DIR, and cannot be followed"
+                                   : "name the DIR of a store, or a file with --heimdal-log");
+        return cli_end(&l.c, &cmd, PROG_USAGE);
+    }
+    return cli_end(&l.c, &cmd, l.heimdal != NULL ? run_heimdal(&l) : run_log(&l, argv[0]));
 }

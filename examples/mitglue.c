@@ -3,11 +3,12 @@
 
 #include <string.h>
 
+#include "heimglue.h"
 #include "prog.h"
 
 bool mitglue_is_secret(const char *table)
 {
-    return strcmp(table, "principal") == 0;
+    return strcmp(table, "principal") == 0 || strcmp(table, "hdb") == 0;
 }
 
 #ifdef KRBREPL_PROG_MIT
@@ -24,6 +25,8 @@ bool mitglue_describe(const char *table, krbrepl_bytes key, krbrepl_bytes value,
 {
     size_t len;
 
+    if (strcmp(table, "hdb") == 0)
+        return heimglue_describe(key, value, buf, room);
     if (krbrepl_mit_describe(table, key, value, buf, room) < 0)
         return false;
     len = strlen(buf);
@@ -102,8 +105,7 @@ bool mitglue_there(void)
 
 bool mitglue_describe(const char *table, krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t room)
 {
-    (void)table, (void)key, (void)value, (void)buf, (void)room;
-    return false;
+    return strcmp(table, "hdb") == 0 && heimglue_describe(key, value, buf, room);
 }
 
 static int missing(krbrepl_errinfo *ei)
