@@ -15,6 +15,9 @@ enum {
 
 #ifdef KRBREPL_GSS_HEIMDAL
 
+/* Heimdal has one code for every file that is no keytab. */
+#define KRB5_KT_FORMAT KRB5_KEYTAB_BADVNO
+
 static inline long krbrepl__kt_entry_enctype(const krb5_keytab_entry *e)
 {
     return e->keyblock.keytype;
