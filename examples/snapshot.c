@@ -122,6 +122,17 @@ static void print_upstream(const krbrepl_status *st)
     print_proof("  equal     ", st->proved_us, st->proved_seq);
 }
 
+/* A node whose records come from a master of another kind. */
+static void print_source(const krbrepl_status *st)
+{
+    char heard[TIMES_ROOM], lag[TIMES_ROOM];
+
+    printf("  source    heimdal-iprop, at its version %llu, heard %s\n", (ull)st->upstream_version,
+           times_stamp(heard, st->last_heard_us));
+    printf("  lag       %s\n", times_duration(lag, st->lag_us));
+    print_copy("  last copy ", st->last_copy_us, st->last_copy_reason);
+}
+
 /* A replica that was here before and is not now: the master keeps its place in the journal. */
 static bool is_away(const krbrepl_peer *p)
 {
@@ -220,7 +231,9 @@ void snapshot_print(const struct snapshot *s, const char *dir)
         printf("empty\n");
     print_headroom(st);
     print_copies(st);
-    if (s->running && follows(s))
+    if (s->running && st->upstream_dialect == KRBREPL_DIALECT_HEIMDAL)
+        print_source(st);
+    else if (s->running && follows(s))
         print_upstream(st);
     if (st->differs != 0)
         printf("  DIFFERED  %llu times since the node started; see its log\n", (ull)st->differs);
@@ -287,6 +300,9 @@ static void json_counters(struct json *j, const krbrepl_status *st)
     json_i64(j, "pid", st->pid);
     json_time(j, "started", st->started_us);
     json_u64(j, "upstream_seq", st->upstream_seq);
+    json_text(j, "upstream_dialect",
+              st->upstream_dialect == KRBREPL_DIALECT_HEIMDAL ? "heimdal-iprop" : "");
+    json_u64(j, "upstream_version", st->upstream_version);
     json_u64(j, "lag_commits", st->lag_commits);
     json_u64(j, "lag_us", st->lag_us);
     json_time(j, "last_heard", st->last_heard_us);

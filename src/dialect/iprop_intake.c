@@ -8,13 +8,21 @@
 
 /* ---- log records ---------------------------------------------------------------------------- */
 
+/* Where the work on one FOR_YOU is. */
+typedef struct batch {
+    krbrepl__islave_state st; /* after the records so far */
+    uint32_t first;           /* the first one that is new; 0: none yet */
+    int failed;               /* what apply_one said of record st.version + 1 */
+    int learned;              /* the mark of what was held was not known before */
+} batch;
+
 static int mark_of(krbrepl__islave *s, const krbrepl__hdb_rec *rec, uint8_t out[32])
 {
     return krbrepl__sha_sum(s->sha, &rec->whole, 1, out);
 }
 
 /* The record that is held already. */
-static int check_held(krbrepl__islave *s, const krbrepl__hdb_rec *rec)
+static int check_held(krbrepl__islave *s, batch *b, const krbrepl__hdb_rec *rec)
 {
     uint8_t mark[32];
     int rc = mark_of(s, rec, mark);
@@ -22,7 +30,12 @@ static int check_held(krbrepl__islave *s, const krbrepl__hdb_rec *rec)
     if (rc != 0)
         return krbrepl__islave_end(s, rc, "no memory");
     s->check_mark = 0;
-    if (memcmp(mark, s->st.mark, sizeof mark) == 0)
+    if (!b->st.marked) {
+        b->st.marked = b->learned = 1;
+        memcpy(b->st.mark, mark, sizeof mark);
+        return 0;
+    }
+    if (memcmp(mark, b->st.mark, sizeof mark) == 0)
         return 0;
     return krbrepl__islave_end_for_whole(
         s, "the master has another history: its log was reset, or an older state restored");
@@ -63,13 +76,6 @@ static int apply_one(krbrepl__islave *s, const krbrepl__hdb_rec *rec, const krbr
     return rec->op == KRBREPL__HDB_OP_RENAME ? rename_settled(s, rec) : 0;
 }
 
-/* Where the work on one FOR_YOU is. */
-typedef struct batch {
-    krbrepl__islave_state st; /* after the records so far */
-    uint32_t first;           /* the first one that is new; 0: none yet */
-    int failed;               /* what apply_one said of record st.version + 1 */
-} batch;
-
 static int next_record(krbrepl__islave *s, batch *b, krbrepl__rd *r)
 {
     krbrepl__hdb_rec rec;
@@ -78,7 +84,7 @@ static int next_record(krbrepl__islave *s, batch *b, krbrepl__rd *r)
     if (rc != 0)
         return krbrepl__islave_end_for_whole(s, s->ei.text);
     if (s->check_mark && rec.version == b->st.version)
-        return check_held(s, &rec);
+        return check_held(s, b, &rec);
     if (rec.version <= b->st.version && !s->check_mark)
         return 0;
     if (rec.version != b->st.version + 1 || s->check_mark)
@@ -121,6 +127,7 @@ static int commit(krbrepl__islave *s, const batch *b)
     s->info.received = s->info.durable = s->info.applied = pos.seq;
     s->st = b->st;
     s->news.version = s->info.version = s->st.version;
+    s->news.marked = s->st.marked;
     return 0;
 }
 
@@ -156,7 +163,7 @@ static void why_of(const krbrepl__islave *s, krbrepl_bytes body, char out[64])
 /* 1: the message is done; 0: call again; negative. */
 int krbrepl__islave_take_records(krbrepl__islave *s, krbrepl_bytes body)
 {
-    batch b = {s->st, 0, 0};
+    batch b = {s->st, 0, 0, 0};
     char why[64];
     int rc;
 
@@ -171,11 +178,15 @@ int krbrepl__islave_take_records(krbrepl__islave *s, krbrepl_bytes body)
         s->port->abort(s->port->ctx);
         return rc < 0 ? rc : record_failed(s, &b);
     }
-    if (b.first != 0) {
+    if (b.first != 0 || b.learned) {
         int gone = commit(s, &b);
 
         if (gone != 0)
             return gone;
+        if (b.learned)
+            krbrepl__logf(s->log, KRBREPL_LOG_INFO, "iprop",
+                          "the history of %s is known by its record %lu from now on",
+                          s->info.principal, (unsigned long)s->st.version);
     } else {
         s->port->abort(s->port->ctx);
     }
@@ -260,6 +271,7 @@ void krbrepl__islave_whole_done(krbrepl__islave *s, krbrepl__job *j)
     s->info.commits++;
     s->info.received = s->info.durable = s->info.applied = pos.seq;
     s->news.version = s->info.version = s->st.version;
+    s->news.marked = s->st.marked;
     s->info.phase = KRBREPL__SESS_STREAMING;
     krbrepl__logf(s->log, KRBREPL_LOG_NOTICE, "iprop",
                   "the whole database of %s is here, %llu entries, version %lu", s->info.principal,
@@ -270,7 +282,7 @@ void krbrepl__islave_whole_done(krbrepl__islave *s, krbrepl__job *j)
 /* The content is not newer than its version any more. */
 int krbrepl__islave_settled(krbrepl__islave *s)
 {
-    batch b = {s->st, 0, 0};
+    batch b = {s->st, 0, 0, 0};
     int rc;
 
     b.st.settling = 0;

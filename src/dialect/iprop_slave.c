@@ -114,7 +114,8 @@ static int begin(krbrepl__islave *s)
         return krbrepl__islave_store_failed(s, rc, "the version of the store cannot be read");
     s->have = s->st.version != 0 && !s->whole;
     version = s->have ? s->st.version : 0;
-    s->check_mark = s->have && s->st.marked && version > 1;
+    s->check_mark = s->have && (s->st.marked || s->learn) && version > 1;
+    s->news.marked = s->st.marked;
     s->news.version = s->st.version;
     return krbrepl__islave_say_have(s, s->check_mark ? version - 1 : version);
 }
@@ -418,6 +419,7 @@ int krbrepl__islave_new(krbrepl__sess **out, const krbrepl__islave_cfg *cfg, uin
     s->lost_ms = cfg->lost_ms;
     s->renew_ms = cfg->renew_ms;
     s->whole = cfg->whole;
+    s->learn = cfg->learn;
     s->now = s->opened = s->info.heard_ms = now_ms;
     s->info.phase = KRBREPL__SESS_SECURING;
     s->info.dialect = KRBREPL__DIALECT_HEIMDAL;

@@ -49,6 +49,8 @@ typedef struct krbrepl__islave_cfg {
     uint64_t lost_ms;                 /* silence after which the master is lost */
     uint64_t renew_ms; /* after this time the session ends in order, to be followed by another */
     int whole;         /* ask for a whole database */
+    int learn; /* have the record of the own version sent once more when it has no mark yet; where the master's log
+                * does not reach back to it, that costs a whole database */
 } krbrepl__islave_cfg;
 
 int krbrepl__islave_new(krbrepl__sess **out, const krbrepl__islave_cfg *cfg, uint64_t now_ms);
@@ -59,6 +61,7 @@ typedef struct krbrepl__islave_news {
     int wants_whole;  /* the session ended because only a whole database helps */
     int lacks;        /* no whole database was taken yet, and the master has none to give */
     int even;         /* the master has said that it has no more */
+    int marked;       /* the history of the master is known by its last record */
     int paused;       /* nothing is to be read from the network now */
 } krbrepl__islave_news;
 void krbrepl__islave_news_get(const krbrepl__sess *s, krbrepl__islave_news *out);

@@ -17,6 +17,7 @@ typedef struct krbrepl__islave {
     krbrepl_errinfo ei;
     uint64_t now, opened, handshake_ms, lost_ms, renew_ms;
     int whole;         /* a whole database is asked for */
+    int learn;         /* so is the record of a version without a mark */
     int have;          /* the content is one of this master's */
     int check_mark;    /* the first record to come is the one that is held already */
     int loading;       /* a whole database is coming in */

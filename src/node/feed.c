@@ -12,6 +12,9 @@
 #define SHORT_LIFE_MS 5000u
 #define WHOLE_AGAIN_MS 600000u /* a second whole database within this time takes the waits */
 #define APPLY_TRIES 3u
+/* An ipropd-master that sees a session end and another one begin in one turn of its loop aborts (an assertion in
+ * 7.8), and is started again after 30 seconds only. */
+#define AGAIN_MS 1000u
 #define SAY_AGAIN 64u
 
 /* ---- when to try ---------------------------------------------------------------------------- */
@@ -110,15 +113,17 @@ static void plan_next(krbrepl__feed *f, const krbrepl__sess_info *i, const krbre
     if (f->up && n->now - f->opened_ms >= SHORT_LIFE_MS)
         f->fails = 0;
     if (i->err == 0) {
-        retry_in(f, 0);
+        retry_in(f, AGAIN_MS);
         return;
     }
+    /* The master may not have noticed yet that the session before has ended. */
+    f->denied = i->refused ? f->denied + 1 : 0;
     at_once = news->wants_whole ? ask_for_whole(f) : store_failed(f, i);
     krbrepl__node_state(n, i->refused ? KRBREPL_STATE_REFUSED : KRBREPL_STATE_CONNECTING, i->err);
     if (at_once)
-        retry_in(f, 0);
+        retry_in(f, AGAIN_MS);
     else
-        retry_later(f, i->refused);
+        retry_later(f, i->refused && f->denied > 1);
 }
 
 static void drop_session(krbrepl__feed *f)
@@ -169,6 +174,7 @@ static void count(krbrepl__feed *f, const krbrepl__sess_info *i)
         t->copies_by_reason[i->copy_reason < KRBREPL_COPY_REASONS ? i->copy_reason : 0]++;
     }
     if (i->copy_done && f->seen.done != i->copies) {
+        f->unmarked++;
         f->wholed_ms = n->now;
         f->whole = 0;
     }
@@ -186,6 +192,8 @@ static void take_news(krbrepl__feed *f, const krbrepl__sess_info *i)
         f->heard_us = n->sys->wall_us(n->sys->ctx);
     f->heard_ms = i->heard_ms;
     f->even = news.even;
+    if (news.marked)
+        f->unmarked = 0;
     if (news.even)
         f->even_ms = i->heard_ms;
     if (i->phase == KRBREPL__SESS_COPYING)
@@ -326,7 +334,8 @@ static int open_session(krbrepl__feed *f, const krbrepl__addr *addr, krbrepl_err
                               .handshake_ms = f->opt.handshake_ms,
                               .lost_ms = f->opt.lost_ms,
                               .renew_ms = f->opt.renew_ms,
-                              .whole = f->whole};
+                              .whole = f->whole,
+                              .learn = f->learn};
     struct sockaddr_storage own;
     socklen_t len = sizeof own;
     int rc;
@@ -341,6 +350,7 @@ static int open_session(krbrepl__feed *f, const krbrepl__addr *addr, krbrepl_err
         ic.chan->ops->free(ic.chan);
         return krbrepl__fail_plain(ei, rc);
     }
+    f->learn = 0;
     return 0;
 }
 
@@ -384,12 +394,17 @@ void krbrepl__feed_tick(krbrepl_node *n)
 
     if (f->sess == NULL && f->dial.state == KRBREPL__DIAL_IDLE && f->retry.slot == 0)
         retry_later(f, 0);
-    if (f->opt.whole_ms == 0 || f->sess == NULL || f->whole || !f->even ||
-        n->now - f->wholed_ms < f->opt.whole_ms)
+    if (f->sess == NULL || !f->even)
         return;
-    f->whole = 1;
-    krbrepl__sess_close(f->sess, 0, "it is time for a whole database", n->now);
-    settle(f, 0);
+    if (f->opt.whole_ms != 0 && !f->whole && n->now - f->wholed_ms >= f->opt.whole_ms) {
+        f->whole = 1;
+        krbrepl__sess_close(f->sess, 0, "it is time for a whole database", n->now);
+        settle(f, 0);
+    } else if (f->unmarked == 1) {
+        f->learn = 1;
+        krbrepl__sess_close(f->sess, 0, "the next one asks for the last record of its log", n->now);
+        settle(f, 0);
+    }
 }
 
 void krbrepl__feed_status(krbrepl_node *n, krbrepl_status *s)

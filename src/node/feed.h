@@ -34,6 +34,9 @@ struct krbrepl__feed {
     int whole;            /* the next session asks for a whole database */
     uint64_t whole_at;    /* when one was asked for last for want of sense in what was told; 0: never */
     uint64_t wholed_ms;   /* when the last one was complete; 0: not in this run */
+    unsigned unmarked;    /* whole databases since the master's history was known by a record */
+    int learn;            /* the next session makes it known */
+    unsigned denied;      /* sessions in a row that ended right after the authentication */
     uint64_t apply_seq;   /* the record that could not be applied, and how often it was tried */
     unsigned apply_fails;
     uint64_t even_ms; /* when all there is was here last; 0: not yet */
