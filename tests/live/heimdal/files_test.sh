@@ -1,0 +1,178 @@
+#!/bin/bash
+# files_test.sh PROGRAMS PROMISE: the files of Heimdal's kadmin and hprop, and its log, go into a store and come out
+# of it. What came out is loaded by Heimdal's own programs into another database, and the decrypted dump of that
+# one must be the master's.
+. "$(dirname "$0")/../../common/heimdal.sh"
+heimdal_alone "$@"
+PROGRAMS=$1 PROMISE=$2
+WORK=$(mktemp -d)
+STORE=$WORK/store
+trap 'cleanup' EXIT
+
+cleanup()
+{
+    heimdal_stop
+    rm -rf "$WORK"
+}
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    tail -n 20 "$WORK"/*.out >&2 2>/dev/null
+    exit 1
+}
+
+must() { "$@" || fail "$*"; }
+quiet() { "$@" >"$WORK/quiet.out" 2>&1 || fail "$*"; }
+krbrepl() { quiet "$PROGRAMS/krbrepl" "$@"; }
+kadmin() { quiet heimdal_kadmin "$@"; }
+
+# Everything that kadmin can do to a database.
+make_content()
+{
+    kadmin add --password=one --use-defaults alice
+    kadmin add --password=two --use-defaults 'odd\@na\/me\\x'
+    kadmin add --random-key --use-defaults host/a.example.org
+    kadmin add --random-key --use-defaults --attributes=requires-pre-auth bob/admin
+    kadmin passwd --password=three alice
+    kadmin passwd --random-key --keepold host/a.example.org
+    kadmin passwd --random-key bob/admin
+    kadmin modify --max-ticket-life=5h --max-renewable-life=3d alice
+    kadmin modify --expiration-time=2031-02-03 --pw-expiration-time=2030-01-02 alice
+    kadmin modify --attributes=+disallow-proxiable,+requires-pre-auth alice
+    kadmin modify --alias="alias1@$REALM" --alias="alias2@$REALM" alice
+    kadmin modify --policy=default bob/admin
+    kadmin modify --constrained-delegation=host/a.example.org host/a.example.org
+    kadmin modify --pkinit-acl=CN=alice,DC=example,DC=org alice
+    kadmin add --password=four --use-defaults old
+    kadmin rename old new
+    kadmin add --password=five --use-defaults gone
+    kadmin delete gone
+    kadmin modify --alias="alias2@$REALM" alice
+    kadmin modify --kvno=9 new
+}
+
+begin()
+{
+    must heimdal_start "$WORK/realm" "$@"
+    make_content
+    krbrepl init --master "$STORE"
+    # The database that what comes out is loaded into, under the same master key.
+    mkdir "$HEIMDAL_DIR/other"
+    heimdal_config other
+    cp "$HEIMDAL_DIR/master/m-key" "$HEIMDAL_DIR/other/m-key"
+    quiet on_other init --realm-max-ticket-life=1day --realm-max-renewable-life=1week "$REALM"
+}
+
+on_other()
+{
+    heimdal_on other heimdal_tool kadmin -l -c "$HEIMDAL_DIR/other/krb5.conf" -r "$REALM" "$@"
+}
+
+# The other database has the content of the master's.
+same_as_master()
+{
+    heimdal_dump master >"$WORK/want"
+    heimdal_dump other >"$WORK/have"
+    must [ -s "$WORK/want" ]
+    diff "$WORK/want" "$WORK/have" >"$WORK/diff.out" || fail "the databases differ"
+    # kadmin shows no aliases, but their names are taken.
+    on_other add --random-key --use-defaults "alias2@$REALM" >"$WORK/add.out" 2>&1
+    must grep -q "already exists" "$WORK/add.out"
+}
+
+alias_is_there() { "$PROGRAMS/krbrepl" list --json "$STORE" | grep -q 'alias of alice@'; }
+
+# ---- the promises -------------------------------------------------------------------------------
+
+a_dump_of_kadmin_goes_through_a_store()
+{
+    begin
+    kadmin dump "$WORK/in"
+    krbrepl load "$STORE" "$WORK/in"
+    must alias_is_there
+    krbrepl dump --format heimdal "$STORE" "$WORK/out"
+    must cmp <(LC_ALL=C sort "$WORK/in") <(LC_ALL=C sort "$WORK/out")
+    quiet on_other load "$WORK/out"
+    same_as_master
+}
+
+a_decrypted_dump_goes_through_a_store()
+{
+    begin
+    kadmin dump -d "$WORK/in"
+    krbrepl load --format heimdal "$STORE" "$WORK/in"
+    must grep -q 'keys in clear' "$WORK/quiet.out"
+    krbrepl dump --format heimdal "$STORE" "$WORK/out"
+    must cmp <(LC_ALL=C sort "$WORK/in") <(LC_ALL=C sort "$WORK/out")
+    quiet on_other load "$WORK/out"
+    same_as_master
+}
+
+a_file_of_hprop_goes_through_a_store()
+{
+    begin
+    heimdal_hprop --stdout >"$WORK/in" || fail hprop
+    krbrepl load "$STORE" "$WORK/in"
+    must alias_is_there
+    krbrepl dump --format hprop "$STORE" "$WORK/out"
+    must [ "$(stat -c %s "$WORK/in")" = "$(stat -c %s "$WORK/out")" ]
+    heimdal_on other heimdal_tool hpropd --stdin -d "$HEIMDAL_DIR/other/heimdal" <"$WORK/out" \
+        >"$WORK/hpropd.out" 2>&1 || fail hpropd
+    same_as_master
+    # Both formats are the same content.
+    kadmin dump "$WORK/text"
+    krbrepl load "$STORE" "$WORK/text"
+    must grep -q 'no commit was made' "$WORK/quiet.out"
+}
+
+a_log_that_is_replayed_makes_the_database()
+{
+    begin
+    krbrepl replay --heimdal-log "$HEIMDAL_DIR/master/log" "$STORE"
+    must alias_is_there
+    krbrepl dump --format heimdal "$STORE" "$WORK/out"
+    quiet on_other load "$WORK/out"
+    same_as_master
+    krbrepl replay --json --heimdal-log "$HEIMDAL_DIR/master/log" "$STORE"
+    must grep -q '"commits": *0' "$WORK/quiet.out"
+    # What was added to the log since is all that a further replay changes.
+    kadmin modify --max-ticket-life=7h alice
+    krbrepl replay --json --heimdal-log "$HEIMDAL_DIR/master/log" "$STORE"
+    must grep -q '"commits": *1' "$WORK/quiet.out"
+    must grep -q '"changed": *1' "$WORK/quiet.out"
+}
+
+a_log_is_shown_as_iprop_log_shows_it()
+{
+    begin
+    heimdal_log dump >"$WORK/theirs" 2>/dev/null
+    krbrepl log --heimdal-log "$HEIMDAL_DIR/master/log"
+    # "create: ver = 4, timestamp = ..." against "4 TIME create NAME ...".
+    sed -n 's/^\([a-z]*\): ver = \([1-9][0-9]*\),.*/\2 \1/p' "$WORK/theirs" >"$WORK/theirs.cut"
+    sed -n 's/^\([0-9]*\) [^ ]* \([a-z]*\) .*/\1 \2/p' "$WORK/quiet.out" >"$WORK/ours.cut"
+    must cmp "$WORK/theirs.cut" "$WORK/ours.cut"
+    must [ "$("$PROGRAMS/krbrepl" log --heimdal-log "$HEIMDAL_DIR/master/log" --last-version)" = \
+        "version: $(heimdal_version)" ]
+    # After a truncation the oldest version is a later one, and the last one the same.
+    heimdal_log truncate -K 5 >/dev/null 2>&1 || fail truncate
+    krbrepl log --heimdal-log "$HEIMDAL_DIR/master/log"
+    must [ "$(wc -l <"$WORK/quiet.out")" = 5 ]
+    must [ "$("$PROGRAMS/krbrepl" log --heimdal-log "$HEIMDAL_DIR/master/log" --last-version)" = \
+        "version: $(heimdal_version)" ]
+}
+
+a_damaged_log_is_refused_with_the_offset()
+{
+    begin
+    cp "$HEIMDAL_DIR/master/log" "$WORK/log"
+    printf '\377' | dd of="$WORK/log" bs=1 seek=52 conv=notrunc 2>/dev/null
+    "$PROGRAMS/krbrepl" log --heimdal-log "$WORK/log" >"$WORK/log.out" 2>&1 && fail "a damaged log was shown"
+    must grep -q 'offset 40: ' "$WORK/log.out"
+    "$PROGRAMS/krbrepl" replay --heimdal-log "$WORK/log" "$STORE" >"$WORK/log.out" 2>&1 &&
+        fail "a damaged log was replayed"
+    must grep -q 'offset 40: ' "$WORK/log.out"
+    must [ -z "$("$PROGRAMS/krbrepl" list "$STORE")" ]
+}
+
+"$PROMISE"
