@@ -116,8 +116,9 @@ def an_embedding_example_is_short_and_uses_the_public_headers_alone(root):
     for path in files(root, ("examples/embed",), {".c", ".h"}):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
-        if "int main(" in text and len(lines) >= 120:
-            yield f"{path.relative_to(root)}: {len(lines)} lines, 119 are allowed"
+        allowed = 199 if path.name == "kdc.c" else 119  # that one is a whole KDC, on UDP and TCP
+        if "int main(" in text and len(lines) > allowed:
+            yield f"{path.relative_to(root)}: {len(lines)} lines, {allowed} are allowed"
         for number, line in enumerate(lines, 1):
             own = re.match(r'\s*#\s*include\s*"([^"]*)"', line)
             if own and not (path.parent / own.group(1)).exists():

@@ -1,13 +1,15 @@
 #!/bin/bash
 # The HDB module under Heimdal's own kdc, kadmind, kadmin and hpropd, in a realm of its own.
 #
-#   hdb_test.sh BIN PLUGINS PROMISE
+#   hdb_test.sh BIN PLUGINS PROMISE [KDC]
+#
+# KDC is the embedding example, which has a KDC and a replica in one process.
 # shellcheck source=../../common/heimdal.sh
 . "$(dirname "$(readlink -f "$0")")/../../common/heimdal.sh"
 heimdal_alone "$@"
 set -eE
 
-BIN=$1 HEIMDAL_PLUGINS=$2 PROMISE=$3
+BIN=$1 HEIMDAL_PLUGINS=$2 PROMISE=$3 OWN_KDC=${4:-}
 HEIMDAL_BACKEND=krbrepl:
 export HEIMDAL_BACKEND HEIMDAL_PLUGINS
 DIR=$(mktemp -d)
@@ -32,7 +34,7 @@ client() # PORT COMMAND...
 {
     local port=$1
     shift
-    sed "s|kdc = tcp/127.0.0.1:.*|kdc = tcp/127.0.0.1:$port|" "$DIR/master/krb5.conf" >"$DIR/client.conf"
+    sed "s|kdc = tcp/127.0.0.1:.*|kdc = ${TRANSPORT:-tcp}/127.0.0.1:$port|; s/udp_preference_limit.*//" "$DIR/master/krb5.conf" >"$DIR/client.conf"
     KRB5_CONFIG=$DIR/client.conf heimdal_tool "$@"
 }
 kinit_works() # PORT PRINCIPAL PASSWORD [OPTION]...
@@ -60,13 +62,18 @@ dump() { heimdal_dump "$@"; }
 
 # ---- with a replica -----------------------------------------------------------------------------
 
-one_up()
+one_make()
 {
     heimdal_slave_make one
     "$BIN/krbrepl" init -q "$DIR/one/heimdal"
     echo "iprop/one@$REALM" >"$DIR/acl"
     NATIVE=$(heimdal_port)
     master_up
+}
+
+one_up()
+{
+    one_make
     KRB5_CONFIG=$DIR/master/mit.conf "$BIN/krbrepl-replica" --store "$DIR/one/heimdal" \
         --service "iprop/localhost@$REALM" --principal "iprop/one@$REALM" --keytab "$DIR/one/keytab" \
         "localhost:$NATIVE" >"$DIR/replica.log" 2>&1 &
@@ -77,6 +84,7 @@ master_up()
 {
     KRB5_CONFIG=$DIR/master/mit.conf "$BIN/krbrepl-master" --store "$STORE" --listen "127.0.0.1:$NATIVE" \
         --service "iprop/localhost@$REALM" --keytab "$DIR/master/keytab" --acl "$DIR/acl" >"$DIR/native.log" 2>&1 &
+    MASTER=$!
 }
 
 arrived() { "$BIN/krbrepl" wait --replicas 1 --timeout "60 s" "$STORE"; }
@@ -352,6 +360,47 @@ who_has_locked_the_database_writes_alone()
     heimdal_until 60 yours
     eval "exec $in>&-"
     wait "$pid"
+}
+
+a_kdc_of_ones_own_answers_from_its_replica()
+{
+    local port tries idle
+    one_make
+    for tries in $(seq 20); do
+        port=$(heimdal_port)
+        heimdal_on one heimdal_daemon own "$OWN_KDC" "$DIR/one/heimdal" "localhost:$NATIVE" "iprop/localhost@$REALM" \
+            "iprop/one@$REALM" "$DIR/one/keytab" 127.0.0.1 "$port"
+        heimdal_came_up own "$port" && break
+        heimdal_down own
+    done
+    for TRANSPORT in tcp udp; do
+        kadmin add --password=secret --use-defaults "alice-$TRANSPORT"
+        arrived
+        kinit_works "$port" "alice-$TRANSPORT" secret
+        client "$port" kgetcred "iprop/localhost@$REALM"
+        kadmin cpw --password=other "alice-$TRANSPORT"
+        arrived
+        kinit_fails "$port" "alice-$TRANSPORT" secret
+        kinit_works "$port" "alice-$TRANSPORT" other
+    done
+    TRANSPORT=tcp
+    # Those who say nothing, or only the beginning of something, keep nobody waiting.
+    for idle in $(seq 40); do
+        exec {idle}<>"/dev/tcp/127.0.0.1/$port"
+        printf '\0\0\1' >&"$idle"
+    done
+    kinit_works "$port" alice-udp other
+    printf '\377\377\377\377' >"/dev/tcp/127.0.0.1/$port"
+    kinit_works "$port" alice-udp other
+    # Without a master it goes on with what it has.
+    kill -KILL "$MASTER"
+    kinit_works "$port" alice-tcp other
+    grep -q 'libkrb5\.so\.26' "/proc/$(cat "$DIR/own.pid")/maps"
+    ! grep -E 'libkrb5\.so\.3|libgssapi_krb5' "/proc/$(cat "$DIR/own.pid")/maps"
+    kill -TERM "$(cat "$DIR/own.pid")"
+    rm "$DIR/own.pid"
+    { wait -n; } 2>/dev/null || true
+    "$BIN/krbrepl" verify -q "$STORE" "$DIR/one/heimdal"
 }
 
 a_missing_store_says_how_to_make_one()
