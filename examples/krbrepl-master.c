@@ -15,7 +15,6 @@ struct master {
     char *listen;
     uint64_t repairs;
     char *heimdal_service, *heimdal_keytab;
-    uint64_t heimdal_missing_ms, heimdal_gone_ms;
 };
 
 static const char notes[] =
@@ -69,8 +68,8 @@ static bool start(struct master *m)
     opt.flags = m->served.heimdal ? KRBREPL_MASTER_HEIMDAL : 0;
     opt.heimdal_service = m->heimdal_service;
     opt.heimdal_keytab = m->heimdal_keytab;
-    opt.heimdal_missing_ms = m->heimdal_missing_ms;
-    opt.heimdal_gone_ms = m->heimdal_gone_ms;
+    opt.heimdal_missing_ms = m->d.missing_ms;
+    opt.heimdal_gone_ms = m->d.gone_ms;
     rc = krbrepl_master_start(m->d.node, &opt);
     free(service);
     if (rc == 0)
@@ -134,18 +133,6 @@ int main(int argc, char **argv)
          .arg = "FILE",
          .conf = true,
          .help = "principals of such slaves, one a line (`slaves` in the store)"},
-        {.name = "time-missing",
-         .kind = OPT_TIME,
-         .to = &m.heimdal_missing_ms,
-         .arg = "TIME",
-         .conf = true,
-         .help = "silence after which such a slave is asked for a sign of life (2 min)"},
-        {.name = "time-gone",
-         .kind = OPT_TIME,
-         .to = &m.heimdal_gone_ms,
-         .arg = "TIME",
-         .conf = true,
-         .help = "silence after which such a slave is gone (5 min)"},
         {.name = NULL},
     };
     const struct opt_command cmd = {.name = "krbrepl-master",
