@@ -292,7 +292,7 @@ static void on_ready(void *ctx, unsigned ready)
         rc = krbrepl__sock_recv(f->fd, n->in, sizeof n->in, &got);
     if (rc == 0)
         krbrepl__sess_feed(f->sess, n->in, got, n->now);
-    else if (rc < 0)
+    else if (rc != 1)
         krbrepl__sess_eof(f->sess, n->now);
     settle(f, rc != 1);
 }
