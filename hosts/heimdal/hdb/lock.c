@@ -8,40 +8,58 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TRIES 3 /* a second apart, as Heimdal's own databases have it */
+/* Three seconds in all, as Heimdal's own databases have it. */
+#define TRIES 300
+#define TRY_EVERY_NS 10000000L
 
+/* The lock has the rights of the database's own file, whoever writes first. */
 static int lock_open(krbrepl__hdb *h)
 {
+    struct stat data, st;
     char path[4096];
 
     if (h->lock_fd >= 0)
         return 0;
-    if ((size_t)snprintf(path, sizeof path, "%s/hdb.lock", h->dir) >= sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s/data.mdb", h->dir) >= sizeof path)
         return ENAMETOOLONG;
-    h->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-    return h->lock_fd >= 0 ? 0 : errno;
+    if (stat(path, &data) != 0)
+        return errno;
+    (void)snprintf(path, sizeof path, "%s/hdb.lock", h->dir); /* as long */
+    h->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (h->lock_fd < 0)
+        return errno;
+    /* Only then is the group let in when it is the store's. */
+    if (fstat(h->lock_fd, &st) == 0 && st.st_uid == geteuid() &&
+        (st.st_gid == data.st_gid || fchown(h->lock_fd, (uid_t)-1, data.st_gid) == 0))
+        (void)fchmod(h->lock_fd, data.st_mode & 0666);
+    return 0;
 }
 
 static krb5_error_code lock_take(krb5_context ctx, krbrepl__hdb *h, int how)
 {
+    const struct timespec pause = {0, TRY_EVERY_NS};
     int tries, err = lock_open(h);
 
     for (tries = 0; err == 0 && flock(h->lock_fd, how | LOCK_NB) != 0; tries++) {
-        err = errno != EWOULDBLOCK && errno != EINTR ? errno : 0;
-        if (err == 0 && tries == TRIES) {
-            krb5_set_error_message(ctx, HDB_ERR_DB_INUSE,
-                                   "krbrepl: the database in %.200s is locked by another program",
-                                   h->dir);
-            return HDB_ERR_DB_INUSE;
-        }
-        if (err == 0)
-            sleep(1);
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            err = errno;
+        else if (tries == TRIES)
+            err = HDB_ERR_DB_INUSE;
+        else
+            (void)nanosleep(&pause, NULL);
     }
-    if (err != 0)
-        krb5_set_error_message(ctx, err, "krbrepl: locking %.200s/hdb.lock failed", h->dir);
+    if (err == HDB_ERR_DB_INUSE)
+        krb5_set_error_message(ctx, err, "krbrepl: the database in %.200s is locked by another program",
+                               h->dir);
+    else if (err != 0)
+        krb5_set_error_message(ctx, err, "krbrepl: locking %.200s/hdb.lock failed: %s", h->dir,
+                               strerror(err));
     return err;
 }
 
