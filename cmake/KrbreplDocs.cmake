@@ -13,6 +13,9 @@ list(APPEND headers ${PROJECT_BINARY_DIR}/include/krbrepl/version.h)
 if(KRBREPL_BUILD_MIT)
   list(APPEND headers ${PROJECT_SOURCE_DIR}/hosts/mit/include/krbrepl/mit.h)
 endif()
+if(KRBREPL_BUILD_HEIMDAL)
+  list(APPEND headers ${PROJECT_SOURCE_DIR}/hosts/heimdal/include/krbrepl/heimdal.h)
+endif()
 add_custom_command(OUTPUT ${krbrepl_docs}/reference/index.md
   COMMAND ${Python3_EXECUTABLE} -B ${maker}/reference.py ${krbrepl_docs} ${PROJECT_VERSION}
     ${PROJECT_SOURCE_DIR}/docs/man/krbrepl.1 ${headers}

@@ -35,7 +35,7 @@ def page_name(head, section):
         return "krbrepl_" + re.sub(r"\W.*", "", head.name.split("/")[-1])
     name = header.name_of(functions[0])
     parts = name.split("_")
-    keep = 3 if parts[1] == "mit" else 2
+    keep = 3 if parts[1] in ("mit", "heimdal") else 2
     return "_".join(parts[:keep]) if len(parts) > keep else name
 
 

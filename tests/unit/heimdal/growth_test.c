@@ -1,0 +1,204 @@
+/* The structs of heimdal.h at every length, the errinfos that its functions fill in, and its functions in a child. */
+#include "growth.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "place.h"
+
+static place *ground(void *ctx)
+{
+    return ctx;
+}
+
+/* ---- structs -------------------------------------------------------------------------------- */
+
+static int load_options(void *ctx, void *p)
+{
+    return krbrepl_heimdal_load(ground(ctx)->s, SAMPLES "/sealed.dump", p, NULL, NULL);
+}
+
+static int load_result(void *ctx, void *p)
+{
+    return krbrepl_heimdal_load(ground(ctx)->s, SAMPLES "/sealed.dump", NULL, p, NULL);
+}
+
+static int dump_options(void *ctx, void *p)
+{
+    return krbrepl_heimdal_dump(ground(ctx)->s, ground(ctx)->file, p, NULL, NULL);
+}
+
+static int dump_result(void *ctx, void *p)
+{
+    return krbrepl_heimdal_dump(ground(ctx)->s, ground(ctx)->file, NULL, p, NULL);
+}
+
+static int replay_options(void *ctx, void *p)
+{
+    return krbrepl_heimdal_replay(ground(ctx)->s, SAMPLES "/log", p, NULL, NULL);
+}
+
+static int replay_result(void *ctx, void *p)
+{
+    return krbrepl_heimdal_replay(ground(ctx)->s, SAMPLES "/log", NULL, p, NULL);
+}
+
+static int log_info(void *ctx, void *p)
+{
+    (void)ctx;
+    return krbrepl_heimdal_log_each(SAMPLES "/log", 0, 0, NULL, NULL, p, NULL);
+}
+
+static int look(void *ctx, const krbrepl_heimdal_log_record *rec)
+{
+    *(size_t *)ctx = rec->size;
+    return 1;
+}
+
+static int log_record(void *ctx, void *p)
+{
+    size_t size = 0;
+
+    (void)ctx, (void)p;
+    assert_int_equal(krbrepl_heimdal_log_each(SAMPLES "/log", 0, 0, look, &size, NULL, NULL), 1);
+    return size == sizeof(krbrepl_heimdal_log_record) ? 0 : 1;
+}
+
+#define SHAPE(name, way, go)                                  \
+    {                                                         \
+#name, sizeof(name), way, go, 0, sizeof(size_t), NULL \
+    }
+
+static const shape shapes[] = {
+    SHAPE(krbrepl_heimdal_load_options, TAKEN, load_options),
+    SHAPE(krbrepl_heimdal_load_result, FILLED, load_result),
+    SHAPE(krbrepl_heimdal_dump_options, TAKEN, dump_options),
+    SHAPE(krbrepl_heimdal_dump_result, FILLED, dump_result),
+    SHAPE(krbrepl_heimdal_log_record, HANDED_OUT, log_record),
+    SHAPE(krbrepl_heimdal_log_info, FILLED, log_info),
+    SHAPE(krbrepl_heimdal_replay_options, TAKEN, replay_options),
+    SHAPE(krbrepl_heimdal_replay_result, FILLED, replay_result),
+};
+
+static const char *const public_structs[] = {
+#define KRBREPL_SIZED(name) #name,
+#include "sized.inc"
+#undef KRBREPL_SIZED
+};
+
+static void every_length_is_taken_filled_or_refused_and_nothing_behind_it_is_touched(void **state)
+{
+    size_t i, n = sizeof shapes / sizeof shapes[0];
+
+    growth_complete(shapes, n, public_structs, sizeof public_structs / sizeof public_structs[0],
+                    "tests/unit/heimdal/growth_test.c");
+    for (i = 0; i < n; i++)
+        growth_check(&shapes[i], *state);
+}
+
+/* ---- the detail of a failure ------------------------------------------------------------------ */
+
+static int fail_dump(void *ctx, krbrepl_errinfo *ei)
+{
+    return krbrepl_heimdal_dump(ground(ctx)->s, "/nonexistent/dump", NULL, NULL, ei);
+}
+
+static int fail_load(void *ctx, krbrepl_errinfo *ei)
+{
+    return krbrepl_heimdal_load(ground(ctx)->s, "/nonexistent/dump", NULL, NULL, ei);
+}
+
+static int fail_log(void *ctx, krbrepl_errinfo *ei)
+{
+    (void)ctx;
+    return krbrepl_heimdal_log_each("/nonexistent/log", 0, 0, NULL, NULL, NULL, ei);
+}
+
+static int fail_replay(void *ctx, krbrepl_errinfo *ei)
+{
+    return krbrepl_heimdal_replay(ground(ctx)->s, "/nonexistent/log", NULL, NULL, ei);
+}
+
+static const teller tellers[] = {
+    {"krbrepl_heimdal_dump", fail_dump},
+    {"krbrepl_heimdal_load", fail_load},
+    {"krbrepl_heimdal_log_each", fail_log},
+    {"krbrepl_heimdal_replay", fail_replay},
+};
+
+static const char *const telling_functions[] = {
+#define KRBREPL_WITH_ERRINFO(name) #name,
+#include "errinfos.inc"
+#undef KRBREPL_WITH_ERRINFO
+};
+
+static void an_errinfo_of_any_length_is_filled_to_its_end(void **state)
+{
+    size_t i, n = sizeof tellers / sizeof tellers[0];
+
+    assert_int_equal(sizeof telling_functions / sizeof telling_functions[0], n);
+    for (i = 0; i < n; i++) {
+        assert_string_equal(tellers[i].name, telling_functions[i]);
+        growth_errinfo(&tellers[i], *state);
+    }
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+static int forked_dump(krbrepl_store *s)
+{
+    return krbrepl_heimdal_dump(s, "/dev/null", NULL, NULL, NULL);
+}
+
+static int forked_load(krbrepl_store *s)
+{
+    return krbrepl_heimdal_load(s, SAMPLES "/sealed.dump", NULL, NULL, NULL);
+}
+
+static int forked_replay(krbrepl_store *s)
+{
+    return krbrepl_heimdal_replay(s, SAMPLES "/log", NULL, NULL, NULL);
+}
+
+static const struct {
+    const char *name;
+    int (*go)(krbrepl_store *s);
+} with_store[] = {{"krbrepl_heimdal_dump", forked_dump},
+                  {"krbrepl_heimdal_load", forked_load},
+                  {"krbrepl_heimdal_replay", forked_replay}};
+
+static const char *const public_names[] = {
+#define KRBREPL_WITH_HANDLE(function, handle) #function,
+#include "handles.inc"
+#undef KRBREPL_WITH_HANDLE
+};
+
+static void a_child_is_told_so_by_every_function_with_a_store(void **state)
+{
+    size_t i, n = sizeof with_store / sizeof with_store[0];
+    int status;
+    pid_t child;
+
+    assert_int_equal(sizeof public_names / sizeof public_names[0], n);
+    for (i = 0; i < n; i++) {
+        assert_string_equal(with_store[i].name, public_names[i]);
+        assert_int_equal(with_store[i].go(NULL), KRBREPL_ERR_INVALID);
+        child = fork();
+        if (child == 0)
+            _exit(-with_store[i].go(ground(*state)->s));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(-WEXITSTATUS(status), KRBREPL_ERR_FORKED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_length_is_taken_filled_or_refused_and_nothing_behind_it_is_touched),
+        cmocka_unit_test(an_errinfo_of_any_length_is_filled_to_its_end),
+        cmocka_unit_test(a_child_is_told_so_by_every_function_with_a_store),
+    };
+
+    return cmocka_run_group_tests_name("heimdal growth", tests, place_setup, place_teardown);
+}
