@@ -1,6 +1,6 @@
 /* text.h: an entry as a line of `kadmin -l dump`, and back.
  *
- * Thirteen fields with blanks between them; "-" stands for one that is not there:
+ * Twelve fields with blanks between them; "-" stands for one that is not there:
  *
  *   principal  kvno{:mkvno:etype:key:salt}  created-by  modified-by  valid-start  valid-end  pw-end
  *   max-life  max-renew  flags  generation  extension{:extension}
