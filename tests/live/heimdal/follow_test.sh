@@ -215,30 +215,37 @@ a_master_killed_in_a_burst_loses_nothing()
     same
 }
 
-entries() { "$PROGRAMS/krbrepl" status "$WORK/store" | sed -n 's/^  records   //p'; }
+# Many principals at once: alice, under other names. The log begins anew with that, so there is a change after it.
+fill()
+{
+    heimdal_kadmin dump "$WORK/dump" &&
+        awk -v n="$1" '{ print } /^alice@/ { for (i = 0; i < n; i++) { line = $0; sub(/^alice/, "many" i, line); print line } }' \
+            "$WORK/dump" >"$WORK/full" && heimdal_kadmin load "$WORK/full" &&
+        heimdal_kadmin add -p pw --use-defaults "full$1"
+}
 
-# With a small receive buffer and many principals the transfer takes some time; it is killed again and again.
 a_slave_killed_within_a_whole_database_keeps_the_old_content()
 {
-    local before i
+    local before tries within=0
     realm
     follow
     wait_even
     unfollow
-    must burst 1 1500
-    must heimdal_log master truncate -K 3
     before=$(position "$WORK/store")
-    for i in 1 2 3 4 5; do
+    must fill 20000
+    for tries in $(seq 10); do
         follow
-        heimdal_until 20 says 'sends its whole database'
+        heimdal_until 20 says 'sends its whole database' || fail "there is no whole database"
         unfollow KILL
         [ "$(position "$WORK/store")" = "$before" ] || break
+        within=$((within + 1))
         quiet "$PROGRAMS/krbrepl" verify "$WORK/store"
     done
+    [ $within -gt 0 ] || fail "it was never killed within the transfer"
     follow
     wait_even 60
     same
-    quiet "$PROGRAMS/krbrepl" verify --full "$WORK/store" 2>/dev/null || quiet "$PROGRAMS/krbrepl" verify "$WORK/store"
+    quiet "$PROGRAMS/krbrepl" verify "$WORK/store"
 }
 
 backup_master() { mkdir "$WORK/backup" && cp -p "$HEIMDAL_DIR"/master/heimdal.db "$HEIMDAL_DIR"/master/log "$WORK/backup"; }
