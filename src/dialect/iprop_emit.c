@@ -73,23 +73,15 @@ static int read_key(krbrepl_bytes key, krbrepl__hdb_princ *p)
 
 /* ---- records -------------------------------------------------------------------------------- */
 
-/* A modify leaves start of validity and enctypes as they are, and extensions too when it brings none. And one
- * store of an entry that is there takes its aliases away before it fails, which makes the next one fail: an
- * entry with aliases is never created over another. */
+/* A modify leaves start of validity and enctypes as they are, and extensions too when it brings none; slaves crash
+ * over one that does not say who made it, which an entry that is new does not. And one store of an entry that is
+ * there takes its aliases away before it fails, which makes the next one fail: an entry with aliases is never
+ * created over another. */
 static int needs_delete(const krbrepl__hdb_entry *e)
 {
-    return e->aliases.len != 0 || e->field[KRBREPL__HDB_VALID_START].len != 0 ||
-           e->field[KRBREPL__HDB_ETYPES].len != 0 || e->field[KRBREPL__HDB_EXTENSIONS].len == 0;
-}
-
-/* Slaves crash over a modify of who changed it last that does not say who. */
-static uint32_t mask_of(const krbrepl__hdb_entry *e)
-{
-    uint32_t mask = KRBREPL__HDB_MASK_ALL;
-
-    if (e->field[KRBREPL__HDB_MODIFIED_BY].len == 0)
-        mask &= ~(KRBREPL__HDB_MASK_MOD_TIME | KRBREPL__HDB_MASK_MOD_NAME);
-    return mask;
+    return e->aliases.len != 0 || e->field[KRBREPL__HDB_MODIFIED_BY].len == 0 ||
+           e->field[KRBREPL__HDB_VALID_START].len != 0 || e->field[KRBREPL__HDB_ETYPES].len != 0 ||
+           e->field[KRBREPL__HDB_EXTENSIONS].len == 0;
 }
 
 static uint32_t time_of(const krbrepl__iprop_emit *e)
@@ -105,7 +97,7 @@ static void put_first(const krbrepl__iprop_emit *e, uint32_t version, const krbr
     if (needs_delete(entry))
         krbrepl__hdb_rec_delete(b, version, time_of(e), &entry->princ);
     else
-        krbrepl__hdb_rec_modify(b, version, time_of(e), mask_of(entry), v->value);
+        krbrepl__hdb_rec_modify(b, version, time_of(e), KRBREPL__HDB_MASK_ALL, v->value);
 }
 
 static void put_rest(krbrepl__iprop_emit *e, uint32_t version, const krbrepl__change_view *v,

@@ -55,7 +55,6 @@ typedef struct krbrepl__iprop_master {
     unsigned failed; /* complete databases because of what the slave could not apply */
     int deaf;        /* answers to what was sent before the complete database do not count */
     krbrepl_pos begin;
-    uint64_t copy_skip; /* of the first commit behind it */
     uint32_t copy_version;
     krbrepl__ckey after;
     uint64_t moved_ms; /* the last sign that the slave takes something of it */

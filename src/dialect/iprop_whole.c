@@ -31,8 +31,8 @@ void krbrepl__iprop_leave(krbrepl__iprop_master *s)
 /* ---- beginning ------------------------------------------------------------------------------ */
 
 /* The slave must be told another number than it has, so that it shows whether it has taken the database. The last
- * record once more does no harm. 1: there is one to be had; 0: not. */
-static int one_less(krbrepl__iprop_master *s)
+ * commit once more, from its first record on, does no harm. 1: there is one to be had; 0: not. */
+static int one_commit_less(krbrepl__iprop_master *s)
 {
     krbrepl__port_batch batch = {0, 0, 0};
     krbrepl__commit c;
@@ -49,8 +49,7 @@ static int one_less(krbrepl__iprop_master *s)
         return 0;
     }
     s->next = s->begin.seq;
-    s->copy_skip = KRBREPL__IPROP_RECORDS(c.nchanges) - 1;
-    s->copy_version--;
+    s->copy_version -= (uint32_t)KRBREPL__IPROP_RECORDS(c.nchanges);
     krbrepl__buf_reset(&s->pend);
     return 1;
 }
@@ -70,9 +69,8 @@ static int choose(krbrepl__iprop_master *s)
     s->tip = local.pos.seq;
     s->tip_cumulative = local.cumulative;
     s->next = local.pos.seq + 1;
-    s->copy_skip = 0;
     s->copy_version = (uint32_t)krbrepl__iprop_number(s, local.cumulative);
-    if (s->copy_version != s->has || one_less(s))
+    if (s->copy_version != s->has || one_commit_less(s))
         return 0;
     rc = s->port->numbering(s->port->ctx, 1, &s->num);
     if (rc != 0)
@@ -213,7 +211,7 @@ int krbrepl__iprop_whole_done(krbrepl__iprop_master *s)
     s->confirm = s->deaf = 0;
     s->has = s->version = s->acked = s->copy_version;
     s->whole = s->next - 1;
-    s->skip = s->copy_skip;
+    s->skip = 0;
     s->said_last = 0;
     i->copy_done = 1;
     i->phase = KRBREPL__SESS_STREAMING;

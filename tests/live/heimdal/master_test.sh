@@ -91,7 +91,7 @@ knows()
 
 slave_port() { heimdal_slave_up "$1" "$HEIMDAL_IPROP_PORT"; }
 
-slot() { "$PROGRAMS/krbrepl" slot "$1" --quiet "$WORK/store" "iprop/$2@$REALM"; }
+slot() { "$PROGRAMS/krbrepl" slot --quiet "$1" "$WORK/store" "iprop/$2@$REALM"; }
 
 add() { must heimdal_kadmin add --password="pw-$1" --use-defaults "$1"; }
 

@@ -1,0 +1,437 @@
+#include "masterworld.h"
+
+/* A master's session with Heimdal's slave: what it is given, when, and that it always comes to the same. */
+
+#include <stdio.h>
+#include <string.h>
+
+static made entry(const char *name, uint32_t kvno)
+{
+    made e = {.name = name, .kvno = kvno};
+
+    return e;
+}
+
+static void put(world *w, const char *name, uint32_t kvno)
+{
+    made e = entry(name, kvno);
+
+    world_put(w, &e);
+}
+
+static void meet(world *w)
+{
+    world_connect(w);
+    world_greet(w, w->slave.version);
+    world_run(w, UINT32_MAX);
+}
+
+static void an_empty_slave_gets_a_complete_database(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    put(&w, "b", 2);
+    world_other(&w, "other");
+    meet(&w);
+    assert_int_equal(w.completes, 1);
+    assert_true(world_same(&w));
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_STREAMING);
+    assert_int_equal(world_info(&w)->copy_reason, KRBREPL_COPY_EMPTY);
+    assert_int_equal(world_info(&w)->durable, w.ms.local.pos.seq);
+    assert_int_equal(w.told.base, w.num.base);
+    assert_int_equal(w.told.last, w.slave.version);
+    assert_int_equal(w.ms.held, w.ms.local.pos.seq + 1);
+    assert_int_equal(w.ms.entered, 0);
+    world_free(&w);
+}
+
+static void changes_follow_as_two_records_each(void **state)
+{
+    world w;
+    uint32_t before;
+    made e = entry("a", 7);
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    before = w.slave.version;
+    put(&w, "a", 2);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.slave.version, before + 2);
+    e.aliases[0] = "nick";
+    world_put(&w, &e); /* the entry, and the row of the alias */
+    world_other(&w, "other");
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.slave.version, before + 8);
+    assert_true(world_same(&w));
+    world_delete(&w, "a");
+    world_run(&w, UINT32_MAX);
+    assert_true(world_same(&w));
+    assert_int_equal(w.slave.rows.n, 0);
+    assert_int_equal(w.completes, 1);
+    assert_int_equal(world_info(&w)->version, w.slave.version);
+    world_free(&w);
+}
+
+static void nothing_is_sent_before_it_is_written_down(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    put(&w, "a", 2);
+    put(&w, "b", 3);
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(w.told.last, w.slave.version + 4);
+    world_free(&w);
+}
+
+static void a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit(void **state)
+{
+    world w;
+    made e = entry("a", 4);
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    e.aliases[0] = "x";
+    e.aliases[1] = "y";
+    world_put(&w, &e);
+    w.dies_after = 4; /* of six records, and before it says so */
+    world_run(&w, UINT32_MAX);
+    assert_null(w.sess);
+    meet(&w);
+    assert_int_equal(w.completes, 1);
+    assert_true(world_same(&w));
+    world_free(&w);
+}
+
+static void assert_whole(world *w, uint32_t says, unsigned reason)
+{
+    unsigned before = w->completes;
+
+    world_cut(w);
+    w->slave.version = says;
+    meet(w);
+    assert_int_equal(w->completes, before + 1);
+    assert_int_equal(world_info(w)->copy_reason, reason);
+    assert_true(world_same(w));
+    assert_true(w->whole_version != says);
+}
+
+static void numbers_that_mean_nothing_here_get_a_complete_database(void **state)
+{
+    world w;
+    uint32_t at;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    put(&w, "b", 1);
+    meet(&w);
+    put(&w, "b", 2);
+    world_run(&w, UINT32_MAX);
+    at = w.slave.version;
+    assert_whole(&w, at + 1, KRBREPL_COPY_UNVERIFIABLE);
+    assert_whole(&w, 5, KRBREPL_COPY_UNVERIFIABLE);
+    assert_whole(&w, 0, KRBREPL_COPY_EMPTY);
+    /* Its slot was reset: even the right number means nothing, and it is told another. */
+    memset(&w.told, 0, sizeof w.told);
+    assert_whole(&w, w.slave.version, KRBREPL_COPY_UNVERIFIABLE);
+    /* A number that was never sent to it. */
+    w.told.last = w.slave.version - 1;
+    assert_whole(&w, w.slave.version, KRBREPL_COPY_UNVERIFIABLE);
+    world_free(&w);
+}
+
+static void what_is_not_in_the_journal_any_more_is_copied(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    world_cut(&w);
+    put(&w, "a", 2);
+    put(&w, "a", 3);
+    mem_trim(&w.ms, w.ms.local.pos.seq);
+    meet(&w);
+    assert_int_equal(world_info(&w)->copy_reason, KRBREPL_COPY_BEHIND);
+    assert_true(world_same(&w));
+    world_free(&w);
+}
+
+static void a_slave_that_died_in_a_complete_database_is_not_believed(void **state)
+{
+    world w;
+    uint32_t at;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    put(&w, "b", 1);
+    meet(&w);
+    world_cut(&w);
+    put(&w, "b", 2);
+    mem_trim(&w.ms, w.ms.local.pos.seq + 1);
+    world_connect(&w);
+    world_greet(&w, w.slave.version);
+    at = w.num.base + 2 * (uint32_t)(w.ms.local.cumulative - w.num.cumulative);
+    world_run(&w, 2);
+    /* Its log says already what its database is not yet. */
+    assert_whole(&w, at, KRBREPL_COPY_UNVERIFIABLE);
+    world_free(&w);
+}
+
+static void another_lineage_means_other_numbers(void **state)
+{
+    world w;
+    uint32_t base;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    base = w.num.base;
+    mem_promote(&w.ms, 9);
+    w.ms.local.cumulative = w.cumulative;
+    krbrepl__sess_grown(w.sess, w.ms.local.pos.seq);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.completes, 2);
+    assert_true(w.num.base != base);
+    assert_int_equal(w.told.base, w.num.base);
+    assert_true(world_same(&w));
+    world_free(&w);
+}
+
+static void the_numbers_never_reach_two_to_the_31(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    w.next_base = 0x7ffffff0u - 1000000u;
+    put(&w, "a", 1);
+    meet(&w);
+    w.next_base = 5;
+    for (int i = 2; i < 20; i++) {
+        put(&w, "a", (uint32_t)i);
+        world_run(&w, UINT32_MAX);
+        assert_true(w.slave.version < 0x80000000u);
+    }
+    assert_int_equal(w.completes, 2);
+    assert_true(world_same(&w));
+    world_free(&w);
+}
+
+static void a_slave_that_cannot_apply_a_record_gets_a_complete_database(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    w.slave.stuck = 1;
+    put(&w, "a", 2);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.completes, 2);
+    assert_int_equal(world_info(&w)->copy_reason, KRBREPL_COPY_FAILED);
+    assert_true(world_same(&w));
+    /* Once more, and something is wrong that no copy mends. */
+    w.slave.stuck = 1;
+    put(&w, "a", 3);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_CLOSED);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_CONFLICT);
+    world_free(&w);
+}
+
+static void silence_is_asked_about_then_ends_the_session(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    meet(&w);
+    w.now += 1999;
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.asked, 0);
+    w.now += 1;
+    assert_int_equal(krbrepl__sess_deadline(w.sess), w.now);
+    krbrepl__sess_work(w.sess, w.now);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(w.asked, 1);
+    w.now += 2999;
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_STREAMING);
+    w.now += 1;
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_CLOSED);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_NET);
+    world_free(&w);
+}
+
+static void a_slave_that_never_speaks_is_not_waited_for(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    world_connect(&w);
+    w.now += 10000;
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_TIMEOUT);
+    world_free(&w);
+}
+
+static void those_who_may_not_get_nothing(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    w.ms.allow = KRBREPL_ALLOW_REPLICA | KRBREPL_ALLOW_MONITOR;
+    world_connect(&w);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_DENIED);
+    world_greet(&w, 0);
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(krbrepl__sess_out(w.sess)->len, 0);
+    world_free(&w);
+}
+
+static void an_answer_that_cannot_be_true_ends_the_session(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    world_connect(&w);
+    world_greet(&w, 0);
+    while (w.completes == 0 && krbrepl__sess_work(w.sess, w.now) >= 0 &&
+           world_info(&w)->copy_records == 0)
+        ;
+    krbrepl__sess_work(w.sess, w.now);
+    krbrepl__sess_work(w.sess, w.now);
+    world_greet(&w, 3); /* not what the database stands for */
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_PROTO);
+    world_free(&w);
+}
+
+/* ---- it always comes to the same ------------------------------------------------------------ */
+
+/* Names p0 to p5; p4 never has extensions, p5 always a start of validity. Aliases a0 to a3 belong to whoever took
+ * them first. */
+static const char *const names[] = {"p0", "p1", "p2", "p3", "p4", "p5"};
+static const char *const aliases[] = {"a0", "a1", "a2", "a3"};
+static int owner[4]; /* of each alias; -1: nobody */
+
+static void change(world *w)
+{
+    uint32_t who = world_random(w, 6), i, n = 0;
+    made e = entry(names[who], 1 + world_random(w, 200));
+
+    if (world_random(w, 5) == 0) {
+        if (!world_has(w, names[who]))
+            return;
+        world_delete(w, names[who]);
+        for (i = 0; i < 4; i++)
+            owner[i] = owner[i] == (int)who ? -1 : owner[i];
+        return;
+    }
+    e.bare = who == 4;
+    e.start = who == 5;
+    for (i = 0; i < 4 && !e.bare; i++) {
+        if (owner[i] != -1 && owner[i] != (int)who)
+            continue;
+        owner[i] = world_random(w, 3) == 0 ? (int)who : -1;
+        if (owner[i] != -1)
+            e.aliases[n++ % 3] = aliases[i];
+        if (n == 3)
+            break;
+    }
+    world_put(w, &e);
+}
+
+static void sometimes(world *w)
+{
+    if (world_random(w, 3) == 0)
+        change(w);
+}
+
+static void one_life(uint32_t seed)
+{
+    world w;
+    unsigned i;
+
+    world_init(&w);
+    w.rng = seed;
+    w.between = sometimes;
+    for (i = 0; i < 4; i++)
+        owner[i] = -1;
+    for (i = 0; i < 60; i++) {
+        uint32_t what = world_random(&w, 8);
+
+        if (what < 4)
+            change(&w);
+        else if (what == 4)
+            world_cut(&w);
+        else if (what == 5)
+            world_other(&w, "other");
+        if (w.sess == NULL && what > 5) {
+            world_connect(&w);
+            world_greet(&w, w.slave.version);
+        }
+        w.dies_after = world_random(&w, 10) == 0 ? 1 + world_random(&w, 9) : 0;
+        if (w.sess != NULL)
+            world_run(&w, 1 + world_random(&w, 6));
+    }
+    w.between = NULL;
+    w.dies_after = 0;
+    world_settle(&w);
+    if (!world_same(&w))
+        fail_msg("seed %u: the slave is not what the master is", seed);
+    world_free(&w);
+}
+
+static void whatever_happens_the_slave_becomes_what_the_master_is(void **state)
+{
+    uint32_t seed;
+
+    (void)state;
+    for (seed = 1; seed <= 2000; seed++)
+        one_life(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_slave_gets_a_complete_database),
+        cmocka_unit_test(changes_follow_as_two_records_each),
+        cmocka_unit_test(nothing_is_sent_before_it_is_written_down),
+        cmocka_unit_test(a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit),
+        cmocka_unit_test(numbers_that_mean_nothing_here_get_a_complete_database),
+        cmocka_unit_test(what_is_not_in_the_journal_any_more_is_copied),
+        cmocka_unit_test(a_slave_that_died_in_a_complete_database_is_not_believed),
+        cmocka_unit_test(another_lineage_means_other_numbers),
+        cmocka_unit_test(the_numbers_never_reach_two_to_the_31),
+        cmocka_unit_test(a_slave_that_cannot_apply_a_record_gets_a_complete_database),
+        cmocka_unit_test(silence_is_asked_about_then_ends_the_session),
+        cmocka_unit_test(a_slave_that_never_speaks_is_not_waited_for),
+        cmocka_unit_test(those_who_may_not_get_nothing),
+        cmocka_unit_test(an_answer_that_cannot_be_true_ends_the_session),
+        cmocka_unit_test(whatever_happens_the_slave_becomes_what_the_master_is),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,574 @@
+#include "masterworld.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <krbrepl/node.h>
+
+#include "der.h"
+
+static krbrepl_bytes bytes_of(const krbrepl__buf *b)
+{
+    krbrepl_bytes v = {b->data, b->len};
+
+    return v;
+}
+
+uint32_t world_random(world *w, uint32_t below)
+{
+    w->rng = w->rng * 1664525u + 1013904223u;
+    return (w->rng >> 8) % below;
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+static void princ_of(krbrepl__hdb_princ *p, const char *name)
+{
+    memset(p, 0, sizeof *p);
+    p->type = 1;
+    p->realm = (krbrepl_bytes){"EXAMPLE.ORG", 11};
+    p->n = 1;
+    p->comp[0] = (krbrepl_bytes){name, strlen(name)};
+}
+
+static void put_time(krbrepl__buf *b, unsigned n)
+{
+    size_t at = krbrepl__der_open(b, KRBREPL__DER_CTX(n));
+
+    krbrepl__der_put(b, KRBREPL__DER_TIME, (krbrepl_bytes){"20260101000000Z", 15});
+    krbrepl__der_close(b, at);
+}
+
+static void put_event(krbrepl__buf *b, unsigned n)
+{
+    size_t at = krbrepl__der_open(b, KRBREPL__DER_CTX(n));
+    size_t seq = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE);
+
+    put_time(b, 0);
+    krbrepl__der_close(b, seq);
+    krbrepl__der_close(b, at);
+}
+
+static void put_extension(krbrepl__buf *b, unsigned kind, const made *e)
+{
+    size_t seq = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE), at, in, list, i;
+    krbrepl__hdb_princ p;
+
+    at = krbrepl__der_open(b, KRBREPL__DER_CTX(0));
+    krbrepl__der_put(b, KRBREPL__DER_BOOLEAN, (krbrepl_bytes){"\0", 1});
+    krbrepl__der_close(b, at);
+    at = krbrepl__der_open(b, KRBREPL__DER_CTX(1));
+    in = krbrepl__der_open(b, KRBREPL__DER_CTX(kind));
+    if (kind == KRBREPL__HDB_EXT_ALIASES) {
+        list = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE);
+        i = krbrepl__der_open(b, KRBREPL__DER_CTX(0));
+        krbrepl__der_put(b, KRBREPL__DER_BOOLEAN, (krbrepl_bytes){"\0", 1});
+        krbrepl__der_close(b, i);
+        i = krbrepl__der_open(b, KRBREPL__DER_CTX(1));
+        size_t names = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE), k;
+        for (k = 0; e->aliases[k] != NULL; k++) {
+            princ_of(&p, e->aliases[k]);
+            krbrepl__hdb_princ_write(b, &p);
+        }
+        krbrepl__der_close(b, names);
+        krbrepl__der_close(b, i);
+        krbrepl__der_close(b, list);
+    } else {
+        krbrepl__der_put(b, KRBREPL__DER_TIME, (krbrepl_bytes){"20260101000000Z", 15});
+    }
+    krbrepl__der_close(b, in);
+    krbrepl__der_close(b, at);
+    krbrepl__der_close(b, seq);
+}
+
+static void put_entry(krbrepl__buf *b, const made *e)
+{
+    size_t whole = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE), at, seq;
+    krbrepl__hdb_princ p;
+
+    princ_of(&p, e->name);
+    at = krbrepl__der_open(b, KRBREPL__DER_CTX(0));
+    krbrepl__hdb_princ_write(b, &p);
+    krbrepl__der_close(b, at);
+    krbrepl__der_put_ctx_int(b, 1, e->kvno);
+    at = krbrepl__der_open(b, KRBREPL__DER_CTX(2));
+    krbrepl__der_put(b, KRBREPL__DER_SEQUENCE, (krbrepl_bytes){NULL, 0});
+    krbrepl__der_close(b, at);
+    put_event(b, 3);
+    if (e->kvno % 2 == 0)
+        put_event(b, 4);
+    if (e->start)
+        put_time(b, 5);
+    if (e->kvno % 3 == 0)
+        put_time(b, 6);
+    at = krbrepl__der_open(b, KRBREPL__DER_CTX(10));
+    krbrepl__der_put_flags(b, e->kvno & 0x7e);
+    krbrepl__der_close(b, at);
+    if (!e->bare) {
+        at = krbrepl__der_open(b, KRBREPL__DER_CTX(13));
+        seq = krbrepl__der_open(b, KRBREPL__DER_SEQUENCE);
+        put_extension(b, 7, e);
+        if (e->aliases[0] != NULL)
+            put_extension(b, KRBREPL__HDB_EXT_ALIASES, e);
+        krbrepl__der_close(b, seq);
+        krbrepl__der_close(b, at);
+    }
+    krbrepl__der_close(b, whole);
+}
+
+/* ---- commits -------------------------------------------------------------------------------- */
+
+typedef struct group {
+    krbrepl__buf changes;
+    uint32_t n;
+} group;
+
+static void add(group *g, const char *table, krbrepl_bytes key, const krbrepl__buf *value)
+{
+    krbrepl_change c;
+
+    KRBREPL_INIT(&c);
+    c.table = table;
+    c.key = key;
+    c.op = value != NULL ? KRBREPL_PUT : KRBREPL_DELETE;
+    if (value != NULL)
+        c.value = bytes_of(value);
+    krbrepl__change_put(&g->changes, &c);
+    g->n++;
+}
+
+static void commit(world *w, group *g)
+{
+    krbrepl__commit c;
+    krbrepl__buf b;
+    krbrepl_bytes one;
+    krbrepl_pos pos;
+
+    memset(&c, 0, sizeof c);
+    w->cumulative += g->n;
+    c.kind = KRBREPL_COMMIT_CHANGES;
+    c.seq = w->ms.local.pos.seq + 1;
+    c.epoch = w->ms.local.pos.epoch;
+    memcpy(c.lineage, w->ms.local.pos.lineage, sizeof c.lineage);
+    c.time_us = 1800000000000000;
+    c.cumulative = w->cumulative;
+    c.nchanges = g->n;
+    c.body = bytes_of(&g->changes);
+    krbrepl__buf_init(&b, 0);
+    krbrepl__commit_put(&b, &c);
+    one = bytes_of(&b);
+    assert_int_equal(w->port.apply(w->port.ctx, &one, 1, &pos), 0);
+    w->ms.local.cumulative = w->cumulative;
+    krbrepl__buf_free(&b);
+    krbrepl__buf_free(&g->changes);
+    if (w->sess != NULL)
+        krbrepl__sess_grown(w->sess, w->ms.local.pos.seq);
+}
+
+static void key_of(krbrepl__buf *key, const char *name)
+{
+    krbrepl__hdb_princ p;
+
+    princ_of(&p, name);
+    krbrepl__buf_reset(key);
+    krbrepl__hdb_key(key, &p);
+}
+
+/* The value in the store, or NULL. */
+static const memrec *stored(const world *w, const krbrepl__buf *key)
+{
+    krbrepl__buf full;
+    int same;
+    size_t i;
+
+    krbrepl__buf_init(&full, 0);
+    krbrepl__buf_bytes(&full, KRBREPL__HDB_TABLE, sizeof KRBREPL__HDB_TABLE);
+    krbrepl__buf_bytes(&full, key->data, key->len);
+    i = memrecs_find(&w->ms.live, bytes_of(&full), &same);
+    krbrepl__buf_free(&full);
+    return same ? &w->ms.live.at[i] : NULL;
+}
+
+/* The rows of the aliases that an entry has now, unless it keeps them. */
+static void drop_aliases(world *w, group *g, const char *name, const made *keeps)
+{
+    krbrepl__hdb_entry e;
+    krbrepl__hdb_princ alias;
+    krbrepl__buf key;
+    const memrec *r;
+    krbrepl__rd rd;
+
+    krbrepl__buf_init(&key, 0);
+    key_of(&key, name);
+    r = stored(w, &key);
+    if (r != NULL) {
+        assert_int_equal(krbrepl__hdb_entry_read(&e, r->value, NULL), 0);
+        krbrepl__rd_init(&rd, e.aliases.data, e.aliases.len);
+        while (krbrepl__hdb_alias_next(&rd, &alias)) {
+            int i, kept = 0;
+
+            for (i = 0; keeps != NULL && keeps->aliases[i] != NULL; i++)
+                kept |= strlen(keeps->aliases[i]) == alias.comp[0].len &&
+                        memcmp(keeps->aliases[i], alias.comp[0].data, alias.comp[0].len) == 0;
+            krbrepl__buf_reset(&key);
+            krbrepl__hdb_key(&key, &alias);
+            if (!kept)
+                add(g, KRBREPL__HDB_TABLE, bytes_of(&key), NULL);
+        }
+    }
+    krbrepl__buf_free(&key);
+}
+
+void world_put(world *w, const made *e)
+{
+    group g = {.n = 0};
+    krbrepl__hdb_princ p;
+    krbrepl__buf key, value;
+    int i;
+
+    krbrepl__buf_init(&g.changes, 0);
+    krbrepl__buf_init(&key, 0);
+    krbrepl__buf_init(&value, 0);
+    key_of(&key, e->name);
+    put_entry(&value, e);
+    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), &value);
+    drop_aliases(w, &g, e->name, e);
+    princ_of(&p, e->name);
+    krbrepl__buf_reset(&value);
+    krbrepl__hdb_alias_write(&value, &p);
+    for (i = 0; e->aliases[i] != NULL; i++) {
+        key_of(&key, e->aliases[i]);
+        add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), &value);
+    }
+    krbrepl__buf_free(&key);
+    krbrepl__buf_free(&value);
+    commit(w, &g);
+}
+
+int world_has(const world *w, const char *name)
+{
+    krbrepl__buf key;
+    int found;
+
+    krbrepl__buf_init(&key, 0);
+    key_of(&key, name);
+    found = stored(w, &key) != NULL;
+    krbrepl__buf_free(&key);
+    return found;
+}
+
+void world_delete(world *w, const char *name)
+{
+    group g = {.n = 0};
+    krbrepl__buf key;
+
+    krbrepl__buf_init(&g.changes, 0);
+    krbrepl__buf_init(&key, 0);
+    key_of(&key, name);
+    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), NULL);
+    drop_aliases(w, &g, name, NULL);
+    krbrepl__buf_free(&key);
+    commit(w, &g);
+}
+
+void world_other(world *w, const char *table)
+{
+    group g = {.n = 0};
+    krbrepl__buf value;
+
+    krbrepl__buf_init(&g.changes, 0);
+    krbrepl__buf_init(&value, 0);
+    krbrepl__buf_bytes(&value, "v", 1);
+    add(&g, table, (krbrepl_bytes){"k", 1}, &value);
+    krbrepl__buf_free(&value);
+    commit(w, &g);
+}
+
+/* ---- the port ------------------------------------------------------------------------------- */
+
+static world *the_world; /* the port's context is the memstore */
+
+static int numbering(void *ctx, int redraw, krbrepl__numbering *out)
+{
+    world *w = the_world;
+    const krbrepl__local *l = &w->ms.local;
+
+    (void)ctx;
+    if ((redraw && out->base == w->num.base) || w->num.base == 0 ||
+        memcmp(w->num_lineage, l->pos.lineage, 16) != 0) {
+        w->num.base = w->next_base += 1000000;
+        w->num.cumulative = l->cumulative;
+        w->num.seq = l->pos.seq;
+        memcpy(w->num_lineage, l->pos.lineage, 16);
+    }
+    *out = w->num;
+    return 0;
+}
+
+static int told(void *ctx, const char *principal, krbrepl__told *out)
+{
+    (void)ctx;
+    assert_string_equal(principal, SLAVE_NAME);
+    *out = the_world->told;
+    return 0;
+}
+
+static int tell(void *ctx, const char *principal, const krbrepl__told *t)
+{
+    (void)ctx;
+    assert_string_equal(principal, SLAVE_NAME);
+    the_world->told = *t;
+    the_world->tells++;
+    return 0;
+}
+
+static int (*whole_slice)(void *, krbrepl__ckey *, size_t, krbrepl__buf *, int *, krbrepl_pos *);
+
+/* One record at a time, and something happens in between. */
+static int small_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,
+                       krbrepl_pos *at)
+{
+    (void)max;
+    if (the_world->between != NULL)
+        the_world->between(the_world);
+    return whole_slice(ctx, after, 1, out, end, at);
+}
+
+static int local(void *ctx, krbrepl__local *out)
+{
+    *out = ((memstore *)ctx)->local;
+    return 0;
+}
+
+void world_init(world *w)
+{
+    memset(w, 0, sizeof *w);
+    the_world = w;
+    mem_init(&w->ms);
+    mem_master(&w->ms, 7, 1);
+    w->ms.local.role = KRBREPL_ROLE_MASTER;
+    w->ms.allow = KRBREPL_ALLOW_HEIMDAL;
+    memport_init(&w->port, &w->ms);
+    whole_slice = w->port.copy_slice;
+    w->port.copy_slice = small_slice;
+    w->port.local = local;
+    w->port.numbering = numbering;
+    w->port.told = told;
+    w->port.tell = tell;
+    w->now = 1000;
+}
+
+void world_free(world *w)
+{
+    world_cut(w);
+    slave_free(&w->slave);
+    slave_free(&w->fresh);
+    mem_free(&w->ms);
+}
+
+/* ---- the connection ------------------------------------------------------------------------- */
+
+const krbrepl__sess_info *world_info(const world *w)
+{
+    return krbrepl__sess_info_get(w->sess);
+}
+
+static void feed(world *w, const void *p, size_t n)
+{
+    krbrepl__sess_feed(w->sess, p, n, w->now);
+}
+
+static void say(world *w, uint32_t op, uint32_t value)
+{
+    uint8_t b[12];
+
+    krbrepl__put_u32(b, 8);
+    krbrepl__put_u32(b + 4, op);
+    krbrepl__put_u32(b + 8, value);
+    feed(w, b, sizeof b);
+}
+
+void world_connect(world *w)
+{
+    krbrepl__sess_cfg cfg;
+    char name[64];
+    int n = snprintf(name, sizeof name, "%c%s", (int)strlen(SLAVE_NAME), SLAVE_NAME);
+
+    memset(&cfg, 0, sizeof cfg);
+    cfg.master = 1;
+    cfg.chan = plainchan_new("master", 0);
+    cfg.port = &w->port;
+    cfg.log = &w->log;
+    cfg.address = "192.0.2.1:1";
+    cfg.handshake_ms = 10000;
+    cfg.missing_ms = 2000;
+    cfg.gone_ms = 5000;
+    w->taking = 0;
+    assert_int_equal(krbrepl__iprop_master_new(&w->sess, &cfg, w->now), 0);
+    feed(w, name, (size_t)n);
+    /* The plain channel's name. */
+    krbrepl__buf_consume(krbrepl__sess_out(w->sess), 7);
+}
+
+void world_cut(world *w)
+{
+    if (w->sess == NULL)
+        return;
+    krbrepl__sess_free(w->sess);
+    w->sess = NULL;
+    w->taking = 0;
+    slave_clear(&w->fresh);
+}
+
+void world_greet(world *w, uint32_t version)
+{
+    say(w, KRBREPL__IPROP_I_HAVE, version);
+}
+
+/* ---- the slave ------------------------------------------------------------------------------ */
+
+static void take_records(world *w, krbrepl_bytes body)
+{
+    krbrepl__hdb_rec rec;
+    krbrepl__rd r;
+    uint32_t last = 0;
+
+    krbrepl__rd_init(&r, body.data, body.len);
+    while (r.left != 0) {
+        assert_int_equal(krbrepl__hdb_rec_read(&r, &rec, NULL), 0);
+        assert_true(last == 0 || rec.version == last + 1);
+        last = rec.version;
+        if (rec.version <= w->slave.version)
+            continue;
+        if (!w->slave.stuck)
+            assert_int_equal(rec.version, w->slave.version + 1);
+        slave_apply(&w->slave, &rec);
+        if (w->dies_after != 0 && --w->dies_after == 0) {
+            world_cut(w);
+            return;
+        }
+    }
+    say(w, KRBREPL__IPROP_I_HAVE, w->slave.version);
+}
+
+static void take_whole(world *w, uint32_t op, krbrepl_bytes body)
+{
+    krbrepl__rd r;
+
+    if (op == KRBREPL__IPROP_ONE_PRINC) {
+        if (slave_entry(&w->fresh, body) != 0)
+            world_cut(w);
+        return;
+    }
+    assert_int_equal(op, KRBREPL__IPROP_NOW_YOU_HAVE);
+    krbrepl__rd_init(&r, body.data, body.len);
+    slave_clear(&w->slave);
+    w->slave = w->fresh;
+    memset(&w->fresh, 0, sizeof w->fresh);
+    w->slave.version = w->whole_version = krbrepl__rd_u32(&r);
+    w->taking = 0;
+    w->completes++;
+    say(w, KRBREPL__IPROP_I_HAVE, w->slave.version);
+}
+
+static void take(world *w, uint32_t op, krbrepl_bytes body)
+{
+    if (w->taking) {
+        take_whole(w, op, body);
+        return;
+    }
+    switch (op) {
+    case KRBREPL__IPROP_FOR_YOU:
+        take_records(w, body);
+        break;
+    case KRBREPL__IPROP_TELL_YOU_EVERYTHING:
+        w->taking = 1;
+        slave_clear(&w->fresh);
+        break;
+    case KRBREPL__IPROP_ARE_YOU_THERE:
+        w->asked++;
+        break;
+    default:
+        assert_int_equal(op, KRBREPL__IPROP_YOU_HAVE_LAST_VERSION);
+        w->last_told++;
+    }
+}
+
+/* 1: there was a message. */
+static int take_one(world *w)
+{
+    krbrepl__buf *out = krbrepl__sess_out(w->sess), copy;
+    krbrepl_bytes body;
+    krbrepl__rd r;
+    uint32_t op;
+
+    if (out->len < 4)
+        return 0;
+    krbrepl__buf_init(&copy, 0);
+    krbrepl__rd_init(&r, out->data, out->len);
+    body = krbrepl__rd_vec32(&r);
+    assert_int_equal(r.err, 0);
+    krbrepl__buf_bytes(&copy, body.data, body.len);
+    krbrepl__buf_consume(out, 4 + body.len);
+    krbrepl__rd_init(&r, copy.data, copy.len);
+    op = krbrepl__rd_u32(&r);
+    take(w, op, krbrepl__rd_view(&r, r.left));
+    krbrepl__buf_free(&copy);
+    return 1;
+}
+
+unsigned world_run(world *w, unsigned max)
+{
+    unsigned n = 0;
+    int more = 1;
+
+    while (w->sess != NULL && n < max && world_info(w)->phase != KRBREPL__SESS_CLOSED) {
+        if (take_one(w)) {
+            n++;
+            more = 1;
+        } else if (more) {
+            more = krbrepl__sess_work(w->sess, w->now) || krbrepl__sess_out(w->sess)->len != 0;
+        } else {
+            break;
+        }
+    }
+    return n;
+}
+
+void world_settle(world *w)
+{
+    unsigned tries;
+
+    for (tries = 0; tries < 100; tries++) {
+        if (w->sess != NULL && world_info(w)->phase == KRBREPL__SESS_CLOSED)
+            world_cut(w);
+        if (w->sess == NULL) {
+            world_connect(w);
+            world_greet(w, w->slave.version);
+        }
+        if (world_run(w, UINT32_MAX) == 0 && w->sess != NULL &&
+            world_info(w)->phase != KRBREPL__SESS_CLOSED)
+            return;
+    }
+    fail_msg("the slave never comes to rest");
+}
+
+int world_same(const world *w)
+{
+    const size_t skip = sizeof KRBREPL__HDB_TABLE;
+    size_t i, n = 0;
+
+    for (i = 0; i < w->ms.live.n; i++) {
+        const memrec *r = &w->ms.live.at[i], *s;
+
+        if (r->key.len <= skip || memcmp(r->key.data, KRBREPL__HDB_TABLE, skip) != 0)
+            continue;
+        n++;
+        s = slave_find(&w->slave,
+                       (krbrepl_bytes){(const uint8_t *)r->key.data + skip, r->key.len - skip});
+        if (s == NULL || s->value.len != r->value.len ||
+            memcmp(s->value.data, r->value.data, r->value.len) != 0)
+            return 0;
+    }
+    return n == w->slave.rows.n;
+}

@@ -1,0 +1,67 @@
+/* masterworld.h: a master's session with a model of Heimdal's slave, and a store in memory that the test changes
+ * as a host would. */
+#ifndef KRBREPL_TEST_MASTERWORLD_H
+#define KRBREPL_TEST_MASTERWORLD_H
+
+#include "test.h"
+
+#include "iprop.h"
+#include "memport.h"
+#include "plainchan.h"
+#include "slavemodel.h"
+
+#define SLAVE_NAME "iprop/slave@EXAMPLE.ORG"
+
+/* An entry as a test wants it. */
+typedef struct made {
+    const char *name;
+    uint32_t kvno;
+    const char *aliases[4]; /* NULL ends them */
+    int start;              /* it has a start of validity */
+    int bare;               /* and no extensions */
+} made;
+
+typedef struct world {
+    memstore ms;
+    krbrepl__port port;
+    krbrepl__sess *sess; /* NULL: not connected */
+    krbrepl__log log;
+    uint64_t now, cumulative;
+    krbrepl__numbering num;
+    uint8_t num_lineage[16];
+    uint32_t next_base;
+    krbrepl__told told;
+    unsigned tells;
+    slavemodel slave, fresh; /* what it has; a complete database that is under way */
+    int taking;              /* in the midst of one */
+    uint32_t rng;
+    void (*between)(struct world *w); /* called between two pieces of a complete database */
+    unsigned asked, last_told, completes;
+    uint32_t whole_version; /* of the last complete database */
+    unsigned dies_after;    /* so many records, the slave is killed; 0: not */
+} world;
+
+void world_init(world *w);
+void world_free(world *w);
+uint32_t world_random(world *w, uint32_t below);
+
+/* One commit: the entry, and the rows of its aliases, as a host writes them. */
+void world_put(world *w, const made *e);
+void world_delete(world *w, const char *name);
+int world_has(const world *w, const char *name);
+/* A commit of a change that is no entry. */
+void world_other(world *w, const char *table);
+
+void world_connect(world *w);
+void world_cut(world *w);
+/* The slave says what it has. */
+void world_greet(world *w, uint32_t version);
+/* Lets the master work, and takes at most `max` messages. How many there were. */
+unsigned world_run(world *w, unsigned max);
+/* Until nothing happens any more, connecting as often as it takes. */
+void world_settle(world *w);
+const krbrepl__sess_info *world_info(const world *w);
+/* Everything that the master has in table `hdb` is there, and nothing else. */
+int world_same(const world *w);
+
+#endif
