@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "heimglue.h"
+#include "mkeyfile.h"
 #include "times.h"
 #include "token.h"
 
@@ -155,7 +156,7 @@ int cmd_log_heimdal(struct cli *c, const char *file, const struct heimdal_range 
 
 struct replaying {
     struct cli c;
-    char *file, *why;
+    char *file, *why, *mkey_file;
     uint64_t from, to;
 };
 
@@ -186,6 +187,7 @@ static void report_replay(struct replaying *p, const struct heimglue_result *r)
 static int run_replay(struct replaying *p, const char *dir)
 {
     struct heimglue_result r = {0};
+    struct mkeyfile *mkey = NULL;
     krbrepl_errinfo ei;
     int rc;
 
@@ -196,8 +198,12 @@ static int run_replay(struct replaying *p, const char *dir)
     rc = cli_open(&p->c, dir, 0);
     if (rc != PROG_OK)
         return rc;
+    if (p->mkey_file != NULL && (mkey = mkeyfile_open(p->mkey_file)) == NULL)
+        return cli_refuse(&p->c, "the master key file cannot be used",
+                          "name the file that kstash has written");
     KRBREPL_INIT(&ei);
-    rc = heimglue_replay(p->c.store, p->file, p->from, p->to, p->why, &r, &ei);
+    rc = heimglue_replay(p->c.store, p->file, p->from, p->to, p->why, mkey, &r, &ei);
+    mkeyfile_close(mkey);
     if (rc != 0)
         return cli_failed(&p->c, rc, &ei);
     report_replay(p, &r);
@@ -223,6 +229,11 @@ int cmd_replay(int argc, char **argv)
          .to = &p.to,
          .arg = "N",
          .help = "end at version N (the last)"},
+        {.name = "mkey-file",
+         .kind = OPT_TEXT,
+         .to = &p.mkey_file,
+         .arg = "FILE",
+         .help = "encrypt keys that are in clear under the master key in FILE"},
         {.name = "why",
          .kind = OPT_TEXT,
          .to = &p.why,
@@ -241,7 +252,8 @@ int cmd_replay(int argc, char **argv)
                  "named\n"
                  "with the offset. What is there already is not changed again, so that a log may be "
                  "replayed\n"
-                 "as often as one likes. Keys stay as they are in the log."};
+                 "as often as one likes. Keys stay as they are in the log, unless --mkey-file says how "
+                 "to encrypt those in clear."};
     int rc = cli_begin(&p.c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)

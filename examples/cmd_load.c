@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "heimglue.h"
 #include "mitglue.h"
+#include "mkeyfile.h"
 #include "native.h"
 #include "atomfile.h"
 #include "progress.h"
@@ -59,7 +60,7 @@ static enum format format_of_file(const char *file)
 struct loading {
     struct cli c;
     const char *file;
-    char *format, *why;
+    char *format, *why, *mkey_file;
     bool update;
     krbrepl_load *load; /* whole */
     krbrepl_txn *txn;   /* update */
@@ -188,14 +189,28 @@ static int load_mit(struct loading *l)
     return rc == 0 ? PROG_OK : cli_failed(&l->c, rc, &ei);
 }
 
+/* The master key file that was named. False after a message. */
+static bool open_mkey(struct cli *c, const char *file, struct mkeyfile **out)
+{
+    *out = NULL;
+    if (file == NULL || (*out = mkeyfile_open(file)) != NULL)
+        return true;
+    (void)cli_refuse(c, "the master key file cannot be used", "name the file that kstash has written");
+    return false;
+}
+
 static int load_heimdal(struct loading *l, enum heimglue_format format)
 {
     struct heimglue_result r = {0};
+    struct mkeyfile *mkey;
     krbrepl_errinfo ei;
     int rc;
 
+    if (!open_mkey(&l->c, l->mkey_file, &mkey))
+        return PROG_FAILED;
     KRBREPL_INIT(&ei);
-    rc = heimglue_load(l->c.store, l->file, format, l->update, l->why, progress_show, &r, &ei);
+    rc = heimglue_load(l->c.store, l->file, format, l->update, l->why, mkey, progress_show, &r, &ei);
+    mkeyfile_close(mkey);
     progress_end();
     l->r.pos = r.pos;
     l->r.kind = r.kind;
@@ -309,6 +324,11 @@ int cmd_load(int argc, char **argv)
          .to = &l.format,
          .arg = "FORMAT",
          .help = "mit, heimdal, hprop or native (default: what the file is; mit for a pipe)"},
+        {.name = "mkey-file",
+         .kind = OPT_TEXT,
+         .to = &l.mkey_file,
+         .arg = "FILE",
+         .help = "heimdal, hprop: encrypt keys that are in clear under the master key in FILE"},
         {.name = "update",
          .kind = OPT_FLAG,
          .to = &l.update,
@@ -345,7 +365,7 @@ int cmd_load(int argc, char **argv)
 struct dumping {
     struct cli c;
     const char *file;
-    char *format;
+    char *format, *mkey_file;
     bool old;
     struct mitglue_result r;
     uint64_t records;
@@ -388,11 +408,15 @@ static int dump_mit(struct dumping *d)
 static int dump_heimdal(struct dumping *d, enum heimglue_format format)
 {
     struct heimglue_result r = {0};
+    struct mkeyfile *mkey;
     krbrepl_errinfo ei;
     int rc;
 
+    if (!open_mkey(&d->c, d->mkey_file, &mkey))
+        return PROG_FAILED;
     KRBREPL_INIT(&ei);
-    rc = heimglue_dump(d->c.store, d->file, format, progress_show, &r, &ei);
+    rc = heimglue_dump(d->c.store, d->file, format, mkey, progress_show, &r, &ei);
+    mkeyfile_close(mkey);
     progress_end();
     d->r.pos = r.pos;
     d->records = r.entries;
@@ -458,6 +482,11 @@ int cmd_dump(int argc, char **argv)
          .arg = "FORMAT",
          .help = "mit (default): for kdb5_util load; heimdal: for kadmin -l load; hprop: for hpropd "
                  "--stdin; native: every table"},
+        {.name = "mkey-file",
+         .kind = OPT_TEXT,
+         .to = &d.mkey_file,
+         .arg = "FILE",
+         .help = "heimdal, hprop: write the keys in clear, by the master key in FILE"},
         {.name = "old",
          .kind = OPT_FLAG,
          .to = &d.old,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "mkeyfile.h"
 #include "prog.h"
 
 #ifdef KRBREPL_PROG_HEIMDAL
@@ -19,6 +20,14 @@ bool heimglue_describe(krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t
     return krbrepl_heimdal_describe(key, value, buf, room) >= 0;
 }
 
+static void cipher_of(krbrepl_heimdal_cipher *c, struct mkeyfile *mkey)
+{
+    KRBREPL_INIT(c);
+    c->seal = mkeyfile_seal;
+    c->unseal = mkeyfile_unseal;
+    c->ctx = mkey;
+}
+
 static void note(void *ctx, const char *text)
 {
     (void)ctx;
@@ -26,10 +35,11 @@ static void note(void *ctx, const char *text)
 }
 
 int heimglue_load(krbrepl_store *s, const char *file, enum heimglue_format format, bool update,
-                  const char *why, heimglue_progress_fn *progress, struct heimglue_result *out,
-                  krbrepl_errinfo *ei)
+                  const char *why, struct mkeyfile *mkey, heimglue_progress_fn *progress,
+                  struct heimglue_result *out, krbrepl_errinfo *ei)
 {
     krbrepl_heimdal_load_options opt;
+    krbrepl_heimdal_cipher cipher;
     krbrepl_heimdal_load_result r;
     int rc;
 
@@ -39,6 +49,8 @@ int heimglue_load(krbrepl_store *s, const char *file, enum heimglue_format forma
     opt.why = why;
     opt.progress = progress;
     opt.note = note;
+    cipher_of(&cipher, mkey);
+    opt.cipher = mkey != NULL ? &cipher : NULL;
     KRBREPL_INIT(&r);
     rc = krbrepl_heimdal_load(s, file, &opt, &r, ei);
     out->pos = r.pos;
@@ -52,9 +64,11 @@ int heimglue_load(krbrepl_store *s, const char *file, enum heimglue_format forma
 }
 
 int heimglue_dump(krbrepl_store *s, const char *file, enum heimglue_format format,
-                  heimglue_progress_fn *progress, struct heimglue_result *out, krbrepl_errinfo *ei)
+                  struct mkeyfile *mkey, heimglue_progress_fn *progress, struct heimglue_result *out,
+                  krbrepl_errinfo *ei)
 {
     krbrepl_heimdal_dump_options opt;
+    krbrepl_heimdal_cipher cipher;
     krbrepl_heimdal_dump_result r;
     int rc;
 
@@ -62,6 +76,8 @@ int heimglue_dump(krbrepl_store *s, const char *file, enum heimglue_format forma
     opt.format = (uint64_t)format;
     opt.progress = progress;
     opt.note = note;
+    cipher_of(&cipher, mkey);
+    opt.cipher = mkey != NULL ? &cipher : NULL;
     KRBREPL_INIT(&r);
     rc = krbrepl_heimdal_dump(s, file, &opt, &r, ei);
     out->pos = r.pos;
@@ -103,9 +119,10 @@ int heimglue_log(const char *file, uint64_t from, uint64_t to, heimglue_log_fn *
 }
 
 int heimglue_replay(krbrepl_store *s, const char *file, uint64_t from, uint64_t to, const char *why,
-                    struct heimglue_result *out, krbrepl_errinfo *ei)
+                    struct mkeyfile *mkey, struct heimglue_result *out, krbrepl_errinfo *ei)
 {
     krbrepl_heimdal_replay_options opt;
+    krbrepl_heimdal_cipher cipher;
     krbrepl_heimdal_replay_result r;
     int rc;
 
@@ -113,6 +130,8 @@ int heimglue_replay(krbrepl_store *s, const char *file, uint64_t from, uint64_t 
     opt.from = from;
     opt.to = to;
     opt.why = why;
+    cipher_of(&cipher, mkey);
+    opt.cipher = mkey != NULL ? &cipher : NULL;
     KRBREPL_INIT(&r);
     rc = krbrepl_heimdal_replay(s, file, &opt, &r, ei);
     out->pos = r.pos;
@@ -150,17 +169,18 @@ static int missing(krbrepl_errinfo *ei)
 }
 
 int heimglue_load(krbrepl_store *s, const char *file, enum heimglue_format format, bool update,
-                  const char *why, heimglue_progress_fn *progress, struct heimglue_result *out,
-                  krbrepl_errinfo *ei)
+                  const char *why, struct mkeyfile *mkey, heimglue_progress_fn *progress,
+                  struct heimglue_result *out, krbrepl_errinfo *ei)
 {
-    (void)s, (void)file, (void)format, (void)update, (void)why, (void)progress, (void)out;
+    (void)s, (void)file, (void)format, (void)update, (void)why, (void)mkey, (void)progress, (void)out;
     return missing(ei);
 }
 
 int heimglue_dump(krbrepl_store *s, const char *file, enum heimglue_format format,
-                  heimglue_progress_fn *progress, struct heimglue_result *out, krbrepl_errinfo *ei)
+                  struct mkeyfile *mkey, heimglue_progress_fn *progress, struct heimglue_result *out,
+                  krbrepl_errinfo *ei)
 {
-    (void)s, (void)file, (void)format, (void)progress, (void)out;
+    (void)s, (void)file, (void)format, (void)mkey, (void)progress, (void)out;
     return missing(ei);
 }
 
@@ -172,9 +192,9 @@ int heimglue_log(const char *file, uint64_t from, uint64_t to, heimglue_log_fn *
 }
 
 int heimglue_replay(krbrepl_store *s, const char *file, uint64_t from, uint64_t to, const char *why,
-                    struct heimglue_result *out, krbrepl_errinfo *ei)
+                    struct mkeyfile *mkey, struct heimglue_result *out, krbrepl_errinfo *ei)
 {
-    (void)s, (void)file, (void)from, (void)to, (void)why, (void)out;
+    (void)s, (void)file, (void)from, (void)to, (void)why, (void)mkey, (void)out;
     return missing(ei);
 }
 

@@ -21,13 +21,17 @@ struct heimglue_result {
     uint64_t records, applied, version; /* of a log */
 };
 
+/* The master key file of the database; NULL: keys stay as they are. */
+struct mkeyfile;
+
 typedef void heimglue_progress_fn(void *ctx, const char *phase, uint64_t done, uint64_t total);
 
 int heimglue_load(krbrepl_store *s, const char *file, enum heimglue_format format, bool update,
-                  const char *why, heimglue_progress_fn *progress, struct heimglue_result *out,
-                  krbrepl_errinfo *ei);
+                  const char *why, struct mkeyfile *mkey, heimglue_progress_fn *progress,
+                  struct heimglue_result *out, krbrepl_errinfo *ei);
 int heimglue_dump(krbrepl_store *s, const char *file, enum heimglue_format format,
-                  heimglue_progress_fn *progress, struct heimglue_result *out, krbrepl_errinfo *ei);
+                  struct mkeyfile *mkey, heimglue_progress_fn *progress, struct heimglue_result *out,
+                  krbrepl_errinfo *ei);
 
 /* A record of a log of Heimdal's; borrowed until the callback returns. */
 struct heimglue_record {
@@ -47,6 +51,6 @@ typedef int heimglue_log_fn(void *ctx, const struct heimglue_record *rec);
 int heimglue_log(const char *file, uint64_t from, uint64_t to, heimglue_log_fn *fn, void *ctx,
                  struct heimglue_log *out, krbrepl_errinfo *ei);
 int heimglue_replay(krbrepl_store *s, const char *file, uint64_t from, uint64_t to, const char *why,
-                    struct heimglue_result *out, krbrepl_errinfo *ei);
+                    struct mkeyfile *mkey, struct heimglue_result *out, krbrepl_errinfo *ei);
 
 #endif

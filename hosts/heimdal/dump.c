@@ -4,6 +4,7 @@
 
 #include <krbrepl/heimdal.h>
 
+#include "cipher.h"
 #include "mem.h"
 #include "options.h"
 #include "outfile.h"
@@ -13,7 +14,7 @@
 #define SHOW_EVERY 4096u
 
 _Static_assert(sizeof(krbrepl_heimdal_dump_options) ==
-                   offsetof(krbrepl_heimdal_dump_options, ctx) + sizeof(void *),
+                   offsetof(krbrepl_heimdal_dump_options, cipher) + sizeof(void *),
                "tail padding");
 _Static_assert(sizeof(krbrepl_heimdal_dump_result) ==
                    offsetof(krbrepl_heimdal_dump_result, bytes) + sizeof(uint64_t),
@@ -25,6 +26,8 @@ typedef struct job {
     krbrepl__heim_out out;
     krbrepl_heimdal_dump_options opt;
     krbrepl_heimdal_dump_result res;
+    krbrepl_heimdal_cipher cipher; /* size 0: none */
+    krbrepl__buf clear;
     uint64_t lost; /* entries that have what a line has no place for */
     krbrepl_errinfo *ei;
 } job;
@@ -34,6 +37,14 @@ static int write_entry(job *j, krbrepl_bytes value)
     krbrepl__hdb_entry e;
     int lost = 0, rc;
 
+    if (j->cipher.size != 0) {
+        krbrepl__buf_reset(&j->clear);
+        rc = krbrepl__heim_unseal(&j->cipher, value, &j->clear, j->ei);
+        if (rc != 0)
+            return rc;
+        value.data = j->clear.data;
+        value.len = j->clear.len;
+    }
     if (krbrepl__hdb_entry_read(&e, value, j->ei) != 0)
         return krbrepl__fail(j->ei, KRBREPL_ERR_CORRUPT,
                              "dump: a value of table hdb is no entry of Heimdal; see `krbrepl list`");
@@ -95,6 +106,9 @@ static int dump(job *j, const char *file, const krbrepl_heimdal_dump_options *op
 
     if (rc != 0)
         return krbrepl__fail_plain(j->ei, rc);
+    rc = krbrepl__heim_cipher_take(&j->cipher, j->opt.cipher, j->ei);
+    if (rc != 0)
+        return rc;
     if (j->opt.format > KRBREPL_HEIMDAL_HPROP)
         return krbrepl__fail(j->ei, KRBREPL_ERR_INVALID, "dump: unknown format");
     rc = krbrepl__heim_out_open(&j->out, file, j->ei);
@@ -105,6 +119,7 @@ static int dump(job *j, const char *file, const krbrepl_heimdal_dump_options *op
     j->res.bytes = j->out.bytes;
     krbrepl_view_close(j->view);
     krbrepl__heim_out_close(&j->out);
+    krbrepl__buf_free(&j->clear);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <krbrepl/heimdal.h>
 
 #include "apply.h"
+#include "cipher.h"
 #include "mem.h"
 #include "options.h"
 #include "overlay.h"
@@ -13,7 +14,7 @@
 #define SHOW_EVERY 4096u /* entries between two calls of progress */
 
 _Static_assert(sizeof(krbrepl_heimdal_load_options) ==
-                   offsetof(krbrepl_heimdal_load_options, ctx) + sizeof(void *),
+                   offsetof(krbrepl_heimdal_load_options, cipher) + sizeof(void *),
                "tail padding");
 _Static_assert(sizeof(krbrepl_heimdal_load_result) ==
                    offsetof(krbrepl_heimdal_load_result, deleted) + sizeof(uint64_t),
@@ -24,6 +25,9 @@ typedef struct job {
     krbrepl__heim_reader in;
     krbrepl_heimdal_load_options opt;
     krbrepl_heimdal_load_result res;
+    krbrepl_heimdal_cipher cipher; /* size 0: none */
+    krbrepl__buf sealed;
+    krbrepl_view *before; /* what is there, when keys are encrypted */
     char why[256];
     krbrepl_errinfo *ei;
 } job;
@@ -32,6 +36,44 @@ static void note(job *j, const char *text)
 {
     if (j->opt.note != NULL)
         j->opt.note(j->opt.ctx, text);
+}
+
+/* What the store has already under the same keys stays as it is, so that a file that is loaded again is no change. */
+static int keep_old(job *j, const krbrepl__hdb_entry *e)
+{
+    krbrepl_bytes key, old, made = {j->sealed.data, j->sealed.len};
+    krbrepl__buf b;
+    int rc;
+
+    krbrepl__buf_init(&b, 0);
+    krbrepl__hdb_key(&b, &e->princ);
+    key.data = b.data;
+    key.len = b.len;
+    rc = b.err != 0 ? b.err : krbrepl_view_get(j->before, KRBREPL__HDB_TABLE, key, &old);
+    krbrepl__buf_free(&b);
+    if (rc != 0)
+        return rc == KRBREPL_ERR_NOTFOUND ? 0 : krbrepl__heim_store_fail(j->store, rc, j->ei);
+    if (!krbrepl__heim_same_in_clear(&j->cipher, old, made))
+        return 0;
+    krbrepl__buf_reset(&j->sealed);
+    krbrepl__buf_bytes(&j->sealed, old.data, old.len);
+    return j->sealed.err != 0 ? krbrepl__fail_plain(j->ei, j->sealed.err) : 0;
+}
+
+/* Puts the keys of an entry under the master key; the entry is then that in j->sealed. */
+static int seal(job *j, krbrepl_bytes *der, krbrepl__hdb_entry *e)
+{
+    int rc;
+
+    krbrepl__buf_reset(&j->sealed);
+    rc = krbrepl__heim_seal(&j->cipher, *der, &j->sealed, j->ei);
+    if (rc == 0 && e->clear != 0)
+        rc = keep_old(j, e);
+    if (rc != 0)
+        return rc;
+    der->data = j->sealed.data;
+    der->len = j->sealed.len;
+    return krbrepl__hdb_entry_read(e, *der, j->ei);
 }
 
 /* The next entry of the file, counted. */
@@ -43,6 +85,8 @@ static int next(job *j, const char *phase, krbrepl_bytes *der, krbrepl__hdb_entr
         return rc;
     j->res.entries++;
     j->res.clear += e->clear;
+    if (j->cipher.size != 0 && (rc = seal(j, der, e)) != 0)
+        return rc;
     if (j->opt.progress != NULL && j->res.entries % SHOW_EVERY == 0)
         j->opt.progress(j->opt.ctx, phase, j->res.entries, 0);
     return 1;
@@ -226,6 +270,11 @@ static int prepare(job *j, const char *file, const krbrepl_heimdal_load_options 
 
     if (rc != 0)
         return krbrepl__fail_plain(j->ei, rc);
+    rc = krbrepl__heim_cipher_take(&j->cipher, j->opt.cipher, j->ei);
+    if (rc != 0)
+        return rc;
+    if (j->cipher.size != 0 && (rc = krbrepl_view_open(j->store, &j->before)) != 0)
+        return krbrepl__heim_store_fail(j->store, rc, j->ei);
     if ((j->opt.flags & ~(uint64_t)KRBREPL_HEIMDAL_LOAD_UPDATE) != 0)
         return krbrepl__fail(j->ei, KRBREPL_ERR_INVALID, "load: unknown flags");
     if (j->opt.why == NULL) {
@@ -241,10 +290,9 @@ static int load(job *j)
 
     j->res.format = j->in.format;
     rc = (j->opt.flags & KRBREPL_HEIMDAL_LOAD_UPDATE) != 0 ? load_update(j) : load_whole(j);
-    if (rc == 0 && j->res.clear != 0)
-        note(j, "the file has keys in clear; they were stored so. Dump without decryption, so that "
-                "they stay "
-                "under the master key");
+    if (rc == 0 && j->res.clear != 0 && j->cipher.size == 0)
+        note(j, "the file has keys in clear; they were stored so. Name the master key, or dump "
+                "without decryption");
     return rc;
 }
 
@@ -267,6 +315,8 @@ int krbrepl_heimdal_load(krbrepl_store *s, const char *file, const krbrepl_heimd
         if (rc == 0)
             rc = load(&j);
         krbrepl__heim_reader_close(&j.in);
+        krbrepl__buf_free(&j.sealed);
+        krbrepl_view_close(j.before);
     }
     if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
         rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cipher.h"
 #include "errinfo.h"
 #include "mem.h"
 #include "storefail.h"
@@ -19,6 +20,7 @@ struct krbrepl__heim_overlay {
     krbrepl_store *store;
     krbrepl_view *view;
     krbrepl__hdb_rows rows;
+    const krbrepl_heimdal_cipher *cipher;
     node *at; /* in the order in which they were changed first */
     size_t n, room;
     size_t *slot; /* hash: index + 1, 0: empty */
@@ -162,6 +164,17 @@ int krbrepl__heim_overlay_new(krbrepl__heim_overlay **out, krbrepl_store *s, krb
     return rc != 0 ? krbrepl__heim_store_fail(s, rc, ei) : 0;
 }
 
+static int seal(void *ctx, krbrepl_bytes entry, krbrepl__buf *out, krbrepl_errinfo *ei)
+{
+    return krbrepl__heim_seal(((krbrepl__heim_overlay *)ctx)->cipher, entry, out, ei);
+}
+
+void krbrepl__heim_overlay_seal(krbrepl__heim_overlay *o, const krbrepl_heimdal_cipher *c)
+{
+    o->cipher = c;
+    o->rows.seal = seal;
+}
+
 void krbrepl__heim_overlay_free(krbrepl__heim_overlay *o)
 {
     size_t i;
@@ -215,20 +228,10 @@ static int commit(group *g)
     return 0;
 }
 
-/* Equal but for the generation, or not entries and equal. */
-static int equivalent(krbrepl_bytes a, krbrepl_bytes b)
+static int equivalent(const group *g, krbrepl_bytes a, krbrepl_bytes b)
 {
-    krbrepl__hdb_entry x, y;
-    unsigned i;
-
-    if (same(a, b))
-        return 1;
-    if (krbrepl__hdb_entry_read(&x, a, NULL) != 0 || krbrepl__hdb_entry_read(&y, b, NULL) != 0)
-        return 0;
-    for (i = 0; i < KRBREPL__HDB_NFIELDS; i++)
-        if (i != KRBREPL__HDB_GENERATION && !same(x.field[i], y.field[i]))
-            return 0;
-    return same(x.rest, y.rest);
+    return krbrepl__heim_same(a, b) ||
+           (g->o->cipher != NULL && krbrepl__heim_same_in_clear(g->o->cipher, a, b));
 }
 
 /* Makes room: a group that would grow beyond what a commit holds is committed first. */
@@ -275,7 +278,7 @@ static int settle(group *g, const node *n)
 
     if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
         return krbrepl__heim_store_fail(g->o->store, rc, g->ei);
-    if (had == n->there && (!had || equivalent(old, view(&n->value))))
+    if (had == n->there && (!had || equivalent(g, old, view(&n->value))))
         return 0;
     return write_one(g, n, had);
 }

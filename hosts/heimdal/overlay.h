@@ -19,6 +19,8 @@ typedef struct krbrepl__heim_outcome {
 
 /* The store is borrowed; it is read through a view that is opened here. */
 int krbrepl__heim_overlay_new(krbrepl__heim_overlay **out, krbrepl_store *s, krbrepl_errinfo *ei);
+/* From now on keys in clear are encrypted before an entry is put. `c` is borrowed. */
+void krbrepl__heim_overlay_seal(krbrepl__heim_overlay *o, const krbrepl_heimdal_cipher *c);
 void krbrepl__heim_overlay_free(krbrepl__heim_overlay *o); /* NULL is fine */
 /* For krbrepl__hdb_apply and its like; valid as long as the overlay. */
 const krbrepl__hdb_rows *krbrepl__heim_overlay_rows(krbrepl__heim_overlay *o);

@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cipher.h"
 #include "logfile.h"
 #include "options.h"
 #include "overlay.h"
 
 _Static_assert(sizeof(krbrepl_heimdal_replay_options) ==
-                   offsetof(krbrepl_heimdal_replay_options, why) + sizeof(const char *),
+                   offsetof(krbrepl_heimdal_replay_options, cipher) + sizeof(const void *),
                "tail padding");
 _Static_assert(sizeof(krbrepl_heimdal_replay_result) ==
                    offsetof(krbrepl_heimdal_replay_result, deleted) + sizeof(uint64_t),
@@ -17,6 +18,7 @@ typedef struct job {
     krbrepl__heim_overlay *o;
     krbrepl_heimdal_replay_options opt;
     krbrepl_heimdal_replay_result res;
+    krbrepl_heimdal_cipher cipher; /* size 0: none */
     krbrepl_errinfo *ei;
 } job;
 
@@ -42,6 +44,10 @@ static int replay(job *j, krbrepl_store *s, const char *file)
     char why[256];
     int rc = krbrepl__heim_overlay_new(&j->o, s, j->ei);
 
+    if (rc == 0)
+        rc = krbrepl__heim_cipher_take(&j->cipher, j->opt.cipher, j->ei);
+    if (rc == 0 && j->cipher.size != 0)
+        krbrepl__heim_overlay_seal(j->o, &j->cipher);
     if (rc == 0)
         rc = krbrepl__heim_log_walk(file, j->opt.from, j->opt.to, one, j, &info, j->ei);
     if (rc != 0)

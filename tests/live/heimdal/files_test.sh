@@ -109,6 +109,34 @@ a_decrypted_dump_goes_through_a_store()
     same_as_master
 }
 
+keys_in_clear_are_encrypted_by_the_master_key()
+{
+    begin
+    kadmin dump -d "$WORK/in"
+    krbrepl load --mkey-file "$HEIMDAL_DIR/master/m-key" "$STORE" "$WORK/in"
+    krbrepl dump --format heimdal "$STORE" "$WORK/sealed"
+    must grep -q ":1:18:" "$WORK/sealed"
+    grep -q "::18:" "$WORK/sealed" && fail "a key is in clear"
+    krbrepl dump --format heimdal --mkey-file "$HEIMDAL_DIR/master/m-key" "$STORE" "$WORK/clear"
+    must cmp <(cut -d' ' -f1-11 "$WORK/in" | LC_ALL=C sort) <(cut -d' ' -f1-11 "$WORK/clear" | LC_ALL=C sort)
+    quiet on_other load "$WORK/sealed"
+    same_as_master
+    # The same keys, encrypted anew, are no change.
+    krbrepl load --mkey-file "$HEIMDAL_DIR/master/m-key" "$STORE" "$WORK/in"
+    must grep -q 'no commit was made' "$WORK/quiet.out"
+    krbrepl load --update --mkey-file "$HEIMDAL_DIR/master/m-key" "$STORE" "$WORK/in"
+    must grep -q 'no commit was made' "$WORK/quiet.out"
+    # A log has keys in clear too.
+    krbrepl init --master "$STORE.2"
+    krbrepl replay --mkey-file "$HEIMDAL_DIR/master/m-key" --heimdal-log "$HEIMDAL_DIR/master/log" "$STORE.2"
+    krbrepl dump --format heimdal "$STORE.2" "$WORK/sealed"
+    grep -q "::18:" "$WORK/sealed" && fail "a key of the log is in clear"
+    quiet on_other load "$WORK/sealed"
+    same_as_master
+    krbrepl replay --json --mkey-file "$HEIMDAL_DIR/master/m-key" --heimdal-log "$HEIMDAL_DIR/master/log" "$STORE.2"
+    must grep -q '"commits": *0' "$WORK/quiet.out"
+}
+
 a_file_of_hprop_goes_through_a_store()
 {
     begin

@@ -69,7 +69,37 @@ static int log_record(void *ctx, void *p)
 #name, sizeof(name), way, go, 0, sizeof(size_t), NULL \
     }
 
+static int seal(void *ctx, krbrepl_bytes in, void *out, size_t *len, uint64_t *mkvno)
+{
+    (void)ctx;
+    memcpy(out, in.data, in.len);
+    *len = in.len;
+    *mkvno = 1;
+    return 0;
+}
+
+static int unseal(void *ctx, uint64_t mkvno, int64_t etype, krbrepl_bytes in, void *out, size_t *len)
+{
+    (void)ctx, (void)mkvno, (void)etype;
+    memcpy(out, in.data, in.len);
+    *len = in.len;
+    return 0;
+}
+
+static const krbrepl_heimdal_cipher both = {sizeof both, seal, unseal, NULL};
+
+static int cipher(void *ctx, void *p)
+{
+    krbrepl_heimdal_load_options opt;
+
+    KRBREPL_INIT(&opt);
+    opt.cipher = p;
+    return krbrepl_heimdal_load(ground(ctx)->s, SAMPLES "/hdb.dump", &opt, NULL, NULL);
+}
+
 static const shape shapes[] = {
+    {"krbrepl_heimdal_cipher", sizeof(krbrepl_heimdal_cipher), TAKEN, cipher, 0,
+     offsetof(krbrepl_heimdal_cipher, ctx), &both},
     SHAPE(krbrepl_heimdal_load_options, TAKEN, load_options),
     SHAPE(krbrepl_heimdal_load_result, FILLED, load_result),
     SHAPE(krbrepl_heimdal_dump_options, TAKEN, dump_options),

@@ -4,8 +4,8 @@
  * the key is a principal in DER with name type 0, the value an entry in DER, or an alias, which leads to an entry.
  * docs/records-heimdal.md says more.
  *
- * The library needs libkrbrepl and nothing of Heimdal. It encrypts and decrypts nothing: keys stay as they are in
- * the files. Threads, fork, memory and growth of structs are as krbrepl.h says. */
+ * The library needs libkrbrepl and nothing of Heimdal. It encrypts and decrypts nothing by itself: keys stay as they
+ * are, unless the host hands over functions that know the master key. Threads, fork, memory and growth of structs are as krbrepl.h says. */
 #ifndef KRBREPL_HEIMDAL_H
 #define KRBREPL_HEIMDAL_H
 
@@ -28,6 +28,19 @@ extern "C" {
  * the value is no record (then `buf` says so). */
 KRBREPL_API int krbrepl_heimdal_describe(krbrepl_bytes key, krbrepl_bytes value, char *buf,
                                          size_t room);
+
+/* The master key of the database, as the host has it. Encryption is that of Kerberos with key usage 0x484442. Each
+ * function writes at most `*len` bytes to `out`, sets `*len`, and answers 0, or any other value to end the work
+ * with HOST and that value as host_code. */
+typedef struct krbrepl_heimdal_cipher {
+    size_t size;
+    /* Encrypts under the newest master key, and says its number. */
+    int (*seal)(void *ctx, krbrepl_bytes in, void *out, size_t *len, uint64_t *mkvno);
+    /* Decrypts. `etype` is the type of the key inside, which says how long it is; 0 for a password, which ends
+     * with a NUL. */
+    int (*unseal)(void *ctx, uint64_t mkvno, int64_t etype, krbrepl_bytes in, void *out, size_t *len);
+    void *ctx; /* of both */
+} krbrepl_heimdal_cipher;
 
 /* ---- the files of kadmin and hprop ------------------------------------------------------------ */
 
@@ -54,6 +67,8 @@ typedef struct krbrepl_heimdal_load_options {
     /* One line that an operator should read; the work goes on. May be NULL. */
     void (*note)(void *ctx, const char *text);
     void *ctx; /* of both */
+    const krbrepl_heimdal_cipher
+        *cipher; /* keys in clear are encrypted before they are stored; NULL: they are not */
 } krbrepl_heimdal_load_options;
 
 typedef struct krbrepl_heimdal_load_result {
@@ -87,6 +102,8 @@ typedef struct krbrepl_heimdal_dump_options {
                      uint64_t total); /* "write", entries */
     void (*note)(void *ctx, const char *text);
     void *ctx; /* of both */
+    const krbrepl_heimdal_cipher
+        *cipher; /* keys are written in clear; NULL: as they are in the store */
 } krbrepl_heimdal_dump_options;
 
 typedef struct krbrepl_heimdal_dump_result {
@@ -149,7 +166,9 @@ typedef struct krbrepl_heimdal_replay_options {
     size_t size;
     uint64_t from, to; /* versions; 0: the oldest, the last */
     const char *who;   /* as in krbrepl_txn_options */
-    const char *why;   /* NULL: "replay FILE FROM-TO" */
+    const char *why;   /* NULL: "replay FILE to N" */
+    const krbrepl_heimdal_cipher
+        *cipher; /* keys in clear are encrypted before they are stored; NULL: they are not */
 } krbrepl_heimdal_replay_options;
 
 typedef struct krbrepl_heimdal_replay_result {
