@@ -237,7 +237,7 @@ int krbrepl__hdb_princ_parse(krbrepl__hdb_princ *p, const char *text, const char
     for (i = 0, from = 0; i < n; from = end[i], i++) {
         krbrepl_bytes *out = i + 1 < n ? &p->comp[p->n++] : &p->realm;
 
-        out->data = hold->data + from;
+        out->data = hold->len != 0 ? (const char *)hold->data + from : ""; /* "@" has no byte at all */
         out->len = end[i] - from;
     }
     p->type = guess_type(p);

@@ -15,7 +15,7 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
 
 COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
             "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
-            "check-config"]
+            "check-config", "replay"]
 
 
 def path(name):
@@ -45,7 +45,8 @@ def wrong_command_lines_exit_with_2_and_help():
                  ["put", "m", "t"], ["init", "--database-id", "12", "a"], ["log", "--from", "x", "m"],
                  ["wait", "--timeout", "soon", "m"], ["status", "--max-lag", "much", "m"], ["verify"],
                  ["init", "m", "--master"], ["wait", "--level", "deep", "m"],
-                 ["retention", "--keep-bytes", "some", "m"]):
+                 ["retention", "--keep-bytes", "some", "m"], ["log"], ["log", "--last-version", "m"],
+                 ["log", "--heimdal-log", "f", "m"], ["replay", "m"]):
         r = krbrepl(*args, code=2)
         check(len(r.err) > 20, f"{args}: says nothing: {r.err!r}")
         equal(os.listdir(runner.DIR), [])
