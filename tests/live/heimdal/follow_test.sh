@@ -75,6 +75,7 @@ same()
 # ---- a native replica of it ---------------------------------------------------------------------
 
 NATIVE_PORT=$((12000 + RANDOM % 8000))
+LISTEN="--listen *:$NATIVE_PORT"
 native_keys()
 {
     local host
@@ -133,7 +134,7 @@ every_change_is_here_and_at_a_native_replica()
 {
     realm
     native_keys
-    follow --listen "[::]:$NATIVE_PORT" --listen "127.0.0.1:$NATIVE_PORT" --acl "$WORK/acl"
+    follow $LISTEN --acl "$WORK/acl"
     wait_even
     same
     native_up
@@ -415,6 +416,50 @@ a_promotion_ends_the_following()
     heimdal_until 20 heimdal_group_gone "$pid" || fail "it goes on"
     quiet "$PROGRAMS/krbrepl" put "$WORK/store" t k v
 }
+
+slave_is_at() { [ "$(heimdal_slave_at "$1")" != - ]; }
+
+# The way of docs/operations.md: away from ipropd-master, and back to it.
+a_realm_moves_away_and_comes_back()
+{
+    realm
+    native_keys
+    must heimdal_princ iprop/master "$HEIMDAL_DIR/master/keytab"
+    follow $LISTEN --acl "$WORK/acl"
+    wait_even
+    native_up
+    heimdal_master_down
+    unfollow
+    quiet "$PROGRAMS/krbrepl" promote "$WORK/store"
+    # The store is the master of its realm: a native replica goes on, and the old master is a slave.
+    echo "iprop/master@$REALM" >"$WORK/slaves"
+    chmod 600 "$WORK/slaves"
+    heimdal_daemon krbrepl-master "$PROGRAMS/krbrepl-master" --store "$WORK/store" \
+        $LISTEN --keytab "$HEIMDAL_DIR/k1/keytab" --acl "$WORK/acl" --heimdal-iprop \
+        --heimdal-service iprop/localhost --heimdal-keytab "$HEIMDAL_DIR/master/keytab" \
+        --heimdal-slaves "$WORK/slaves"
+    heimdal_came_up krbrepl-master "$NATIVE_PORT" || fail "krbrepl-master does not start"
+    must heimdal_slave_up master "$NATIVE_PORT"
+    heimdal_until 30 slave_is_at master || fail "the old master does not follow"
+    same
+    "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$WORK/store" "$WORK/dump"
+    sed 's/^alice@/anna@/' "$WORK/dump" >"$WORK/changed"
+    quiet "$PROGRAMS/krbrepl" load --format heimdal "$WORK/store" "$WORK/changed"
+    heimdal_until 30 native_has || fail "the native replica does not follow"
+    heimdal_until 30 old_master_has_anna || fail "the old master does not get a change"
+    same
+    # And back.
+    heimdal_slave_down master
+    heimdal_down krbrepl-master
+    must heimdal_master_up
+    must heimdal_kadmin add -p pw --use-defaults back
+    follow --replace $LISTEN --acl "$WORK/acl"
+    wait_even
+    same
+    heimdal_until 30 native_has || fail "the native replica does not follow the way back"
+}
+
+old_master_has_anna() { heimdal_dump | grep -q '^anna@'; }
 
 "$PROMISE"
 echo "ok: $PROMISE"
