@@ -15,8 +15,9 @@
 #define PROGRESS_EVERY 1000u
 /* Records that one view compares before it is closed, so that it keeps no old pages alive. */
 #define COMPARE_EVERY 10000u
-/* What the encoding of a commit needs beside its changes. */
-#define COMMIT_HEAD (2 * KRBREPL__MAX_ORIGIN + 128u)
+/* Bytes of changes up to which a difference is made one commit of changes. Such a commit is held in memory as a
+ * whole, more than once, by the master and by every replica; what replicas cross by copying is not. */
+#define DELTA_MAX (4u << 20)
 /* Canonical keys whose local entries have to go; gathered up to this many bytes. */
 #define FORGET_ADDED (1u << 20)
 #define FORGET_DELETED (16u << 20)
@@ -128,7 +129,7 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     l->s = s;
     l->lock = -1;
     krbrepl__buf_init(&l->row, 0);
-    krbrepl__buf_init(&l->delta, KRBREPL_MAX_COMMIT - COMMIT_HEAD);
+    krbrepl__buf_init(&l->delta, DELTA_MAX);
     krbrepl__buf_init(&l->added, 0);
     krbrepl__buf_init(&l->deleted, FORGET_DELETED);
     rc = copy_options(l, opt);
