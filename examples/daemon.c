@@ -15,6 +15,7 @@
 #include "prog.h"
 
 #define TICK_SECONDS 5
+#define OPEN_TRIES 30
 
 /* Ends the thread that waits for signals, at the end. */
 #define SIGNAL_DONE SIGUSR1
@@ -213,7 +214,9 @@ static int run_minded(struct daemon *d)
     }
     background_ready(d->detach);
     rc = krbrepl_node_run(d->node);
-    background_notify("STOPPING=1");
+    if (rc != KRBREPL_ERR_CONFLICT)
+        background_notify("STOPPING=1");
+    d->other = rc == KRBREPL_ERR_CONFLICT;
     if (rc != 0)
         daemon_node_failed(d, "stopped", rc);
     (void)pthread_kill(minder, SIGNAL_DONE);
@@ -231,6 +234,42 @@ int daemon_run(struct daemon *d)
     if (d->pid_file != NULL)
         (void)unlink(d->pid_file);
     return rc;
+}
+
+/* Files that are being copied into place are no store yet. */
+static bool open_in_time(struct daemon *d)
+{
+    const struct timespec pause = {1, 0};
+    sigset_t set;
+    int i, sig;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    for (i = 0; i < OPEN_TRIES; i++) {
+        if (daemon_open(d))
+            return true;
+        sig = sigtimedwait(&set, NULL, &pause);
+        if (sig == SIGTERM || sig == SIGINT)
+            return false;
+    }
+    return false;
+}
+
+bool daemon_again(struct daemon *d)
+{
+    if (!d->other)
+        return false;
+    d->other = false;
+    krbrepl_node_free(d->node);
+    d->node = NULL;
+    krbrepl_store_close(d->store);
+    d->store = NULL;
+    daemon_note(KRBREPL_LOG_WARN,
+                "going on with the database that is in %s by now; replicas whose history it does not "
+                "continue will be refused, and say so",
+                d->store_dir);
+    return open_in_time(d);
 }
 
 void daemon_end(struct daemon *d, const struct opt_command *cmd)

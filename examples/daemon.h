@@ -19,7 +19,8 @@ struct daemon {
     struct conf *conf;
     krbrepl_store *store;
     krbrepl_node *node;
-    int level; /* enum krbrepl_log_level */
+    int level;  /* enum krbrepl_log_level */
+    bool other; /* the node ended because another database is where its own was */
 
     /* Called by daemon_run in a thread of its own. May be NULL. */
     void (*reload)(void *ctx); /* on SIGHUP */
@@ -98,6 +99,10 @@ bool daemon_node(struct daemon *d, const krbrepl_events *events, void *ctx);
 /* Writes the pid file, tells whoever waits that the work has begun, and runs the node until SIGTERM or
  * SIGINT, or until it fails. Returns the exit code. */
 int daemon_run(struct daemon *d);
+
+/* After daemon_run: true when the node ended because another database is where its own was. That one is then open, and
+ * a node is to be started on it. */
+bool daemon_again(struct daemon *d);
 
 /* Frees everything; the options too. */
 void daemon_end(struct daemon *d, const struct opt_command *cmd);

@@ -239,6 +239,8 @@ int main(int argc, char **argv)
         rc = PROG_FAILED;
         if (daemon_open(&m.d) && first_acl(&m) && start(&m))
             rc = daemon_run(&m.d);
+        while (daemon_again(&m.d))
+            rc = start(&m) ? daemon_run(&m.d) : PROG_FAILED;
     }
     daemon_end(&m.d, &cmd);
     acl_free(m.acl);

@@ -166,6 +166,8 @@ int main(int argc, char **argv)
             r.stash = stash_watch(r.d.store_dir, r.d.conf, r.stash_file);
             if (start(&r, opts))
                 rc = daemon_run(&r.d);
+            while (daemon_again(&r.d))
+                rc = start(&r, opts) ? daemon_run(&r.d) : PROG_FAILED;
             stash_free(r.stash);
         }
     }

@@ -126,6 +126,12 @@ void krbrepl__node_give_up(krbrepl_node *n, int err, const char *text);
 /* The handle's errinfo filled from another. */
 int krbrepl__node_fail_from(krbrepl_node *n, const krbrepl_errinfo *from);
 
+/* ---- same.c --------------------------------------------------------------------------------- */
+/* Both give up: when another database is where the store was, and when a master's history, which was at `before`,
+ * does not lead on from there. */
+void krbrepl__node_check_store(krbrepl_node *n);
+void krbrepl__node_check_history(krbrepl_node *n, const krbrepl_pos *before);
+
 /* ---- master.c ------------------------------------------------------------------------------- */
 void krbrepl__master_stop(krbrepl_node *n); /* closes the listeners, writes the slots, frees */
 void krbrepl__master_tick(krbrepl_node *n);

@@ -176,6 +176,9 @@ typedef struct krbrepl__wtxn {
     uint8_t id[16];
 } krbrepl__wtxn;
 
+/* CONFLICT: an old copy was put in the place of data.mdb while programs had it open, so that a commit would ruin it. */
+int krbrepl__same_writer(krbrepl_store *s, MDB_txn *txn);
+
 /* Takes the writer lock. STATE on a read-only handle, or when this thread holds it already. */
 int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);
 /* Writes the state and commits, durably unless the handle says NOSYNC. Ends the transaction in any

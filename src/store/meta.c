@@ -316,6 +316,8 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
                              "store: this handle was opened read-only; open one that is not");
     rc = krbrepl__env_begin(s->env, flags, &w->txn, KRBREPL__EI(s));
     if (rc == 0)
+        rc = krbrepl__same_writer(s, w->txn);
+    if (rc == 0)
         rc = head_get(s, w->txn, &w->st, w->id);
     if (rc == 0)
         w->was = w->st;
