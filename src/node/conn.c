@@ -45,14 +45,15 @@ static void flush(krbrepl__conn *c)
         krbrepl__buf_consume(out, out->len);
 }
 
-static void read_some(krbrepl__conn *c)
+/* 1: there may be more. */
+static int read_some(krbrepl__conn *c)
 {
     krbrepl_node *n = c->n;
     size_t got;
     int rc = krbrepl__sock_recv(c->fd, n->in, sizeof n->in, &got);
 
     if (rc == 1)
-        return;
+        return 0;
     if (rc != 0) {
         c->eof = 1;
         if (!c->over)
@@ -61,14 +62,19 @@ static void read_some(krbrepl__conn *c)
         krbrepl__sess_feed(c->sess, n->in, got, n->now);
     }
     krbrepl__conn_wake(c);
+    return rc == 0 && got == sizeof n->in;
 }
 
+/* A replica takes in what its master has sent before it writes any of it: the more commits are there, the fewer
+ * flushes they cost. A master has many peers, and none of them keeps it from the others. */
 static void on_ready(void *ctx, unsigned ready)
 {
     krbrepl__conn *c = ctx;
+    int reads = c->inbound ? 1 : KRBREPL__TURN_READS;
 
     if (ready & KRBREPL__READ)
-        read_some(c);
+        while (reads-- > 0 && read_some(c))
+            continue;
     krbrepl__conn_settle(c);
 }
 

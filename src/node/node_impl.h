@@ -25,7 +25,8 @@
 #include "wakefd.h"
 
 #define KRBREPL__DEFAULT_PORT "2121"
-#define KRBREPL__TURN_BYTES 65536u /* read from one connection in one turn */
+#define KRBREPL__TURN_BYTES 65536u /* read from one connection at a time */
+#define KRBREPL__TURN_READS 32     /* in one turn, from the master */
 #define KRBREPL__TURN_MS 5u        /* of store work in one turn */
 #define KRBREPL__TURN_ACCEPTS 16
 #define KRBREPL__TICK_MS 1000u
