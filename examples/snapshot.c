@@ -352,6 +352,7 @@ void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, co
     json_bool(j, "gives_up", (st->flags & KRBREPL_STORE_GIVES_UP) != 0);
     json_bool(j, "old", (st->flags & KRBREPL_STORE_OLD) != 0);
     json_bool(j, "hosted", (st->flags & KRBREPL_STORE_HOSTED) != 0);
+    json_bool(j, "journaled", (st->flags & KRBREPL_STORE_JOURNALED) != 0);
     json_hex(j, "database_id", st->database_id, 16);
     cli_json_pos(j, "position", &st->pos);
     json_u64(j, "known_epoch", st->known_epoch);
