@@ -226,14 +226,10 @@ static int run_minded(struct daemon *d)
 
 int daemon_run(struct daemon *d)
 {
-    int rc;
-
     if (d->pid_file != NULL && !write_pid(d->pid_file))
         return PROG_FAILED;
-    rc = run_minded(d);
-    if (d->pid_file != NULL)
-        (void)unlink(d->pid_file);
-    return rc;
+    d->pid_written = d->pid_file != NULL;
+    return run_minded(d);
 }
 
 /* Files that are being copied into place are no store yet. */
@@ -276,6 +272,9 @@ void daemon_end(struct daemon *d, const struct opt_command *cmd)
 {
     krbrepl_node_free(d->node);
     krbrepl_store_close(d->store);
+    /* Whoever waits for the file to go may start another node on the store at once. */
+    if (d->pid_written)
+        (void)unlink(d->pid_file);
     conf_close(d->conf);
     opts_free(cmd->opts);
 }

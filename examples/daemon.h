@@ -21,6 +21,7 @@ struct daemon {
     krbrepl_node *node;
     int level;  /* enum krbrepl_log_level */
     bool other; /* the node ended because another database is where its own was */
+    bool pid_written;
 
     /* Called by daemon_run in a thread of its own. May be NULL. */
     void (*reload)(void *ctx); /* on SIGHUP */
