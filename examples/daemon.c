@@ -111,13 +111,30 @@ int daemon_begin(struct daemon *d, const struct opt_command *cmd, int *argc, cha
     return OPTS_GO;
 }
 
+static int make_hosted(struct daemon *d, const krbrepl_store_options *opt, krbrepl_errinfo *ei)
+{
+    krbrepl_create_options create;
+    int rc;
+
+    KRBREPL_INIT(&create);
+    create.flags = KRBREPL_CREATE_HOSTED;
+    rc = krbrepl_store_create(d->store_dir, &create, ei);
+    return rc == 0 ? krbrepl_store_open(&d->store, d->store_dir, opt, ei) : rc;
+}
+
 bool daemon_open(struct daemon *d)
 {
+    krbrepl_store_options opt;
     krbrepl_errinfo ei;
     int rc;
 
+    KRBREPL_INIT(&opt);
     KRBREPL_INIT(&ei);
-    rc = krbrepl_store_open(&d->store, d->store_dir, NULL, &ei);
+    opt.host = d->host;
+    opt.host_ctx = d->host_ctx;
+    rc = krbrepl_store_open(&d->store, d->store_dir, &opt, &ei);
+    if (rc == KRBREPL_ERR_NOTFOUND && d->host != NULL)
+        rc = make_hosted(d, &opt, &ei);
     if (rc == 0)
         return true;
     prog_say("%s (%s)", ei.text, krbrepl_err_name(rc));

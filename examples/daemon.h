@@ -16,6 +16,10 @@ struct daemon {
     bool detach;
     uint64_t missing_ms, gone_ms, lost_ms;
 
+    /* A database of somebody else's that has the records; set before daemon_open. */
+    const krbrepl_host_ops *host;
+    void *host_ctx;
+
     struct conf *conf;
     krbrepl_store *store;
     krbrepl_node *node;
@@ -91,7 +95,7 @@ struct daemon {
  * configuration, blocks the signals. OPTS_GO, or the exit code. */
 int daemon_begin(struct daemon *d, const struct opt_command *cmd, int *argc, char ***argv);
 
-/* Opens the store of --store. False after a message. */
+/* Opens the store of --store. With a host's database, one that is not there yet is made. False after a message. */
 bool daemon_open(struct daemon *d);
 
 /* Makes the node on the store. False after a message. */

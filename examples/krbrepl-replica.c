@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "kdbglue.h"
 #include "prog.h"
 #include "stash.h"
 
 struct replica {
     struct daemon d;
-    char *principal, *stash_file, *master;
+    char *principal, *stash_file, *master, *side, **db_args;
     uint8_t database_id[16];
     struct stash *stash;
+    struct kdbglue *kdb; /* NULL: the store has its records itself */
 };
 
 static const char notes[] =
@@ -23,6 +25,9 @@ static const char notes[] =
     "principal;\n"
     "the master's --acl must name it. A master or KDC out of reach is tried again for ever.\n"
     "SIGTERM and SIGINT stop the program in good order.\n"
+    "With --store kdb the records are in the database of this host's MIT KDC, whatever kdc.conf says "
+    "that it\n"
+    "is; the directory of --side holds the rest and is made when it is not there.\n"
     "Options may stand in [krbrepl] in krb5.conf, with _ for -; see krbrepl.conf(5).\n"
     "Exit codes: 0 stopped by a signal, 1 failure, 2 wrong command line.";
 
@@ -31,6 +36,16 @@ static void tick(void *ctx)
     struct replica *r = ctx;
 
     stash_look(r->stash);
+}
+
+/* In the thread that works on the KDC's database: no other may use libkdb5 then. */
+static void state_changed(void *ctx, uint64_t was, uint64_t is, int err)
+{
+    struct replica *r = ctx;
+
+    (void)was, (void)is, (void)err;
+    if (r->kdb != NULL)
+        stash_look(r->stash);
 }
 
 static void reload(void *ctx)
@@ -71,6 +86,7 @@ static bool start(struct replica *r, const struct opt *opts)
 
     KRBREPL_INIT(&events);
     events.log = daemon_log;
+    events.state = state_changed;
     service = daemon_service(&r->d, host);
     principal = daemon_with_realm(&r->d, r->principal);
     KRBREPL_INIT(&opt);
@@ -105,6 +121,21 @@ static bool take_master(struct replica *r, int argc, char **argv)
     return r->master != NULL;
 }
 
+/* --store kdb: the records are in the database of this host's KDC. */
+static bool take_kdb(struct replica *r)
+{
+    if (strcmp(r->d.store_dir, KDBGLUE_STORE) != 0)
+        return true;
+    free(r->d.store_dir);
+    r->d.store_dir = prog_dup(r->side != NULL ? r->side : KDBGLUE_SIDE);
+    r->kdb = kdbglue_open(r->d.realm, r->db_args);
+    if (r->kdb == NULL)
+        return false;
+    r->d.host = kdbglue_ops(r->kdb);
+    r->d.host_ctx = kdbglue_ctx(r->kdb);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static struct replica r;
@@ -133,6 +164,19 @@ int main(int argc, char **argv)
          .arg = "FILE",
          .conf = true,
          .help = "where the KDC of this host keeps the master key"},
+        {.name = "side",
+         .kind = OPT_TEXT,
+         .to = &r.side,
+         .arg = "DIR",
+         .conf = true,
+         .help = "with --store kdb: directory of journal and position (" KDBGLUE_SIDE ")"},
+        {.name = "db-arg",
+         .letter = 'x',
+         .kind = OPT_ARGS,
+         .to = &r.db_args,
+         .arg = "ARG",
+         .conf = true,
+         .help = "with --store kdb: a database argument, as for kadmin.local"},
         {.name = "master",
          .kind = OPT_TEXT,
          .to = &r.master,
@@ -159,11 +203,11 @@ int main(int argc, char **argv)
         rc = PROG_USAGE;
     if (rc == OPTS_GO) {
         r.d.reload = reload;
-        r.d.tick = tick;
+        r.d.tick = strcmp(r.d.store_dir, KDBGLUE_STORE) != 0 ? tick : NULL;
         r.d.ctx = &r;
         rc = PROG_FAILED;
-        if (daemon_open(&r.d)) {
-            r.stash = stash_watch(r.d.store_dir, r.d.conf, r.stash_file);
+        if (take_kdb(&r) && daemon_open(&r.d)) {
+            r.stash = stash_watch(&r.d, r.stash_file);
             if (start(&r, opts))
                 rc = daemon_run(&r.d);
             while (daemon_again(&r.d))
@@ -172,5 +216,6 @@ int main(int argc, char **argv)
         }
     }
     daemon_end(&r.d, &cmd);
+    kdbglue_close(r.kdb);
     return rc;
 }

@@ -264,6 +264,24 @@ static void policies_that_db2_cannot_hold_are_refused_and_named(void **state)
     refused(*state, "policy", "p", policy(&p), "negative type");
 }
 
+/* Else a record that was refused once would stop the replica for ever. */
+static void what_is_refused_may_be_put_right_by_a_later_change(void **state)
+{
+    krbrepl_mit_principal p;
+    krbrepl_bytes right = plain(5);
+    krbrepl_change bad, good;
+    const krbrepl_change *both[2] = {&bad, &good};
+
+    KRBREPL_INIT(&p);
+    p.base_length = 39;
+    bad = change("principal", "a@" KDB5_REALM, principal(&p));
+    good = change("principal", "a@" KDB5_REALM, right);
+    assert_int_equal(krbrepl_kdb5_ops(*state)->apply(*state, both, 2, NULL), 0);
+    assert_true(has_plain(*state, "a@" KDB5_REALM, 5));
+    drop(bad.value);
+    drop(right);
+}
+
 /* ---- what a KDC counts ------------------------------------------------------------------------- */
 
 /* As a KDC on the same database does. `set`: writes the counters; else they are compared. */
@@ -421,6 +439,7 @@ int main(void)
         T(many_names_of_the_greatest_length_are_found),
         T(principals_that_db2_cannot_hold_are_refused_and_named),
         T(policies_that_db2_cannot_hold_are_refused_and_named),
+        T(what_is_refused_may_be_put_right_by_a_later_change),
         T(the_counters_of_a_kdc_are_no_part_of_a_record),
         T(the_counters_of_a_kdc_stay_when_a_record_is_written),
         T(the_counters_of_a_kdc_stay_in_a_full_copy),

@@ -2,6 +2,7 @@
 #include "kdb5store.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 /* How long other processes are kept waiting at a time, and how long they are let in between. */
@@ -34,6 +35,19 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* What is refused need not be written when it is undone later in the same call: so an administrator gets a replica
+ * going again by changing or deleting the record on the master. */
+static int superseded(const krbrepl_change *const *c, size_t n, size_t at)
+{
+    size_t i;
+
+    for (i = at + 1; i < n; i++)
+        if (strcmp(c[i]->table, c[at]->table) == 0 && c[i]->key.len == c[at]->key.len &&
+            memcmp(c[i]->key.data, c[at]->key.data, c[at]->key.len) == 0)
+            return 1;
+    return 0;
+}
+
 /* Some changes under one lock, which keeps the KDC from counting between the reading of its counters and the
  * writing of the entry. It also makes a db2 file be opened and synced once for all of them. `done` grows. */
 static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const *c, size_t n,
@@ -49,6 +63,8 @@ static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const 
     err = 0;
     while (err == 0 && *done < n) {
         err = krbrepl__kdb5_change(db, db->live, c[*done], 0);
+        if (err == EINVAL && superseded(c, n, *done))
+            err = 0;
         (void)krbrepl__kdb5_failed(db, db->live, err, "writing", c[*done]->key);
         *done += err == 0;
         if (now_ns() >= end)
