@@ -20,7 +20,7 @@ NAMES = ("kdc1", "kdc2", "kdc3")
 PROGRAMS = ("krb5kdc", "kadmind", "krbrepl-master", "krbrepl-replica")
 PLUGINS = "/usr/local/lib/krb5/plugins/kdb"  # of the page
 LOST = "has lost its power"
-PATIENCE = 120
+PATIENCE = 60  # for one command
 # What an operator finds on a host, where there is none.
 PRELUDE = r"""
 set -euo pipefail
@@ -118,10 +118,14 @@ class Host:
     def run(self, command):
         with tempfile.TemporaryFile("w+") as out:
             # Daemons keep what they inherit: the output is a file and no pipe.
-            done = subprocess.run(["bash", "-c", PRELUDE + command], cwd=self.dir / "root", env=self.env, stdout=out,
-                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False)
+            try:
+                code = subprocess.run(["bash", "-c", PRELUDE + command], cwd=self.dir / "root", env=self.env, stdout=out,
+                                      stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=PATIENCE,
+                                      check=False).returncode
+            except subprocess.TimeoutExpired:
+                code = "none: it did not end"
             out.seek(0)
-            return done.returncode, out.read()
+            return code, out.read()
 
     def stop(self, number):
         for pid in self.dir.glob("run/*.pid"):
