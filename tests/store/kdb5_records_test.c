@@ -412,6 +412,28 @@ static void a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5(voi
     assert_int_equal(krbrepl_kdb5_open(NULL, NULL, &ei), KRBREPL_ERR_INVALID);
 }
 
+/* Of a program that was built with a header of fewer members, and of one with more. */
+static void options_of_any_length_are_taken(void **state)
+{
+    char room[sizeof(krbrepl_kdb5_options) + 16] = {0};
+    krbrepl_kdb5_options *o = (krbrepl_kdb5_options *)(void *)room;
+    krbrepl_kdb5 *db = NULL;
+
+    (void)state;
+    o->size = sizeof o->size;
+    o->realm = "behind the end";
+    assert_int_equal(krbrepl_kdb5_open(&db, o, NULL), 0);
+    krbrepl_kdb5_close(db);
+    o->size = sizeof room;
+    o->realm = KDB5_REALM;
+    assert_int_equal(krbrepl_kdb5_open(&db, o, NULL), 0);
+    krbrepl_kdb5_close(db);
+    room[sizeof room - 1] = 1;
+    assert_int_equal(krbrepl_kdb5_open(&db, o, NULL), KRBREPL_ERR_ABI);
+    assert_int_equal(krbrepl_kdb5_open(&db, NULL, NULL), 0);
+    krbrepl_kdb5_close(db);
+}
+
 static void a_krbrepl_store_is_not_taken_for_a_database_of_mits_own(void **state)
 {
     char path[300];
@@ -445,6 +467,7 @@ int main(void)
         T(the_counters_of_a_kdc_stay_in_a_full_copy),
         T(an_import_whose_process_died_is_in_nobodys_way),
         T(a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5),
+        T(options_of_any_length_are_taken),
         T(a_krbrepl_store_is_not_taken_for_a_database_of_mits_own),
     };
 
