@@ -65,16 +65,30 @@ static int read_some(krbrepl__conn *c)
     return rc == 0 && got == sizeof n->in;
 }
 
+void krbrepl__conn_read(krbrepl__conn *c)
+{
+    krbrepl__item_drop(&c->heard);
+    if (c->fd >= 0)
+        read_some(c);
+    krbrepl__conn_settle(c);
+}
+
 /* A replica takes in what its master has sent before it writes any of it: the more commits are there, the fewer
- * flushes they cost. A master has many peers, and none of them keeps it from the others. */
+ * flushes they cost. A master has many peers: it first sends what is new to all of them, and then reads what they
+ * say, each in turn (loop.c). */
 static void on_ready(void *ctx, unsigned ready)
 {
     krbrepl__conn *c = ctx;
-    int reads = c->inbound ? 1 : KRBREPL__TURN_READS;
+    int reads = KRBREPL__TURN_READS;
 
-    if (ready & KRBREPL__READ)
+    if ((ready & KRBREPL__READ) && c->inbound) {
+        krbrepl__item_push(&c->n->heard, &c->heard, c);
+        if (ready == KRBREPL__READ)
+            return;
+    } else if (ready & KRBREPL__READ) {
         while (reads-- > 0 && read_some(c))
             continue;
+    }
     krbrepl__conn_settle(c);
 }
 
@@ -307,8 +321,12 @@ static void set_port(krbrepl__conn *c)
                                  .log = &c->log};
 
     if (c->inbound)
-        owner = (krbrepl__port_owner){
-            .authorize = on_authorize, .hold = on_hold, .ctx = c, .enter = on_enter, .leave = on_leave};
+        owner = (krbrepl__port_owner){.authorize = on_authorize,
+                                      .hold = on_hold,
+                                      .ctx = c,
+                                      .enter = on_enter,
+                                      .leave = on_leave,
+                                      .recent = &c->n->recent};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;
@@ -429,6 +447,7 @@ void krbrepl__conn_kill(krbrepl__conn *c)
     krbrepl__pool_abandon(n->pool, c->task);
     c->task = NULL;
     krbrepl__item_drop(&c->run);
+    krbrepl__item_drop(&c->heard);
     krbrepl__item_drop(&c->fresh);
     krbrepl__item_drop(&c->all);
     krbrepl__sock_close(c->fd);

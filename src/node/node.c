@@ -244,6 +244,8 @@ static void fill(krbrepl_node *n, const krbrepl_config *cfg, const krbrepl_event
     n->tick.ctx = n->upkeep.ctx = n;
     krbrepl__list_init(&n->conns);
     krbrepl__list_init(&n->run);
+    krbrepl__list_init(&n->heard);
+    krbrepl__recent_init(&n->recent);
     krbrepl__list_init(&n->dead);
     krbrepl__errinfo_clear(&n->ei);
 }

@@ -3,6 +3,7 @@
 #define KRBREPL__PORT_H
 
 #include "evidence.h"
+#include "recent.h"
 #include "session.h"
 #include "store.h"
 
@@ -33,6 +34,7 @@ typedef struct krbrepl__port_owner {
      * whatever was known of the content is not known any more. NULL: nobody wants to know. */
     void (*changed)(void *ctx, const void *ckey, size_t len);
     const krbrepl__log *log; /* borrowed; may be NULL */
+    krbrepl__recent *recent; /* master: what was read in this turn; borrowed; may be NULL */
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */
