@@ -176,7 +176,7 @@ static void a_database_of_a_kdc_keeps_every_promise(void **state)
     assert_int_equal(conform(&ops), 0);
 }
 
-/* As with a directory, which has no second content: the present one is changed piece by piece. */
+/* Then the present content is changed piece by piece by a full copy. */
 static void a_database_without_import_keeps_every_promise(void **state)
 {
     krbrepl_host_ops ops = callbacks();

@@ -434,22 +434,34 @@ static void options_of_any_length_are_taken(void **state)
     krbrepl_kdb5_close(db);
 }
 
-static void a_krbrepl_store_is_not_taken_for_a_database_of_mits_own(void **state)
+/* The realm is said to have its database in this module. */
+static void refused_module(const char *module, const char *why)
 {
     char path[300];
     krbrepl_kdb5 *db = NULL;
     krbrepl_errinfo ei;
     FILE *f;
 
-    (void)state;
     snprintf(path, sizeof path, "%s/krb5.conf", dir);
     f = fopen(path, "a");
     assert_non_null(f);
-    fprintf(f, "[dbmodules]\n %s = {\n  db_library = krbrepl\n }\n", KDB5_REALM);
+    fprintf(f, "[dbmodules]\n %s = {\n  db_library = %s\n }\n", KDB5_REALM, module);
     assert_int_equal(fclose(f), 0);
     KRBREPL_INIT(&ei);
     assert_int_equal(krbrepl_kdb5_open(&db, NULL, &ei), KRBREPL_ERR_INVALID);
-    assert_non_null(strstr(ei.text, "by its directory"));
+    assert_non_null(strstr(ei.text, why));
+}
+
+static void a_krbrepl_store_is_not_taken_for_a_database_of_mits_own(void **state)
+{
+    (void)state;
+    refused_module("krbrepl", "by its directory");
+}
+
+static void a_directory_is_refused(void **state)
+{
+    (void)state;
+    refused_module("kldap", "byte for byte");
 }
 
 int main(void)
@@ -469,6 +481,7 @@ int main(void)
         T(a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5),
         T(options_of_any_length_are_taken),
         T(a_krbrepl_store_is_not_taken_for_a_database_of_mits_own),
+        T(a_directory_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const 
     const int locked = err == 0;
     const krbrepl_bytes none = {NULL, 0};
 
-    if (!locked && err != KRB5_PLUGIN_OP_NOTSUPP) /* a directory has no such lock */
+    if (!locked && err != KRB5_PLUGIN_OP_NOTSUPP) /* then each write is a transaction */
         return krbrepl__kdb5_failed(db, db->live, err, "locking the database", none);
     err = 0;
     while (err == 0 && *done < n) {

@@ -146,12 +146,31 @@ static int host_failed(krb5_context ctx, krb5_error_code err, const char *what, 
     return rc;
 }
 
-/* A directory is set up by kdb5_ldap_util, which has to be told where; files are made here. */
+/* Only these two are known to load beside the live content, and to give back what they were given. kldap returns
+ * tagged data and keys in another order, with some of its own between them. */
+static int known(const krbrepl_kdb5 *db, krbrepl_errinfo *ei)
+{
+    if (db->is_db2 || strcmp(db->library, "klmdb") == 0)
+        return 0;
+    if (strcmp(db->library, "krbrepl") == 0)
+        return krbrepl__fail(
+            ei, KRBREPL_ERR_INVALID,
+            "kdb5: the database of realm %s is a krbrepl store already; open that store "
+            "by its directory",
+            db->realm);
+    return krbrepl__fail(
+        ei, KRBREPL_ERR_INVALID,
+        "kdb5: the database of realm %s is of module %s, which does not give records back "
+        "byte for byte; use db2 or klmdb, or the KDB module krbrepl",
+        db->realm, db->library);
+}
+
+/* A database that is not there is made. */
 static krb5_error_code database_open(krbrepl_kdb5 *db)
 {
     krb5_error_code err = krb5_db_open(db->live, db->args, KRB5_KDB_OPEN_RW | KRB5_KDB_SRV_TYPE_ADMIN);
 
-    if (err != ENOENT || strcmp(db->library, "kldap") == 0)
+    if (err != ENOENT)
         return err;
     krb5_clear_error_message(db->live);
     err = krb5_db_create(db->live, db->args);
@@ -166,9 +185,6 @@ static void ops_make(krbrepl_kdb5 *db)
     KRBREPL_INIT(&db->ops);
     db->ops.get = krbrepl__kdb5_get;
     db->ops.apply = krbrepl__kdb5_apply;
-    /* A directory has no second content that could take the place of the first. */
-    if (strcmp(db->library, "kldap") == 0)
-        return;
     db->ops.import_begin = krbrepl__kdb5_import_begin;
     db->ops.import_change = krbrepl__kdb5_import_change;
     db->ops.import_commit = krbrepl__kdb5_import_commit;
@@ -191,6 +207,7 @@ static krb5_error_code realm_take(krbrepl_kdb5 *db, const char *realm)
 static int open_as(krbrepl_kdb5 *db, const krbrepl_kdb5_options *o, krbrepl_errinfo *ei)
 {
     krb5_error_code err;
+    int rc;
 
     if (args_copy(db, o->db_args) != 0)
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
@@ -201,12 +218,9 @@ static int open_as(krbrepl_kdb5 *db, const krbrepl_kdb5_options *o, krbrepl_erri
         err = configure(db);
     if (err != 0)
         return host_failed(db->live, err, "reading the configuration of the KDC", ei);
-    if (strcmp(db->library, "krbrepl") == 0)
-        return krbrepl__fail(
-            ei, KRBREPL_ERR_INVALID,
-            "kdb5: the database of realm %s is a krbrepl store already; open that store "
-            "by its directory",
-            db->realm);
+    rc = known(db, ei);
+    if (rc != 0)
+        return rc;
     err = database_open(db);
     if (err != 0)
         return host_failed(db->live, err, "opening the database of the KDC", ei);

@@ -12,7 +12,7 @@
 
 #include "mem.h"
 
-/* What kdb5_util says of an entry that it loads; kldap writes nothing that is not named. */
+/* What kdb5_util says of an entry that it loads: everything is set. */
 #define WHOLE                                                                             \
     (KADM5_LOAD | KADM5_PRINCIPAL | KADM5_ATTRIBUTES | KADM5_MAX_LIFE | KADM5_MAX_RLIFE | \
      KADM5_PRINC_EXPIRE_TIME | KADM5_PW_EXPIRATION | KADM5_TL_DATA | KADM5_KEY_DATA |     \
@@ -91,7 +91,7 @@ static krb5_error_code principal_get(krb5_context ctx, krb5_principal name, void
     if (err != 0)
         return err;
     if (!krb5_principal_compare(ctx, name, e->princ))
-        err = KRB5_KDB_NOENTRY; /* a directory may find one by another name */
+        err = KRB5_KDB_NOENTRY; /* found by another name */
     if (err == 0 && value != NULL)
         err = krbrepl__kdb_entry_encode(ctx, e, value, len);
     if (err == 0 && local != NULL) {
