@@ -2,6 +2,7 @@
  * stays. */
 #include "kdb5case.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -392,6 +393,37 @@ static void an_import_whose_process_died_is_in_nobodys_way(void **state)
     assert_false(has_plain(db, "x@" KDB5_REALM, 5));
 }
 
+static int open_files(void)
+{
+    int fd, n = 0;
+
+    for (fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+static void imports_that_are_given_up_leave_nothing_behind(void **state)
+{
+    krbrepl_kdb5 *db = *state;
+    char path[300];
+    int i, before;
+
+    put_plain(db, "a@" KDB5_REALM, 1);
+    before = open_files();
+    for (i = 0; i < 20; i++) {
+        assert_int_equal(krbrepl_kdb5_ops(db)->import_begin(db), 0);
+        assert_int_equal(bring(db, "b@" KDB5_REALM, i), 0);
+        if (i % 2 == 0)
+            krbrepl_kdb5_ops(db)->import_abort(db);
+        else
+            assert_int_equal(krbrepl_kdb5_ops(db)->import_commit(db, NULL), 0);
+    }
+    assert_int_equal(open_files(), before);
+    snprintf(path, sizeof path, "%s/principal~", dir);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(has_plain(db, "b@" KDB5_REALM, 19));
+}
+
 /* ---- opening ----------------------------------------------------------------------------------- */
 
 static void a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5(void **state)
@@ -478,6 +510,7 @@ int main(void)
         T(the_counters_of_a_kdc_stay_when_a_record_is_written),
         T(the_counters_of_a_kdc_stay_in_a_full_copy),
         T(an_import_whose_process_died_is_in_nobodys_way),
+        T(imports_that_are_given_up_leave_nothing_behind),
         T(a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5),
         T(options_of_any_length_are_taken),
         T(a_krbrepl_store_is_not_taken_for_a_database_of_mits_own),

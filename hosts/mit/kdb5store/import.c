@@ -75,7 +75,9 @@ void krbrepl__kdb5_import_abort(void *ctx)
 {
     krbrepl_kdb5 *db = ctx;
 
-    if (db->temp != NULL && db->is_db2)
+    if (db->temp != NULL && db->is_db2) {
+        (void)krb5_db_unlock(db->temp); /* which closes the file; the end of the context does not */
         (void)krb5_db_destroy(db->temp, db->temp_args);
+    }
     temp_end(db);
 }
