@@ -11,13 +11,14 @@
 
 /* ---- the store -------------------------------------------------------------------------------- */
 
-static bool is_there(const char *dir)
+/* Anything but "there is none" is for the opening that follows to tell. */
+static bool is_store(const char *dir)
 {
-    char *path = prog_format("%s/data.mdb", dir);
-    bool there = access(path, F_OK) == 0;
+    krbrepl_store *store = NULL;
+    int rc = krbrepl_store_open(&store, dir, NULL, NULL);
 
-    free(path);
-    return there;
+    krbrepl_store_close(store);
+    return rc != KRBREPL_ERR_NOTFOUND;
 }
 
 static int make(struct adopt *a)
@@ -77,7 +78,8 @@ int adopt_store_open(struct adopt *a)
 
     if (a->c.store != NULL)
         return PROG_OK;
-    if (!a->compare && !is_there(a->dir))
+    /* A run that was killed while it made the store may have left files that are none yet. */
+    if (!a->compare && !is_store(a->dir))
         rc = make(a);
     if (rc == PROG_OK)
         rc = cli_open(&a->c, a->dir, a->compare ? KRBREPL_STORE_READONLY : 0);

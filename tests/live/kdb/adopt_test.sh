@@ -181,6 +181,10 @@ an_adoption_that_fails_or_is_killed_leaves_both_as_they_were() {
         wait $pid 2>/dev/null
         quietly krbrepl adopt "$work/fresh$i"
     done
+    # One that died in the middle of making the store.
+    mkdir -m 700 "$work/stillborn"
+    head -c 8192 /dev/zero >"$work/stillborn/data.mdb"
+    quietly krbrepl adopt "$work/stillborn"
     [ -z "$(find "$work" -name 'adopt.??????')" ] || fail "files were left: $(find "$work" -name 'adopt.*')"
     quietly krbrepl verify "$work/store"
     quietly krbrepl adopt "$work/store"
