@@ -276,7 +276,7 @@ static void copy_all(two *x, int dying)
 
         assert_int_equal(krbrepl__copy_put(c, full, v), 0);
     }
-    x->h->die_after = dying ? 0 : -1;
+    x->h->die_at_end = dying;
     (void)krbrepl__copy_switch(c, NULL);
     krbrepl__buf_free(&b);
 }
@@ -295,7 +295,7 @@ static void copy_of_pieces_to_the_same_position_is_of_no_position_until_it_is_do
         _exit(1);
     }
     wait_dead(pid);
-    x.h->die_after = -1;
+    x.h->die_at_end = 0;
     two_open(&x, *state, 0);
     touch(x.r);
     assert_int_equal(st_info(x.r).pos.seq, 0);
