@@ -136,6 +136,36 @@ static bool take_kdb(struct replica *r)
     return true;
 }
 
+/* False when the KDC's database was deleted or made anew, and does not have what the store says of it. Nothing would
+ * tell the KDC's users before the records are read again. */
+static bool kdb_is_the_same(struct replica *r)
+{
+    char *key = prog_format("K/M@%s", conf_realm(r->d.conf));
+    const krbrepl_bytes name = {key, strlen(key)};
+    krbrepl_bytes value;
+    krbrepl_view *v = NULL;
+    int rc = krbrepl_view_open(r->d.store, &v);
+    bool same = true;
+
+    if (rc == 0)
+        rc = krbrepl_view_get(v, "principal", name, &value);
+    krbrepl_view_close(v);
+    if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
+        same = r->d.host->get(r->d.host_ctx, "principal", name, &value) != KRBREPL_ERR_NOTFOUND;
+    if (!same)
+        prog_say(
+            "the database of the KDC has no %s, and %s says that it has: it is another database; move "
+            "that directory away, and everything is copied",
+            key, r->d.store_dir);
+    free(key);
+    return same;
+}
+
+static bool open_store(struct replica *r)
+{
+    return take_kdb(r) && daemon_open(&r->d) && (r->kdb == NULL || kdb_is_the_same(r));
+}
+
 int main(int argc, char **argv)
 {
     static struct replica r;
@@ -206,13 +236,14 @@ int main(int argc, char **argv)
         r.d.tick = strcmp(r.d.store_dir, KDBGLUE_STORE) != 0 ? tick : NULL;
         r.d.ctx = &r;
         rc = PROG_FAILED;
-        if (take_kdb(&r) && daemon_open(&r.d)) {
+        if (open_store(&r)) {
             r.stash = stash_watch(&r.d, r.stash_file);
             if (start(&r, opts))
                 rc = daemon_run(&r.d);
             while (daemon_again(&r.d))
                 rc = start(&r, opts) ? daemon_run(&r.d) : PROG_FAILED;
             stash_free(r.stash);
+            r.stash = NULL; /* the end of the node is told too */
         }
     }
     daemon_end(&r.d, &cmd);

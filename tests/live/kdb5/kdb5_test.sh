@@ -134,6 +134,10 @@ changes_by_kadmin_are_in_the_db2_of_a_replica() {
     arrived
     must at_replica login robert secret2
     dumps_are_equal
+    # The stash file of the replica's host still has the old one alone.
+    road_signal replica-1 TERM
+    road_restart replica-1
+    must road_until "the replica warning of the stash file" replica_says 'the stash file .* has version 1'
 }
 
 # Logs in at the replica again and again until $work/stop is there; each line of $work/failed is one that failed.
@@ -275,6 +279,27 @@ a_record_that_db2_cannot_hold_is_named_and_can_be_put_right() {
     quietly admin delprinc -force "$long"
     arrived
     must at_replica login after secret
+    dumps_are_equal
+}
+
+a_database_that_was_deleted_is_noticed() {
+    begin
+    quietly admin addprinc -pw secret alice
+    follow
+    kdb_kdc_stop replica-1 TERM
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}" || fail "the replica does not end in good order: $?"
+    rm "$REALM_DIR"/kdc.replica-1/principal*
+    road_restart replica-1
+    wait "${ROAD_PID[replica-1]}"
+    [ $? -eq 1 ] || fail "the exit code is not 1"
+    must replica_says 'it is another database; move that directory away'
+    mv "$REALM_DIR/replica-1" "$work/away"
+    road_restart replica-1
+    must road_until "the copy reaching the replica" has_content
+    must replica_kdc
+    arrived
+    must at_replica login alice secret
     dumps_are_equal
 }
 
