@@ -20,9 +20,13 @@ trap 'kill "${jobs_of_test[@]}" 2>/dev/null; kill -CONT "${ROAD_PID[@]}" 2>/dev/
 trap 'exit 143' TERM INT HUP
 export LC_ALL=C TZ=UTC
 
+# What a test says is seen also where its own output is kept in a file.
+exec 3>&1
 fail() {
-    echo "FAILED: ${row:+in \"$row\": }$*"
-    road_logs
+    {
+        echo "FAILED: ${row:+in \"$row\": }$*"
+        road_logs
+    } >&3
     exit 1
 }
 must() { "$@" || fail "$*"; }
