@@ -459,6 +459,77 @@ static void process_that_dies_in_its_records_is_resolved_with_its_commit_in_the_
     }
 }
 
+/* What resolves a promise does not rely on what the dead process gave the journal. */
+static void commit_that_comes_of_a_promise_is_given_to_the_journal_again(void **state)
+{
+    hosted x = make(*state, "s", KRBREPL_CREATE_MASTER, 1, 1);
+    pid_t pid;
+
+    put_n(x.s, 3);
+    krbrepl_store_close(x.s);
+    pid = fork();
+    if (pid == 0) {
+        x.h->die_after = 1;
+        st_put(handle(&x), "k", "promised");
+        _exit(1);
+    }
+    wait_dead(pid);
+    x.h->die_after = -1;
+    memjournal_find(x.j, 5)->seq = 0;
+    x.s = handle(&x);
+    st_put(x.s, "other", "1");
+    assert_int_equal(shown(x.s), 6);
+    st_expect(x.s, "k", "promised");
+    end(&x);
+}
+
+static void copy_that_was_cut_off_goes_on_and_ends_in_a_journal_of_its_own_position(void **state)
+{
+    const krbrepl__ancestry none = {NULL, 0};
+    hosted a = make_master(*state), b = make_replica(*state, "r", a.s, 1, 0);
+    krbrepl__copy *c = NULL;
+    krbrepl__ckey after;
+    krbrepl_pos from, upper;
+    krbrepl_store_info i;
+
+    put_n(a.s, 20);
+    st_put(a.s, "l", "1");
+    assert_int_equal(st_ship(a.s, b.s, 1, 7), 0);
+    i = st_info(a.s);
+    assert_int_equal(krbrepl__copy_begin(b.s, &c, &i.pos, &none, i.cumulative, 0, 0), 0);
+    assert_int_equal(krbrepl__copy_put(c, (krbrepl_bytes){"principal\0k", 11}, st_bytes("odd")), 0);
+    krbrepl__copy_abort(c);
+    reopen(&b);
+    assert_int_equal(krbrepl__copy_partial(b.s, &from, &upper, &after), 0);
+    assert_int_equal(krbrepl__copy_resume(b.s, &c), 0);
+    assert_int_equal(krbrepl__copy_put(c, (krbrepl_bytes){"principal\0l", 11}, st_bytes("1")), 0);
+    assert_int_equal(krbrepl__copy_switch(c, NULL), 0);
+    assert_equal_content(a.s, b.s);
+    assert_int_equal(shown(b.s), 0);
+    put_n(a.s, 3);
+    assert_int_equal(st_ship(a.s, b.s, st_info(b.s).pos.seq + 1, 2), 0);
+    assert_int_equal(shown(b.s), 3);
+    assert_int_equal(memjournal_count(b.j), 3);
+    end(&b);
+    end(&a);
+}
+
+static void promoted_replica_goes_on_in_its_own_journal(void **state)
+{
+    hosted a = make_master(*state), b = make_replica(*state, "r", a.s, 1, 1);
+
+    put_n(a.s, 5);
+    assert_int_equal(st_ship(a.s, b.s, 1, 7), 0);
+    assert_int_equal(krbrepl_promote(b.s, "operator", NULL), 0);
+    st_put(b.s, "k", "of the new reign");
+    assert_int_equal(shown(b.s), 8);
+    assert_int_equal(memjournal_count(b.j), 8);
+    assert_int_equal(krbrepl_demote(a.s, "operator", NULL), 0);
+    assert_int_equal(shown(a.s), 7);
+    end(&b);
+    end(&a);
+}
+
 static void commit_that_the_host_does_not_take_never_happened(void **state)
 {
     int records;
@@ -627,6 +698,9 @@ int main(void)
         T(commit_of_a_process_that_died_before_its_end_gives_way_to_the_next),
         T(upkeep_drops_what_a_dead_process_left_at_the_host),
         T(process_that_dies_in_its_records_is_resolved_with_its_commit_in_the_journal),
+        T(commit_that_comes_of_a_promise_is_given_to_the_journal_again),
+        T(copy_that_was_cut_off_goes_on_and_ends_in_a_journal_of_its_own_position),
+        T(promoted_replica_goes_on_in_its_own_journal),
         T(commit_that_the_host_does_not_take_never_happened),
         T(prepared_commit_is_in_the_journal_before_the_host_writes),
         T(commit_that_the_host_altered_or_lost_is_damage),
