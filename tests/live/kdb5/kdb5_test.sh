@@ -176,7 +176,14 @@ a_full_copy_comes_under_a_running_kdc() {
     [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
     logins_begin
     # More than one commit can hold: a new generation, which the replica copies.
+    # The first attempt dies within it.
+    (road_until "the copy beginning" replica_says 'state is copying' && kill -KILL "${ROAD_PID[replica-1]}") &
+    local killer=$!
     must road_fill 70000 "$work/filled"
+    must wait "$killer"
+    must login user69999 secret
+    must_not at_replica login user69999 secret
+    road_restart replica-1
     arrived
     logins_end
     grep -q 'copy' "$REALM_DIR/replica-1.log" || fail "no full copy was made"
