@@ -11,14 +11,15 @@
 
 /* ---- the store -------------------------------------------------------------------------------- */
 
-/* Anything but "there is none" is for the opening that follows to tell. */
+/* False too for a file that is damaged: it may be one whose making was cut off, which is made anew. Whatever else it is,
+ * is left alone then, and the opening that follows tells. */
 static bool is_store(const char *dir)
 {
     krbrepl_store *store = NULL;
     int rc = krbrepl_store_open(&store, dir, NULL, NULL);
 
     krbrepl_store_close(store);
-    return rc != KRBREPL_ERR_NOTFOUND;
+    return rc != KRBREPL_ERR_NOTFOUND && rc != KRBREPL_ERR_CORRUPT;
 }
 
 static int make(struct adopt *a)
@@ -32,7 +33,8 @@ static int make(struct adopt *a)
     opt.flags = KRBREPL_CREATE_MASTER;
     rc = krbrepl_store_create(a->dir, &opt, &ei);
     a->made = rc == 0;
-    return rc == 0 ? PROG_OK : cli_failed(&a->c, rc, &ei);
+    /* Another adoption may have been faster; what it made is opened. */
+    return rc == 0 || rc == KRBREPL_ERR_EXISTS ? PROG_OK : cli_failed(&a->c, rc, &ei);
 }
 
 static int check_role(struct adopt *a)

@@ -4,7 +4,7 @@
  * The child gets a profile of its own in front of the KDC's: it names the section of [dbmodules] to read, and
  * turns incremental propagation off, so that the update log is not touched either. The dump comes through a pipe
  * and is written here, into a file without a name: a disk that is full is noticed by the one who writes, and
- * nothing is left behind by a process that is killed. */
+ * no byte of it is left behind by a process that is killed. */
 #ifndef KRBREPL_KDBDUMP_H
 #define KRBREPL_KDBDUMP_H
 

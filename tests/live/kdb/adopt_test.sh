@@ -169,12 +169,13 @@ an_adoption_that_fails_or_is_killed_leaves_both_as_they_were() {
     [ "$(krbrepl verify -q "$work/store")" = "$before" ] || fail "the store changed"
     quietly admin modprinc -maxlife 3h user00003
     for i in 1 2 3 4 5 6 7 8 9; do
-        krbrepl adopt "$work/store" >/dev/null 2>&1 &
+        # The program itself, and not a shell around it, is what is to be killed.
+        "$ROAD_BIN/krbrepl" adopt "$work/store" >/dev/null 2>&1 &
         pid=$!
         sleep "0.0$i"
         kill -KILL $pid 2>/dev/null
         wait $pid 2>/dev/null
-        krbrepl adopt "$work/fresh$i" >/dev/null 2>&1 &
+        "$ROAD_BIN/krbrepl" adopt "$work/fresh$i" >/dev/null 2>&1 &
         pid=$!
         sleep "0.0$i"
         kill -KILL $pid 2>/dev/null
@@ -185,7 +186,8 @@ an_adoption_that_fails_or_is_killed_leaves_both_as_they_were() {
     mkdir -m 700 "$work/stillborn"
     head -c 8192 /dev/zero >"$work/stillborn/data.mdb"
     quietly krbrepl adopt "$work/stillborn"
-    [ -z "$(find "$work" -name 'adopt.??????')" ] || fail "files were left: $(find "$work" -name 'adopt.*')"
+    # A name may be left by a kill between making a file and taking its name away, but never with a byte in it.
+    [ -z "$(find "$work" -name 'adopt.??????' -size +0)" ] || fail "files were left: $(find "$work" -name 'adopt.*')"
     quietly krbrepl verify "$work/store"
     quietly krbrepl adopt "$work/store"
     quietly krbrepl dump "$work/store" "$work/ours"
