@@ -1,4 +1,4 @@
-/* fan_out: one change to 1, 10, 100 ... replicas: the time until all of them have it. The replicas are in one
+/* fan_out: one change to 1, 10, 100 ... and `most` replicas: the time until all of them have it. The replicas are in one
  * process and driven by one thread; each is the real session over a store in memory (crowd.h). Beside it, taking
  * turns, a bare loop of TLS writes of as many bytes to as many receivers, which say nothing.
  *
@@ -135,8 +135,9 @@ int main(int argc, char **argv)
     atomic_store(&c->port, p.port);
     barecast_begin(&b, bare_crowd, (unsigned)most);
     bench_begin("fan_out", json);
-    for (n = 1; n <= most; n *= 10)
+    for (n = 1; n < most; n *= 10)
         measure(&p, c, &b, n);
+    measure(&p, c, &b, (unsigned)most);
     bench_end();
     fflush(stdout);
     return 0;

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"log", cmd_log, "show the commits"},
     {"replay", cmd_replay, "do what the records of a Heimdal log say"},
     {"verify", cmd_verify, "check every record and commit; compare stores"},
+    {"adopt", cmd_adopt, "copy a database of MIT krb5 into a store for the KDB module"},
     {"load", cmd_load, "replace or update the content from a file"},
     {"dump", cmd_dump, "write the content to a file"},
     {"put", cmd_put, "store a record"},

@@ -62,6 +62,7 @@ int cmd_restore(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_adopt(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_put(int argc, char **argv);

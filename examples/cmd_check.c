@@ -1,14 +1,17 @@
 /* cmd_check.c: krbrepl check-config: what the KDC's configuration says about its database, and what becomes of
  * the settings of MIT's incremental propagation on a store. */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <krb5.h>
 #include <profile.h>
 
 #include "cli.h"
 #include "conf.h"
+#include "mitglue.h"
 
 typedef unsigned long long ull;
 
@@ -262,30 +265,111 @@ static void check_iprop(struct check *k, const char *top, const char *sub)
 
 /* ---- the realm -------------------------------------------------------------------------------- */
 
-/* Which module the realm uses, and whether it is this one. */
+/* Without database_module the section is that of the realm's name, and without db_library it is db2: so libkdb5
+ * decides it. */
 static void check_module(struct check *k)
 {
     const char *realm = conf_realm(k->conf);
     char *section = prog_format("[realms] %s", realm), *library;
 
     k->module = setting(k, "realms", realm, "database_module");
-    if (k->module == NULL) {
+    library = setting(k, "dbmodules", k->module != NULL ? k->module : realm, "db_library");
+    if (library != NULL && strcmp(library, "krbrepl") == 0) {
+        if (k->module == NULL)
+            k->module = prog_dup(realm);
+        k->dir = setting(k, "dbmodules", k->module, "database_name");
+        if (k->dir == NULL)
+            k->dir = prog_dup("/var/lib/krbrepl");
+    } else if (k->module == NULL) {
         tell(k, WRONG, section, "database_module", NULL,
              "it is not there, so the KDC uses MIT's own db2; name a section of [dbmodules] that has "
              "db_library = krbrepl");
     } else {
-        library = setting(k, "dbmodules", k->module, "db_library");
-        if (library == NULL || strcmp(library, "krbrepl") != 0)
-            tell(
-                k, WRONG, section, "database_module", k->module,
-                "db_library of that section of [dbmodules] is not krbrepl, so the KDC's database is no "
-                "krbrepl store");
-        free(library);
-        k->dir = setting(k, "dbmodules", k->module, "database_name");
-        if (k->dir == NULL)
-            k->dir = prog_dup("/var/lib/krbrepl");
+        tell(k, WRONG, section, "database_module", k->module,
+             "db_library of that section of [dbmodules] is not krbrepl, so the KDC's database is no "
+             "krbrepl store; `krbrepl adopt` brings it into one");
     }
+    free(library);
     free(section);
+}
+
+static bool has_plugin(const char *dir)
+{
+    char *path = prog_format("%s/krbrepl.so", dir);
+    bool there = access(path, R_OK) == 0;
+
+    free(path);
+    return there;
+}
+
+/* Where libkdb5 looks by itself is a matter of how it was built; distributions have it in one of these. */
+static bool has_plugin_by_itself(void)
+{
+    static const char *const patterns[] = {"/usr/lib/*/krb5/plugins/kdb", "/usr/lib*/krb5/plugins/kdb",
+                                           "/usr/local/lib/krb5/plugins/kdb"};
+    bool there = false;
+    glob_t found;
+    size_t i, n;
+
+    for (i = 0; !there && i < sizeof patterns / sizeof patterns[0]; i++) {
+        if (glob(patterns[i], 0, NULL, &found) != 0)
+            continue;
+        for (n = 0; !there && n < found.gl_pathc; n++)
+            there = has_plugin(found.gl_pathv[n]);
+        globfree(&found);
+    }
+    return there;
+}
+
+/* A module that is not found is reported by every tool as "cannot be found", without saying where it was looked for. */
+static void check_plugin(struct check *k)
+{
+    const char *names[] = {"dbmodules", "db_module_dir", NULL};
+    char **dirs = NULL;
+    bool there = false;
+    size_t i;
+
+    if (k->dir == NULL)
+        return;
+    if (profile_get_values(k->kdc, names, &dirs) != 0)
+        dirs = NULL;
+    for (i = 0; dirs != NULL && dirs[i] != NULL; i++) {
+        if (!has_plugin(dirs[i]))
+            continue;
+        there = true;
+        tell(k, USED, "[dbmodules]", "db_module_dir", dirs[i], "krbrepl.so is there");
+    }
+    if (!there && !has_plugin_by_itself())
+        tell(k, WRONG, "[dbmodules]", "db_module_dir", dirs != NULL && dirs[0] != NULL ? dirs[0] : NULL,
+             "krbrepl.so is neither there nor where libkdb5 looks by itself; name the directory that "
+             "it was "
+             "installed in");
+    if (dirs != NULL)
+        profile_free_list(dirs);
+}
+
+/* The stash file does not travel, and does not change with the database. */
+static void check_stash(struct check *k)
+{
+    char *file = k->has_store ? conf_stash(k->conf) : NULL, *text = NULL;
+    uint64_t want = 0, has = 0;
+
+    if (file == NULL || mitglue_mkey_kvno(k->c.store, conf_realm(k->conf), &want) != 0)
+        want = 0;
+    if (want != 0 && mitglue_stash_kvno(file, conf_realm(k->conf), &has) != 0)
+        text =
+            prog_dup("no master key can be read there: krb5kdc and kadmind cannot use the database by "
+                     "themselves; copy the file from the master, or run `kdb5_util stash`");
+    else if (want != 0 && has != want)
+        text = prog_format(
+            "its newest master key is %llu, that of the database is %llu; copy the file from "
+            "the master, or run `kdb5_util stash`",
+            (ull)has, (ull)want);
+    if (want != 0)
+        tell(k, text != NULL ? WRONG : USED, "the stash file", file, NULL,
+             text != NULL ? text : "it holds the newest master key of the database");
+    free(text);
+    free(file);
 }
 
 static void check_store(struct check *k)
@@ -317,7 +401,9 @@ static int check_all(struct check *k)
         json_open(&k->c.out, "settings", '[');
     }
     check_module(k);
+    check_plugin(k);
     check_store(k);
+    check_stash(k);
     if (k->module != NULL)
         check_options(k);
     check_iprop(k, "realms", conf_realm(k->conf));
@@ -384,6 +470,9 @@ int cmd_check_config(int argc, char **argv)
 
     if (rc != OPTS_GO)
         return rc;
+    /* The stash file is looked for in the same profile. */
+    if (k.file != NULL && setenv("KRB5_KDC_PROFILE", k.file, 1) != 0)
+        return cli_end(&k.c, &cmd, PROG_FAILED);
     k.conf = conf_open(NULL, k.realm);
     rc = k.conf == NULL ? PROG_FAILED : open_profile(&k);
     if (rc == PROG_OK && *conf_realm(k.conf) == '\0')

@@ -15,6 +15,7 @@
 #include "prog.h"
 
 #define TICK_SECONDS 5
+#define OPEN_TRIES 30
 
 /* Ends the thread that waits for signals, at the end. */
 #define SIGNAL_DONE SIGUSR1
@@ -110,13 +111,30 @@ int daemon_begin(struct daemon *d, const struct opt_command *cmd, int *argc, cha
     return OPTS_GO;
 }
 
+static int make_hosted(struct daemon *d, const krbrepl_store_options *opt, krbrepl_errinfo *ei)
+{
+    krbrepl_create_options create;
+    int rc;
+
+    KRBREPL_INIT(&create);
+    create.flags = KRBREPL_CREATE_HOSTED;
+    rc = krbrepl_store_create(d->store_dir, &create, ei);
+    return rc == 0 ? krbrepl_store_open(&d->store, d->store_dir, opt, ei) : rc;
+}
+
 bool daemon_open(struct daemon *d)
 {
+    krbrepl_store_options opt;
     krbrepl_errinfo ei;
     int rc;
 
+    KRBREPL_INIT(&opt);
     KRBREPL_INIT(&ei);
-    rc = krbrepl_store_open(&d->store, d->store_dir, NULL, &ei);
+    opt.host = d->host;
+    opt.host_ctx = d->host_ctx;
+    rc = krbrepl_store_open(&d->store, d->store_dir, &opt, &ei);
+    if (rc == KRBREPL_ERR_NOTFOUND && d->host != NULL)
+        rc = make_hosted(d, &opt, &ei);
     if (rc == 0)
         return true;
     prog_say("%s (%s)", ei.text, krbrepl_err_name(rc));
@@ -213,7 +231,9 @@ static int run_minded(struct daemon *d)
     }
     background_ready(d->detach);
     rc = krbrepl_node_run(d->node);
-    background_notify("STOPPING=1");
+    if (rc != KRBREPL_ERR_CONFLICT)
+        background_notify("STOPPING=1");
+    d->other = rc == KRBREPL_ERR_CONFLICT;
     if (rc != 0)
         daemon_node_failed(d, "stopped", rc);
     (void)pthread_kill(minder, SIGNAL_DONE);
@@ -223,20 +243,55 @@ static int run_minded(struct daemon *d)
 
 int daemon_run(struct daemon *d)
 {
-    int rc;
-
     if (d->pid_file != NULL && !write_pid(d->pid_file))
         return PROG_FAILED;
-    rc = run_minded(d);
-    if (d->pid_file != NULL)
-        (void)unlink(d->pid_file);
-    return rc;
+    d->pid_written = d->pid_file != NULL;
+    return run_minded(d);
+}
+
+/* Files that are being copied into place are no store yet. */
+static bool open_in_time(struct daemon *d)
+{
+    const struct timespec pause = {1, 0};
+    sigset_t set;
+    int i, sig;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    for (i = 0; i < OPEN_TRIES; i++) {
+        if (daemon_open(d))
+            return true;
+        sig = sigtimedwait(&set, NULL, &pause);
+        if (sig == SIGTERM || sig == SIGINT)
+            return false;
+    }
+    return false;
+}
+
+bool daemon_again(struct daemon *d)
+{
+    if (!d->other)
+        return false;
+    d->other = false;
+    krbrepl_node_free(d->node);
+    d->node = NULL;
+    krbrepl_store_close(d->store);
+    d->store = NULL;
+    daemon_note(KRBREPL_LOG_WARN,
+                "going on with the database that is in %s by now; replicas whose history it does not "
+                "continue will be refused, and say so",
+                d->store_dir);
+    return open_in_time(d);
 }
 
 void daemon_end(struct daemon *d, const struct opt_command *cmd)
 {
     krbrepl_node_free(d->node);
     krbrepl_store_close(d->store);
+    /* Whoever waits for the file to go may start another node on the store at once. */
+    if (d->pid_written)
+        (void)unlink(d->pid_file);
     conf_close(d->conf);
     opts_free(cmd->opts);
 }

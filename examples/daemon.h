@@ -16,10 +16,16 @@ struct daemon {
     bool detach;
     uint64_t missing_ms, gone_ms, lost_ms;
 
+    /* A database of somebody else's that has the records; set before daemon_open. */
+    const krbrepl_host_ops *host;
+    void *host_ctx;
+
     struct conf *conf;
     krbrepl_store *store;
     krbrepl_node *node;
-    int level; /* enum krbrepl_log_level */
+    int level;  /* enum krbrepl_log_level */
+    bool other; /* the node ended because another database is where its own was */
+    bool pid_written;
 
     /* Called by daemon_run in a thread of its own. May be NULL. */
     void (*reload)(void *ctx); /* on SIGHUP */
@@ -89,7 +95,7 @@ struct daemon {
  * configuration, blocks the signals. OPTS_GO, or the exit code. */
 int daemon_begin(struct daemon *d, const struct opt_command *cmd, int *argc, char ***argv);
 
-/* Opens the store of --store. False after a message. */
+/* Opens the store of --store. With a host's database, one that is not there yet is made. False after a message. */
 bool daemon_open(struct daemon *d);
 
 /* Makes the node on the store. False after a message. */
@@ -98,6 +104,10 @@ bool daemon_node(struct daemon *d, const krbrepl_events *events, void *ctx);
 /* Writes the pid file, tells whoever waits that the work has begun, and runs the node until SIGTERM or
  * SIGINT, or until it fails. Returns the exit code. */
 int daemon_run(struct daemon *d);
+
+/* After daemon_run: true when the node ended because another database is where its own was. That one is then open, and
+ * a node is to be started on it. */
+bool daemon_again(struct daemon *d);
 
 /* Frees everything; the options too. */
 void daemon_end(struct daemon *d, const struct opt_command *cmd);

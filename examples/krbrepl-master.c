@@ -154,6 +154,8 @@ int main(int argc, char **argv)
         rc = PROG_FAILED;
         if (daemon_open(&m.d) && served_first(&m.served) && start(&m))
             rc = daemon_run(&m.d);
+        while (daemon_again(&m.d))
+            rc = start(&m) ? daemon_run(&m.d) : PROG_FAILED;
     }
     daemon_end(&m.d, &cmd);
     served_free(&m.served);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "kdbglue.h"
 #include "prog.h"
 #include "served.h"
 #include "stash.h"
@@ -13,7 +14,7 @@
 struct replica {
     struct daemon d;
     struct served served;
-    char *principal, *stash_file, *master;
+    char *principal, *stash_file, *master, *side, **db_args;
     /* For a master that speaks another dialect: */
     char *dialect, *mkey_file, *listen;
     uint64_t speaks; /* enum krbrepl_dialect */
@@ -21,6 +22,7 @@ struct replica {
     bool replace;
     uint8_t database_id[16];
     struct stash *stash;
+    struct kdbglue *kdb; /* NULL: the store has its records itself */
 };
 
 static const char notes[] =
@@ -30,6 +32,9 @@ static const char notes[] =
     "principal;\n"
     "the master's --acl must name it. A master or KDC out of reach is tried again for ever.\n"
     "SIGTERM and SIGINT stop the program in good order.\n"
+    "With --store kdb the records are in the database of this host's MIT KDC, whatever kdc.conf says "
+    "that it\n"
+    "is; the directory of --side holds the rest and is made when it is not there.\n"
     "Options may stand in [krbrepl] in krb5.conf, with _ for -; see krbrepl.conf(5).\n"
     "Exit codes: 0 stopped by a signal, 1 failure, 2 wrong command line.";
 
@@ -45,6 +50,16 @@ static int authorize(void *ctx, const char *principal, const char *address)
     struct replica *r = ctx;
 
     return served_authorize(&r->served, principal, address);
+}
+
+/* In the thread that works on the KDC's database: no other may use libkdb5 then. */
+static void state_changed(void *ctx, uint64_t was, uint64_t is, int err)
+{
+    struct replica *r = ctx;
+
+    (void)was, (void)is, (void)err;
+    if (r->kdb != NULL)
+        stash_look(r->stash);
 }
 
 static void reload(void *ctx)
@@ -115,6 +130,7 @@ static bool start(struct replica *r, const struct opt *opts)
     KRBREPL_INIT(&events);
     events.log = daemon_log;
     events.authorize = r->listen != NULL ? authorize : NULL;
+    events.state = state_changed;
     service = service_of(r, host);
     principal = daemon_with_realm(&r->d, r->principal);
     KRBREPL_INIT(&opt);
@@ -169,6 +185,51 @@ static bool take_dialect(struct replica *r)
     return false;
 }
 
+/* --store kdb: the records are in the database of this host's KDC. */
+static bool take_kdb(struct replica *r)
+{
+    if (strcmp(r->d.store_dir, KDBGLUE_STORE) != 0)
+        return true;
+    free(r->d.store_dir);
+    r->d.store_dir = prog_dup(r->side != NULL ? r->side : KDBGLUE_SIDE);
+    r->kdb = kdbglue_open(r->d.realm, r->db_args);
+    if (r->kdb == NULL)
+        return false;
+    r->d.host = kdbglue_ops(r->kdb);
+    r->d.host_ctx = kdbglue_ctx(r->kdb);
+    return true;
+}
+
+/* False when the KDC's database was deleted or made anew, and does not have what the store says of it. Nothing would
+ * tell the KDC's users before the records are read again. */
+static bool kdb_is_the_same(struct replica *r)
+{
+    char *key = prog_format("K/M@%s", conf_realm(r->d.conf));
+    const krbrepl_bytes name = {key, strlen(key)};
+    krbrepl_bytes value;
+    krbrepl_view *v = NULL;
+    int rc = krbrepl_view_open(r->d.store, &v);
+    bool same = true;
+
+    if (rc == 0)
+        rc = krbrepl_view_get(v, "principal", name, &value);
+    krbrepl_view_close(v);
+    if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
+        same = r->d.host->get(r->d.host_ctx, "principal", name, &value) != KRBREPL_ERR_NOTFOUND;
+    if (!same)
+        prog_say(
+            "the database of the KDC has no %s, and %s says that it has: it is another database; move "
+            "that directory away, and everything is copied",
+            key, r->d.store_dir);
+    free(key);
+    return same;
+}
+
+static bool open_store(struct replica *r)
+{
+    return take_kdb(r) && daemon_open(&r->d) && (r->kdb == NULL || kdb_is_the_same(r));
+}
+
 int main(int argc, char **argv)
 {
     static struct replica r = {.served = {.d = &r.d, .lock = PTHREAD_MUTEX_INITIALIZER}};
@@ -197,6 +258,19 @@ int main(int argc, char **argv)
          .arg = "FILE",
          .conf = true,
          .help = "where the KDC of this host keeps the master key"},
+        {.name = "side",
+         .kind = OPT_TEXT,
+         .to = &r.side,
+         .arg = "DIR",
+         .conf = true,
+         .help = "with --store kdb: directory of journal and position (" KDBGLUE_SIDE ")"},
+        {.name = "db-arg",
+         .letter = 'x',
+         .kind = OPT_ARGS,
+         .to = &r.db_args,
+         .arg = "ARG",
+         .conf = true,
+         .help = "with --store kdb: a database argument, as for kadmin.local"},
         {.name = "master",
          .kind = OPT_TEXT,
          .to = &r.master,
@@ -259,17 +333,21 @@ int main(int argc, char **argv)
         rc = PROG_USAGE;
     if (rc == OPTS_GO) {
         r.d.reload = reload;
-        r.d.tick = tick;
+        r.d.tick = strcmp(r.d.store_dir, KDBGLUE_STORE) != 0 ? tick : NULL;
         r.d.ctx = &r;
         rc = PROG_FAILED;
-        if (daemon_open(&r.d)) {
-            r.stash = stash_watch(r.d.store_dir, r.d.conf, r.stash_file);
+        if (open_store(&r)) {
+            r.stash = stash_watch(&r.d, r.stash_file);
             if ((r.listen == NULL || served_first(&r.served)) && start(&r, opts))
                 rc = daemon_run(&r.d);
+            while (daemon_again(&r.d))
+                rc = start(&r, opts) ? daemon_run(&r.d) : PROG_FAILED;
             stash_free(r.stash);
+            r.stash = NULL; /* the end of the node is told too */
         }
     }
     daemon_end(&r.d, &cmd);
     served_free(&r.served);
+    kdbglue_close(r.kdb);
     return rc;
 }

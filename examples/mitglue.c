@@ -77,22 +77,48 @@ int mitglue_load(krbrepl_store *s, const char *file, bool update, const char *wh
     return rc;
 }
 
-int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progress,
-                 struct mitglue_result *out, krbrepl_errinfo *ei)
+static int dump_with(krbrepl_store *s, const char *file, const krbrepl_mit_dump_options *opt,
+                     struct mitglue_result *out, krbrepl_errinfo *ei)
 {
-    krbrepl_mit_dump_options opt;
     krbrepl_mit_dump_result r;
     int rc;
 
-    KRBREPL_INIT(&opt);
-    opt.progress = progress;
-    opt.note = note;
     KRBREPL_INIT(&r);
-    rc = krbrepl_mit_dump(s, file, &opt, &r, ei);
+    rc = krbrepl_mit_dump(s, file, opt, &r, ei);
     out->pos = r.pos;
     out->principals = r.principals;
     out->policies = r.policies;
     out->bytes = r.bytes;
+    return rc;
+}
+
+int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progress,
+                 struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_mit_dump_options opt;
+
+    KRBREPL_INIT(&opt);
+    opt.progress = progress;
+    opt.note = note;
+    return dump_with(s, file, &opt, out, ei);
+}
+
+static int write_stream(void *ctx, const void *data, size_t len)
+{
+    return fwrite(data, 1, len, ctx) == len ? 0 : -1;
+}
+
+int mitglue_dump_stream(krbrepl_store *s, FILE *f, struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    krbrepl_mit_dump_options opt;
+    int rc;
+
+    KRBREPL_INIT(&opt);
+    opt.write = write_stream;
+    opt.ctx = f;
+    rc = dump_with(s, NULL, &opt, out, ei);
+    if (rc == 0 && fflush(f) != 0)
+        rc = KRBREPL_ERR_IO;
     return rc;
 }
 
@@ -141,6 +167,12 @@ int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progre
                  struct mitglue_result *out, krbrepl_errinfo *ei)
 {
     (void)s, (void)file, (void)progress, (void)out;
+    return missing(ei);
+}
+
+int mitglue_dump_stream(krbrepl_store *s, FILE *f, struct mitglue_result *out, krbrepl_errinfo *ei)
+{
+    (void)s, (void)f, (void)out;
     return missing(ei);
 }
 

@@ -3,6 +3,7 @@
 #define KRBREPL_MITGLUE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <krbrepl/krbrepl.h>
 
@@ -30,5 +31,7 @@ int mitglue_load(krbrepl_store *s, const char *file, bool update, const char *wh
                  mitglue_progress_fn *progress, struct mitglue_result *out, krbrepl_errinfo *ei);
 int mitglue_dump(krbrepl_store *s, const char *file, mitglue_progress_fn *progress,
                  struct mitglue_result *out, krbrepl_errinfo *ei);
+/* The same into a file that is open. */
+int mitglue_dump_stream(krbrepl_store *s, FILE *f, struct mitglue_result *out, krbrepl_errinfo *ei);
 
 #endif

@@ -65,6 +65,27 @@ static void add_to_list(char **list, const char *value)
     *list = longer;
 }
 
+static void add_to_args(char ***args, const char *value)
+{
+    size_t n = 0;
+
+    while (*args != NULL && (*args)[n] != NULL)
+        n++;
+    *args = prog_grow(*args, (n + 2) * sizeof **args);
+    (*args)[n] = prog_dup(value);
+    (*args)[n + 1] = NULL;
+}
+
+static void free_args(char ***args)
+{
+    size_t i;
+
+    for (i = 0; *args != NULL && (*args)[i] != NULL; i++)
+        free((*args)[i]);
+    free(*args);
+    *args = NULL;
+}
+
 static bool parse_flag(const char *value, bool *to)
 {
     static const char *const yes[] = {"yes", "true", "on", "1"};
@@ -98,6 +119,11 @@ static const char *store_value(struct opt *o, const char *value)
         if (*value == '\0')
             return "a text that is not empty";
         add_to_list(o->to, value);
+        return NULL;
+    case OPT_ARGS:
+        if (*value == '\0')
+            return "a text that is not empty";
+        add_to_args(o->to, value);
         return NULL;
     case OPT_NUMBER:
         return times_parse_number(value, o->to) ? NULL : "a whole number, 0 or more";
@@ -258,7 +284,7 @@ static bool one_from_conf(struct opt *o, struct conf *conf)
         if (expected != NULL)
             prog_say("[krbrepl] %s = %s: this is not %s; correct it in krb5.conf", name, *v, expected);
         o->set = true;
-        if (o->kind != OPT_LIST)
+        if (o->kind != OPT_LIST && o->kind != OPT_ARGS)
             break;
     }
     conf_values_free(values);
@@ -287,6 +313,8 @@ bool opts_is_set(const struct opt *opts, const char *name)
 void opts_free(struct opt *opts)
 {
     for (; opts != NULL && opts->name != NULL; opts++) {
+        if (opts->kind == OPT_ARGS)
+            free_args(opts->to);
         if (opts->kind != OPT_TEXT && opts->kind != OPT_LIST)
             continue;
         free(*(char **)opts->to);

@@ -12,6 +12,7 @@ enum opt_kind {
     OPT_FLAG = 1, /* bool */
     OPT_TEXT,     /* char *, to be freed */
     OPT_LIST,     /* char *, to be freed: the values with commas between */
+    OPT_ARGS,     /* char **, to be freed: the values, ended by NULL */
     OPT_NUMBER,   /* uint64_t */
     OPT_SIZE,     /* uint64_t, bytes */
     OPT_TIME,     /* uint64_t, milliseconds */

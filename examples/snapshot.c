@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mitglue.h"
 #include "times.h"
 
 typedef unsigned long long ull;
@@ -69,6 +70,24 @@ static int from_store(struct snapshot *s, struct cli *c, const char *dir)
     return rc;
 }
 
+/* Which master key the content has travels as any other record: an operator who rolls it over wants to see where it
+ * has arrived before the old one goes. */
+static uint64_t master_key(const char *dir)
+{
+    krbrepl_store *store = NULL;
+    krbrepl_store_options opt;
+    uint64_t kvno = 0;
+
+    KRBREPL_INIT(&opt);
+    opt.flags = KRBREPL_STORE_READONLY;
+    if (!mitglue_there() || krbrepl_store_open(&store, dir, &opt, NULL) != 0)
+        return 0;
+    if (mitglue_mkey_kvno(store, "", &kvno) != 0)
+        kvno = 0;
+    krbrepl_store_close(store);
+    return kvno;
+}
+
 int snapshot_take(struct snapshot *s, struct cli *c, const char *dir, uint64_t timeout_ms)
 {
     krbrepl_errinfo ei;
@@ -78,15 +97,17 @@ int snapshot_take(struct snapshot *s, struct cli *c, const char *dir, uint64_t t
     KRBREPL_INIT(&s->st);
     KRBREPL_INIT(&ei);
     rc = krbrepl_status_fetch(dir, timeout_ms, &s->st, keep_peer, s, &ei);
-    if (rc == 0) {
-        s->running = true;
-        return PROG_OK;
+    s->running = rc == 0;
+    if (rc != 0) {
+        snapshot_free(s);
+        KRBREPL_INIT(&s->st);
+        if (rc != KRBREPL_ERR_NOTFOUND)
+            return cli_failed(c, rc, &ei);
+        rc = from_store(s, c, dir);
     }
-    snapshot_free(s);
-    KRBREPL_INIT(&s->st);
-    if (rc != KRBREPL_ERR_NOTFOUND)
-        return cli_failed(c, rc, &ei);
-    return from_store(s, c, dir);
+    if (rc == PROG_OK)
+        s->mkey = master_key(dir);
+    return rc;
 }
 
 static bool follows(const struct snapshot *s)
@@ -223,7 +244,10 @@ void snapshot_print(const struct snapshot *s, const char *dir)
         printf("  resolved  what only this store has is given up when the master is met\n");
     if (st->known_epoch > st->pos.epoch)
         printf("  epoch     %llu is known to exist\n", (ull)st->known_epoch);
-    printf("  records   %llu\n  journal   ", (ull)st->records);
+    printf("  records   %llu\n", (ull)st->records);
+    if (s->mkey != 0)
+        printf("  mkey      K/M is at version %llu\n", (ull)s->mkey);
+    printf("  journal   ");
     if (st->journal_first <= st->journal_last && st->journal_last > 0)
         printf("%llu to %llu, %s\n", (ull)st->journal_first, (ull)st->journal_last,
                times_size(buf, st->journal_bytes));
@@ -344,10 +368,12 @@ void snapshot_json(const struct snapshot *s, struct json *j, const char *dir, co
     json_bool(j, "gives_up", (st->flags & KRBREPL_STORE_GIVES_UP) != 0);
     json_bool(j, "old", (st->flags & KRBREPL_STORE_OLD) != 0);
     json_bool(j, "hosted", (st->flags & KRBREPL_STORE_HOSTED) != 0);
+    json_bool(j, "journaled", (st->flags & KRBREPL_STORE_JOURNALED) != 0);
     json_hex(j, "database_id", st->database_id, 16);
     cli_json_pos(j, "position", &st->pos);
     json_u64(j, "known_epoch", st->known_epoch);
     json_u64(j, "records", st->records);
+    json_u64(j, "master_key", s->mkey);
     json_open(j, "journal", '{');
     json_u64(j, "first", st->journal_first);
     json_u64(j, "last", st->journal_last);

@@ -12,6 +12,7 @@ struct snapshot {
     krbrepl_status st;
     krbrepl_peer *peers; /* their texts are ours */
     size_t npeers, room;
+    uint64_t mkey; /* version of the newest master key of an MIT realm in the store; 0: none */
 };
 
 struct snapshot_limits {

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon.h"
 #include "mitglue.h"
 #include "prog.h"
 
@@ -18,16 +17,18 @@ struct stash {
     uint64_t warned_db, warned_file; /* what was warned of last; 0: nothing */
 };
 
-struct stash *stash_watch(const char *store_dir, struct conf *conf, const char *file)
+struct stash *stash_watch(const struct daemon *d, const char *file)
 {
     struct stash *s = prog_alloc(sizeof *s);
     krbrepl_store_options opt;
 
     KRBREPL_INIT(&opt);
     opt.flags = KRBREPL_STORE_READONLY;
-    s->file = file != NULL ? prog_dup(file) : conf_stash(conf);
-    s->realm = prog_dup(conf_realm(conf));
-    if (s->file == NULL || krbrepl_store_open(&s->store, store_dir, &opt, NULL) != 0) {
+    opt.host = d->host;
+    opt.host_ctx = d->host_ctx;
+    s->file = file != NULL ? prog_dup(file) : conf_stash(d->conf);
+    s->realm = prog_dup(conf_realm(d->conf));
+    if (s->file == NULL || krbrepl_store_open(&s->store, d->store_dir, &opt, NULL) != 0) {
         stash_free(s);
         return NULL;
     }

@@ -7,13 +7,13 @@
 
 #include <krbrepl/krbrepl.h>
 
-#include "conf.h"
+#include "daemon.h"
 
 struct stash;
 
-/* `file` NULL: what kdc.conf says. Borrows `conf`, opens a handle of its own on the store. NULL when there
- * is nothing to watch. */
-struct stash *stash_watch(const char *store_dir, struct conf *conf, const char *file);
+/* `file` NULL: what kdc.conf says. Borrows what the daemon has, opens a handle of its own on its store. NULL when
+ * there is nothing to watch. */
+struct stash *stash_watch(const struct daemon *d, const char *file);
 /* Looks whether something changed, and logs what it finds. */
 void stash_look(struct stash *s);
 void stash_free(struct stash *s);

@@ -11,24 +11,11 @@
 #include <unistd.h>
 
 #include <krbrepl/krbrepl.h>
-#include <krbrepl/testing.h>
-
+#include "kit.h"
 #include "mem.h"
 #include "store.h"
 
 #define LARGE (1u << 20)
-
-struct side {
-    char dir[512];
-    void *host_ctx;
-    krbrepl_store *store;
-};
-
-struct kit {
-    const krbrepl_testing_store *under;
-    struct side at[2];
-    char why[300]; /* the first thing that was wrong; "": nothing */
-};
 
 /* ---- saying --------------------------------------------------------------------------------- */
 
@@ -59,7 +46,33 @@ static krbrepl_bytes text(const char *s)
     return (krbrepl_bytes){s, strlen(s)};
 }
 
+static krbrepl_bytes keep(krbrepl__buf *b, krbrepl_bytes from)
+{
+    krbrepl__buf_reset(b);
+    krbrepl__buf_bytes(b, from.data, from.len);
+    return (krbrepl_bytes){b->data, b->len};
+}
+
+/* The record as the database under test takes it, until the next call. 1, or 0 when there is none. */
+static int shape(struct kit *k, const char *table, krbrepl_bytes *key, krbrepl_bytes *value)
+{
+    if (k->under->record == NULL)
+        return 1;
+    if (k->under->record(k->under->ctx, table, key, value) != 0)
+        return wrong(k, "the kit's record could not be made into one of this database");
+    *key = keep(&k->key, *key);
+    if (value != NULL)
+        *value = keep(&k->value, *value);
+    return k->key.err == 0 && k->value.err == 0 ? 1 : wrong(k, "out of memory");
+}
+
 /* ---- stores --------------------------------------------------------------------------------- */
+
+/* Something of the host's is under test. */
+static int theirs(const struct kit *k)
+{
+    return k->under->host != NULL || k->under->journal != NULL;
+}
 
 static int side_open(struct kit *k, int which)
 {
@@ -72,7 +85,8 @@ static int side_open(struct kit *k, int which)
     KRBREPL_INIT(&ei);
     o.flags = KRBREPL_STORE_NOSYNC; /* nothing here outlives the machine */
     o.host = k->under->host;
-    o.host_ctx = s->host_ctx;
+    o.journal = k->under->journal;
+    o.host_ctx = o.journal_ctx = s->host_ctx;
     rc = krbrepl_store_open(&s->store, s->dir, &o, &ei);
     return rc == 0 ? 1 : wrong(k, "opening answers %s (%s)", krbrepl_err_name(rc), ei.text);
 }
@@ -86,10 +100,11 @@ static int side_make(struct kit *k, int which, const char *promise)
 
     KRBREPL_INIT(&o);
     KRBREPL_INIT(&ei);
-    o.flags =
-        (which == 0 ? KRBREPL_CREATE_MASTER : 0) | (k->under->host != NULL ? KRBREPL_CREATE_HOSTED : 0);
+    o.flags = (which == 0 ? KRBREPL_CREATE_MASTER : 0) |
+              (k->under->host != NULL ? KRBREPL_CREATE_HOSTED : 0) |
+              (k->under->journal != NULL ? KRBREPL_CREATE_JOURNALED : 0);
     snprintf(s->dir, sizeof s->dir, "%s/%.100s.%d", k->under->dir, promise, which);
-    if (k->under->host != NULL) {
+    if (theirs(k)) {
         s->host_ctx = k->under->fresh(k->under->ctx, which);
         if (s->host_ctx == NULL)
             return wrong(k, "a new database could not be made");
@@ -106,7 +121,7 @@ static int side_reopen(struct kit *k, int which)
 
     krbrepl_store_close(s->store);
     s->store = NULL;
-    if (k->under->again != NULL && k->under->host != NULL)
+    if (k->under->again != NULL && theirs(k))
         s->host_ctx = k->under->again(k->under->ctx, which, s->host_ctx);
     return side_open(k, which);
 }
@@ -144,14 +159,25 @@ static void side_end(struct kit *k, int which)
 
 /* ---- doing ---------------------------------------------------------------------------------- */
 
-/* One commit of the master with one change; `value` NULL deletes. */
+/* One change within a commit; `value` NULL deletes. */
+static int change(struct kit *k, krbrepl_txn *t, const char *table, krbrepl_bytes key,
+                  const krbrepl_bytes *value)
+{
+    krbrepl_bytes v = value != NULL ? *value : (krbrepl_bytes){NULL, 0};
+
+    if (!shape(k, table, &key, value != NULL ? &v : NULL))
+        return KRBREPL_ERR_STATE;
+    return value != NULL ? krbrepl_txn_put(t, table, key, v) : krbrepl_txn_delete(t, table, key);
+}
+
+/* One commit of the master with one change. */
 static int commit(struct kit *k, const char *table, krbrepl_bytes key, const krbrepl_bytes *value)
 {
     krbrepl_txn *t = NULL;
     int rc = krbrepl_txn_begin(k->at[0].store, &t, NULL);
 
     if (rc == 0)
-        rc = value != NULL ? krbrepl_txn_put(t, table, key, *value) : krbrepl_txn_delete(t, table, key);
+        rc = change(k, t, table, key, value);
     if (rc == 0)
         rc = krbrepl_txn_commit(t, NULL);
     else
@@ -200,10 +226,15 @@ static int expect(struct kit *k, int which, const char *table, krbrepl_bytes key
 {
     const struct side *s = &k->at[which];
     const krbrepl_host_ops *h = k->under->host;
-    krbrepl_bytes got = {NULL, 0};
+    krbrepl_bytes got = {NULL, 0}, shaped = value != NULL ? *value : got;
     krbrepl_view *v = NULL;
-    int rc = krbrepl_view_open(s->store, &v);
+    int rc;
 
+    if (!shape(k, table, &key, value != NULL ? &shaped : NULL))
+        return 0;
+    if (value != NULL)
+        value = &shaped;
+    rc = krbrepl_view_open(s->store, &v);
     if (rc == 0)
         rc = krbrepl_view_get(v, table, key, &got);
     compare(k, which, rc, &got, value);
@@ -368,17 +399,18 @@ static void tables_are_apart(struct kit *k)
 
 static void changes_are_made_in_their_order(struct kit *k)
 {
+    const krbrepl_bytes one = text("1"), two = text("2");
     krbrepl_txn *t = NULL;
     int rc = put(k, "a", "0") ? krbrepl_txn_begin(k->at[0].store, &t, NULL) : KRBREPL_ERR_STATE;
 
     if (rc == 0)
-        rc = krbrepl_txn_put(t, "principal", text("a"), text("1"));
+        rc = change(k, t, "principal", text("a"), &one);
     if (rc == 0)
-        rc = krbrepl_txn_delete(t, "principal", text("a"));
+        rc = change(k, t, "principal", text("a"), NULL);
     if (rc == 0)
-        rc = krbrepl_txn_put(t, "principal", text("b"), text("1"));
+        rc = change(k, t, "principal", text("b"), &one);
     if (rc == 0)
-        rc = krbrepl_txn_put(t, "principal", text("b"), text("2"));
+        rc = change(k, t, "principal", text("b"), &two);
     if (rc == 0)
         rc = krbrepl_txn_commit(t, NULL);
     else
@@ -391,6 +423,7 @@ static void changes_are_made_in_their_order(struct kit *k)
 
 static void what_is_aborted_never_was(struct kit *k)
 {
+    const krbrepl_bytes two = text("2");
     krbrepl_txn *t = NULL;
     int rc;
 
@@ -398,7 +431,7 @@ static void what_is_aborted_never_was(struct kit *k)
         return;
     rc = krbrepl_txn_begin(k->at[0].store, &t, NULL);
     if (rc == 0)
-        rc = krbrepl_txn_put(t, "principal", text("a"), text("2"));
+        rc = change(k, t, "principal", text("a"), &two);
     krbrepl_txn_abort(t);
     if (rc != 0)
         failed(k, 0, rc, "a change");
@@ -452,31 +485,64 @@ static int apply(struct kit *k, const krbrepl_change *const *c, size_t n)
     return rc == 0 ? 1 : wrong(k, "apply answers %d", rc);
 }
 
-static void applying_twice_is_harmless(struct kit *k)
+static void put_twice(struct kit *k, krbrepl_bytes key, krbrepl_bytes value)
 {
-    krbrepl_change a, b;
-    const krbrepl_change *both[2] = {&a, &b};
     krbrepl_bytes got = {NULL, 0};
+    krbrepl_change a;
+    const krbrepl_change *one[1] = {&a};
 
-    if (k->under->host == NULL)
-        return;
     KRBREPL_INIT(&a);
-    KRBREPL_INIT(&b);
-    a.table = b.table = "principal";
-    a.key = text("a");
-    a.value = text("1");
+    a.table = "principal";
+    a.key = key;
+    a.value = value;
     a.op = KRBREPL_PUT;
-    b.key = text("never there");
-    b.op = KRBREPL_DELETE;
-    if (!apply(k, both, 2) || !apply(k, both, 2))
+    if (!shape(k, a.table, &a.key, &a.value) || !apply(k, one, 1) || !apply(k, one, 1))
         return;
-    if (k->under->host->get(k->at[0].host_ctx, "principal", a.key, &got) != 0 || got.len != 1)
+    if (k->under->host->get(k->at[0].host_ctx, a.table, a.key, &got) != 0 || got.len != a.value.len)
         wrong(k, "a record that was put twice is not there once");
-    if (k->under->host->get(k->at[0].host_ctx, "principal", b.key, &got) != KRBREPL_ERR_NOTFOUND)
+}
+
+static void delete_twice(struct kit *k, krbrepl_bytes key)
+{
+    krbrepl_bytes got = {NULL, 0};
+    krbrepl_change a;
+    const krbrepl_change *one[1] = {&a};
+
+    KRBREPL_INIT(&a);
+    a.table = "principal";
+    a.key = key;
+    a.op = KRBREPL_DELETE;
+    if (!shape(k, a.table, &a.key, NULL) || !apply(k, one, 1) || !apply(k, one, 1))
+        return;
+    if (k->under->host->get(k->at[0].host_ctx, a.table, a.key, &got) != KRBREPL_ERR_NOTFOUND)
         wrong(k, "get of what is not there does not answer KRBREPL_ERR_NOTFOUND");
 }
 
+static void applying_twice_is_harmless(struct kit *k)
+{
+    if (k->under->host == NULL)
+        return;
+    put_twice(k, text("a"), text("1"));
+    delete_twice(k, text("never there"));
+    delete_twice(k, text("a"));
+}
+
 /* ---- the kit -------------------------------------------------------------------------------- */
+
+int krbrepl__kit_wrong(struct kit *k, const char *why, int code)
+{
+    return code != 0 ? wrong(k, "%s: %d", why, code) : wrong(k, "%s", why);
+}
+
+int krbrepl__kit_put(struct kit *k, int from, int to)
+{
+    return put_many(k, from, to);
+}
+
+int krbrepl__kit_reopen(struct kit *k, int which)
+{
+    return side_reopen(k, which);
+}
 
 #define PROMISE(f) \
     {              \
@@ -485,7 +551,11 @@ static void applying_twice_is_harmless(struct kit *k)
 static const struct {
     const char *name;
     void (*test)(struct kit *k);
-} promises[] = {PROMISE(what_is_put_comes_back),
+} promises[] = {{"the_journal_has_every_commit", krbrepl__kit_journal_has_every_commit},
+                {"the_journal_has_every_commit_after_a_restart", krbrepl__kit_journal_after_a_restart},
+                {"a_commit_that_came_to_nothing_gives_way", krbrepl__kit_journal_gives_way},
+                {"what_is_cut_from_the_journal_is_gone", krbrepl__kit_journal_is_cut},
+                PROMISE(what_is_put_comes_back),
                 PROMISE(long_keys_and_large_values_come_back),
                 PROMISE(what_is_deleted_is_gone),
                 PROMISE(tables_are_apart),
@@ -506,10 +576,14 @@ int krbrepl_testing_conform(const krbrepl_testing_store *store, krbrepl_testing_
     for (i = 0; i < sizeof promises / sizeof promises[0]; i++) {
         struct kit k = {.under = store};
 
+        krbrepl__buf_init(&k.key, 0);
+        krbrepl__buf_init(&k.value, 0);
         if (side_make(&k, 0, promises[i].name) && side_make(&k, 1, promises[i].name))
             promises[i].test(&k);
         side_end(&k, 0);
         side_end(&k, 1);
+        krbrepl__buf_free(&k.key);
+        krbrepl__buf_free(&k.value);
         broken += k.why[0] != '\0';
         if (report != NULL)
             report(report_ctx, promises[i].name, k.why[0] == '\0', k.why);

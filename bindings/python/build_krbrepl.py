@@ -32,6 +32,9 @@ extern "Python" {
     int krbrepl_py_host_import_change(void *ctx, const krbrepl_change *change);
     int krbrepl_py_host_import_commit(void *ctx, const krbrepl_pos *to);
     void krbrepl_py_host_import_abort(void *ctx);
+    int krbrepl_py_host_journal_append(void *ctx, uint64_t first, const krbrepl_bytes *commit, size_t n);
+    int krbrepl_py_host_journal_read(void *ctx, uint64_t seq, krbrepl_bytes *commit);
+    int krbrepl_py_host_journal_cut(void *ctx, uint64_t first, uint64_t last);
 }
 """
 

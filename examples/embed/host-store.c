@@ -1,8 +1,8 @@
-/* host-store: a replica whose records are in a database of its own, here SQLite.
+/* host-store: a replica whose records and commits are in a database of its own, here SQLite.
  *
  *   host-store DATABASE STORE MASTER SERVICE PRINCIPAL KEYTAB
  *
- * STORE is a directory for the journal and the position; it and DATABASE are made when they are not there.
+ * STORE is a directory for the position and what else replication needs; it and DATABASE are made when they are not there.
  * SIGTERM ends it. */
 #include <signal.h>
 #include <stdio.h>
@@ -28,10 +28,12 @@ static void on_log(void *ctx, int level, const char *area, const char *msg, size
 
 static int open_store(const char *dir, void *host, krbrepl_store **out, krbrepl_errinfo *ei)
 {
-    krbrepl_create_options create = {.size = sizeof create, .flags = KRBREPL_CREATE_HOSTED};
+    krbrepl_create_options create = {.size = sizeof create,
+                                     .flags = KRBREPL_CREATE_HOSTED | KRBREPL_CREATE_JOURNALED};
     krbrepl_store_options opt = {.size = sizeof opt, .host = &sqlite_host_ops, .host_ctx = host};
     int rc = krbrepl_store_create(dir, &create, ei);
 
+    opt.journal = &sqlite_journal_ops, opt.journal_ctx = host;
     return rc == 0 || rc == KRBREPL_ERR_EXISTS ? krbrepl_store_open(out, dir, &opt, ei) : rc;
 }
 

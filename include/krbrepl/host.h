@@ -57,6 +57,23 @@ typedef struct krbrepl_host_ops {
     void (*import_abort)(void *ctx);
 } krbrepl_host_ops;
 
+/* A journal that the host keeps by itself, of a store made with KRBREPL_CREATE_JOURNALED, whether its records are
+ * the host's or not. The store's directory then holds the chain, the length and the time of each commit, and the host
+ * the commits. They are called as those above, and have the same to observe; one journal belongs to one store.
+ * Whatever `read` answers is compared with the chain of the history, and what does not match is damage, as in any
+ * other store. All three are needed. */
+typedef struct krbrepl_journal_ops {
+    size_t size;
+    /* Takes `n` commits, the first of which has the seq `first`, durably, in the place of whatever it has from
+     * `first` on: of a commit that came to nothing, by a crash or an error, it may have some already. */
+    int (*append)(void *ctx, uint64_t first, const krbrepl_bytes *commit, size_t n);
+    /* The commit `seq`, borrowed from the host until its next call. KRBREPL_ERR_NOTFOUND: it has none. */
+    int (*read)(void *ctx, uint64_t seq, krbrepl_bytes *commit);
+    /* Only the commits from `from` to `to` are wanted any more; `from` above `to`: none. It may be that the host has
+     * some that it was told of before, or none. What goes is to be gone for good: commits hold keys. */
+    int (*cut)(void *ctx, uint64_t from, uint64_t to);
+} krbrepl_journal_ops;
+
 /* Makes the changes of `t` durable as a promise, so that the host may write its database now. Afterwards only
  * krbrepl_txn_commit and krbrepl_txn_abort are legal. STATE when the store has its records itself. */
 KRBREPL_API int krbrepl_txn_prepare(krbrepl_txn *t);

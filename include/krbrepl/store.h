@@ -26,6 +26,7 @@ typedef struct krbrepl_load krbrepl_load;   /* a whole new content being brought
 
 #define KRBREPL_CREATE_MASTER 1u /* make it a master at once: draws lineage, id and epoch 1 */
 #define KRBREPL_CREATE_HOSTED 2u /* its records are in the host's own database; see <krbrepl/host.h> */
+#define KRBREPL_CREATE_JOURNALED 4u /* its commits are in a journal of the host's; see the same */
 
 /* How much journal to keep. Zero means the default: 100,000 entries, 256 MiB, no age, and 4 GiB as
  * the hard cap up to which a known replica that is behind holds the journal back. A replica that was
@@ -62,6 +63,8 @@ KRBREPL_API int krbrepl_store_create(const char *dir, const krbrepl_create_optio
 #define KRBREPL_STORE_OLD 8u
 /* Only in what is told: the records are in the host's own database. */
 #define KRBREPL_STORE_HOSTED 16u
+/* Only in what is told: the commits are in a journal of the host's. */
+#define KRBREPL_STORE_JOURNALED 32u
 
 typedef struct krbrepl_store_options {
     size_t size;
@@ -71,6 +74,9 @@ typedef struct krbrepl_store_options {
     const struct krbrepl_host_ops
         *host;      /* a hosted store's database; copied. NULL: records stay closed */
     void *host_ctx; /* for its callbacks; borrowed until close */
+    const struct krbrepl_journal_ops
+        *journal;      /* a host's journal; copied. NULL: the commits of such a store stay closed */
+    void *journal_ctx; /* for its callbacks; borrowed until close */
 } krbrepl_store_options;
 
 /* Opens the store in `dir`. `opt` may be NULL. FORMAT when it was written by a newer library, or by an
@@ -290,7 +296,7 @@ KRBREPL_API int krbrepl_load_begin(krbrepl_store *s, krbrepl_load **out,
 KRBREPL_API int krbrepl_load_put(krbrepl_load *l, const char *table, krbrepl_bytes key,
                                  krbrepl_bytes value);
 /* Puts the new content in the place of the old in one commit, and frees `l` in any case. The commit
- * holds the differences where they fit into one, else it is a reset, which replicas cross by copying.
+ * holds the differences where these are at most 65,536 and 4 MiB, else it is a reset, which replicas cross by copying.
  * CONFLICT, naming the commits, when the store was changed since the load began. `out` may be NULL. */
 KRBREPL_API int krbrepl_load_commit(krbrepl_load *l, krbrepl_load_result *out);
 /* Frees `l`; nothing was changed. NULL is fine. */

@@ -44,6 +44,7 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
 {
     krbrepl_store_options o;
     krbrepl_host_ops host;
+    krbrepl_journal_ops journal;
     krbrepl_errinfo mine;
     int rc;
 
@@ -56,6 +57,10 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
     if (rc == 0 && o.host != NULL) {
         rc = widen(&host, sizeof host, o.host, &mine);
         o.host = &host;
+    }
+    if (rc == 0 && o.journal != NULL) {
+        rc = widen(&journal, sizeof journal, o.journal, &mine);
+        o.journal = &journal;
     }
     if (rc == 0)
         rc = krbrepl__store_open(out, dir, &o, &mine);

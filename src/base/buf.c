@@ -53,11 +53,19 @@ void krbrepl__buf_init(krbrepl__buf *b, size_t max)
     b->max = max;
 }
 
+/* Only what is there has to be wiped: what was consumed or cut was wiped then, and nothing is ever written behind
+ * data + len. */
+static void drop_block(krbrepl__buf *b)
+{
+    krbrepl__wipe(b->data, b->len);
+    krbrepl__free(b->base, 0);
+}
+
 void krbrepl__buf_free(krbrepl__buf *b)
 {
     size_t max = b->max;
 
-    krbrepl__free(b->base, b->cap);
+    drop_block(b);
     krbrepl__buf_init(b, max);
 }
 
@@ -117,7 +125,7 @@ static int buf_reserve(krbrepl__buf *b, size_t n)
         return b->err = KRBREPL_ERR_NOMEM;
     if (b->len != 0)
         memcpy(block, b->data, b->len);
-    krbrepl__free(b->base, b->cap);
+    drop_block(b);
     b->base = b->data = block;
     b->cap = cap;
     return 0;

@@ -45,14 +45,15 @@ static void flush(krbrepl__conn *c)
         krbrepl__buf_consume(out, out->len);
 }
 
-static void read_some(krbrepl__conn *c)
+/* 1: there may be more. */
+static int read_some(krbrepl__conn *c)
 {
     krbrepl_node *n = c->n;
     size_t got;
     int rc = krbrepl__sock_recv(c->fd, n->in, sizeof n->in, &got);
 
     if (rc == 1)
-        return;
+        return 0;
     if (rc != 0) {
         c->eof = 1;
         if (!c->over)
@@ -63,14 +64,33 @@ static void read_some(krbrepl__conn *c)
         krbrepl__sess_feed(c->sess, n->in, got, n->now);
     }
     krbrepl__conn_wake(c);
+    return rc == 0 && got == sizeof n->in;
 }
 
+void krbrepl__conn_read(krbrepl__conn *c)
+{
+    krbrepl__item_drop(&c->heard);
+    if (c->fd >= 0)
+        read_some(c);
+    krbrepl__conn_settle(c);
+}
+
+/* A replica takes in what its master has sent before it writes any of it: the more commits are there, the fewer
+ * flushes they cost. A master has many peers: it first sends what is new to all of them, and then reads what they
+ * say, each in turn (loop.c). */
 static void on_ready(void *ctx, unsigned ready)
 {
     krbrepl__conn *c = ctx;
+    int reads = KRBREPL__TURN_READS;
 
-    if (ready & KRBREPL__READ)
-        read_some(c);
+    if ((ready & KRBREPL__READ) && c->inbound) {
+        krbrepl__item_push(&c->n->heard, &c->heard, c);
+        if (ready == KRBREPL__READ)
+            return;
+    } else if (ready & KRBREPL__READ) {
+        while (reads-- > 0 && read_some(c))
+            continue;
+    }
     krbrepl__conn_settle(c);
 }
 
@@ -321,7 +341,9 @@ static void set_port(krbrepl__conn *c)
                                       .enter = on_enter,
                                       .leave = on_leave,
                                       .told = on_told,
-                                      .tell = on_tell};
+                                      .tell = on_tell,
+
+                                      .recent = &c->n->recent};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;
     c->log.ctx = c;
@@ -443,6 +465,7 @@ void krbrepl__conn_kill(krbrepl__conn *c)
     krbrepl__pool_abandon(n->pool, c->task);
     c->task = NULL;
     krbrepl__item_drop(&c->run);
+    krbrepl__item_drop(&c->heard);
     krbrepl__item_drop(&c->fresh);
     krbrepl__item_drop(&c->all);
     krbrepl__sock_close(c->fd);

@@ -19,7 +19,8 @@ typedef struct krbrepl__conn_seen {
 
 struct krbrepl__conn {
     krbrepl_node *n;
-    krbrepl__item all, run, fresh; /* fresh: has not authenticated yet; dead: `all` is in n->dead */
+    krbrepl__item all, run, heard,
+        fresh; /* fresh: has not authenticated yet; dead: `all` is in n->dead */
     uint64_t id;
     int inbound;
     int undecided; /* inbound: the first byte, which tells the dialect, is not there */
@@ -72,6 +73,8 @@ int krbrepl__conn_new(krbrepl__conn **out, krbrepl_node *n, int fd, const krbrep
 const krbrepl__sess_info *krbrepl__conn_info(const krbrepl__conn *c);
 /* There is work: it gets its turn. */
 void krbrepl__conn_wake(krbrepl__conn *c);
+/* Reads what has arrived. */
+void krbrepl__conn_read(krbrepl__conn *c);
 /* One piece of the session's work. */
 void krbrepl__conn_work(krbrepl__conn *c);
 /* Sends, hands out jobs, acts on what changed, sets the timer. After every call of the session. */

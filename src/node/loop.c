@@ -35,13 +35,29 @@ void krbrepl__node_leave(krbrepl_node *n)
 
 /* ---- one turn ------------------------------------------------------------------------------- */
 
-static void do_work(krbrepl_node *n)
+static void do_work(krbrepl_node *n, uint64_t end)
 {
-    uint64_t end = krbrepl__node_now(n) + KRBREPL__TURN_MS;
     krbrepl__conn *c;
 
     while ((c = krbrepl__list_first(&n->run)) != NULL) {
         krbrepl__conn_work(c);
+        if (krbrepl__node_now(n) >= end)
+            break;
+    }
+    krbrepl__recent_forget(&n->recent);
+}
+
+/* After the work, so that a new commit leaves for all replicas before what they say of it is read; but never
+ * without a time of its own, for a copy always has work. */
+static void do_heard(krbrepl_node *n, uint64_t end)
+{
+    uint64_t least = krbrepl__node_now(n) + KRBREPL__TURN_HEARD_MS;
+    krbrepl__conn *c;
+
+    if (end < least)
+        end = least;
+    while ((c = krbrepl__list_first(&n->heard)) != NULL) {
+        krbrepl__conn_read(c);
         if (krbrepl__node_now(n) >= end)
             break;
     }
@@ -67,6 +83,8 @@ static int end_by_itself(krbrepl_node *n)
 
 static int process(krbrepl_node *n)
 {
+    uint64_t end;
+
     if (!n->running)
         return krbrepl__fail(&n->ei, KRBREPL_ERR_STATE, "node: it is not running; start it first");
     krbrepl__node_now(n);
@@ -75,7 +93,9 @@ static int process(krbrepl_node *n)
     krbrepl__poller_dispatch(n->poller);
     do_wishes(n);
     krbrepl__timers_run(&n->timers, krbrepl__node_now(n));
-    do_work(n);
+    end = krbrepl__node_now(n) + KRBREPL__TURN_MS;
+    do_work(n, end);
+    do_heard(n, end);
     krbrepl__conn_reap(n);
     krbrepl__control_settle(n);
     return n->ended != 0 ? end_by_itself(n) : 0;
@@ -109,8 +129,9 @@ static int timeout(const krbrepl_node *n)
 
     if (!n->running)
         return -1;
-    if (!krbrepl__list_empty(&n->run) || krbrepl__poller_pending(n->poller) || n->ended != 0 ||
-        atomic_load(&n->wants_wake) != 0 || atomic_load(&n->wants_reauthorize) != 0)
+    if (!krbrepl__list_empty(&n->run) || !krbrepl__list_empty(&n->heard) ||
+        krbrepl__poller_pending(n->poller) || n->ended != 0 || atomic_load(&n->wants_wake) != 0 ||
+        atomic_load(&n->wants_reauthorize) != 0)
         return 0;
     at = krbrepl__timers_next(&n->timers);
     now = n->sys->mono_ms(n->sys->ctx);

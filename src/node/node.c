@@ -103,6 +103,9 @@ int krbrepl__node_look(krbrepl_node *n)
                       krbrepl_store_dir(n->store));
     n->look_failed = 0;
     n->info = now;
+    krbrepl__node_check_history(n, &before.pos);
+    if (n->ended != 0)
+        return n->ended;
     if (now.pos.seq != before.pos.seq)
         krbrepl__proof_moved(n);
     if (n->master != NULL)
@@ -142,7 +145,12 @@ static void on_tick(void *ctx)
     krbrepl_node *n = ctx;
 
     krbrepl__timer_set(&n->timers, &n->tick, n->now + KRBREPL__TICK_MS);
+    krbrepl__node_check_store(n);
+    if (n->ended != 0)
+        return;
     krbrepl__node_look(n);
+    if (n->ended != 0)
+        return;
     if (n->master != NULL)
         krbrepl__master_tick(n);
     if (n->replica != NULL)
@@ -240,6 +248,8 @@ static void fill(krbrepl_node *n, const krbrepl_config *cfg, const krbrepl_event
     n->tick.ctx = n->upkeep.ctx = n;
     krbrepl__list_init(&n->conns);
     krbrepl__list_init(&n->run);
+    krbrepl__list_init(&n->heard);
+    krbrepl__recent_init(&n->recent);
     krbrepl__list_init(&n->dead);
     krbrepl__errinfo_clear(&n->ei);
 }

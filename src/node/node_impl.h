@@ -16,6 +16,7 @@
 #include "poller.h"
 #include "pool.h"
 #include "proof.h"
+#include "recent.h"
 #include "repairs.h"
 #include "secchan.h"
 #include "session.h"
@@ -25,8 +26,10 @@
 #include "wakefd.h"
 
 #define KRBREPL__DEFAULT_PORT "2121"
-#define KRBREPL__TURN_BYTES 65536u /* read from one connection in one turn */
+#define KRBREPL__TURN_BYTES 65536u /* read from one connection at a time */
+#define KRBREPL__TURN_READS 32     /* in one turn, from the master */
 #define KRBREPL__TURN_MS 5u        /* of store work in one turn */
+#define KRBREPL__TURN_HEARD_MS 2u  /* of reading from inbound connections, at least */
 #define KRBREPL__TURN_ACCEPTS 16
 #define KRBREPL__TICK_MS 1000u
 #define KRBREPL__LINGER_MS 1000u      /* how long a closed session may still send its last words */
@@ -98,7 +101,9 @@ struct krbrepl_node {
 
     krbrepl__item conns; /* all connections */
     krbrepl__item run;   /* those with work to do */
-    krbrepl__item dead;  /* to be freed at the end of the turn */
+    krbrepl__item heard; /* inbound ones that there is something to read from */
+    krbrepl__recent recent;
+    krbrepl__item dead; /* to be freed at the end of the turn */
     size_t nconns;
     uint64_t next_id;
     uint64_t now;   /* mono ms at the beginning of the turn */
@@ -129,6 +134,12 @@ void krbrepl__node_note(krbrepl_node *n, int err, const char *text);
 void krbrepl__node_give_up(krbrepl_node *n, int err, const char *text);
 /* The handle's errinfo filled from another. */
 int krbrepl__node_fail_from(krbrepl_node *n, const krbrepl_errinfo *from);
+
+/* ---- same.c --------------------------------------------------------------------------------- */
+/* Both give up: when another database is where the store was, and when a master's history, which was at `before`,
+ * does not lead on from there. */
+void krbrepl__node_check_store(krbrepl_node *n);
+void krbrepl__node_check_history(krbrepl_node *n, const krbrepl_pos *before);
 
 /* ---- master.c ------------------------------------------------------------------------------- */
 void krbrepl__master_stop(krbrepl_node *n); /* closes the listeners, writes the slots, frees */

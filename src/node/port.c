@@ -59,13 +59,9 @@ static int port_authorize(void *ctx, const char *principal)
 static int port_read_commits(void *ctx, uint64_t from, size_t max, krbrepl__buf *out,
                              krbrepl__port_batch *info)
 {
-    krbrepl__batch b = {0, 0, 0};
-    int rc = krbrepl__store_read_commits(store_of(ctx), from, max, out, &b);
+    krbrepl__recent *recent = ((krbrepl__node_port *)ctx)->owner.recent;
 
-    info->next = b.next;
-    info->count = b.count;
-    info->reset = b.reset;
-    return rc;
+    return krbrepl__recent_read(recent, store_of(ctx), from, max, out, info);
 }
 
 static int port_copy_slice(void *ctx, krbrepl__ckey *after, size_t max, krbrepl__buf *out, int *end,

@@ -3,6 +3,7 @@
 #define KRBREPL__PORT_H
 
 #include "evidence.h"
+#include "recent.h"
 #include "session.h"
 #include "store.h"
 
@@ -36,6 +37,7 @@ typedef struct krbrepl__port_owner {
     /* Master, as in krbrepl__port: what the slot of a peer in a legacy dialect says. Both NULL: there are none. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);
     int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
+    krbrepl__recent *recent; /* master: what was read in this turn; borrowed; may be NULL */
 } krbrepl__port_owner;
 
 /* The state behind one port: one for each session. */

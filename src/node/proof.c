@@ -303,26 +303,32 @@ static void scrub(krbrepl_node *n)
     p->scrub_debt %= SCRUB_MS;
 }
 
-/* What a host's database holds is read here and not in the thread, for its callbacks belong to this one. */
+int krbrepl__proof_read_host(krbrepl_node *n, krbrepl__ckey *after, size_t records, int *end)
+{
+    char name[KRBREPL__ROW_NAME], text[KRBREPL__ROW_NAME + 64];
+    const int rc = krbrepl__host_scrub(n->store, after, records, end, name);
+
+    if (rc == 1) {
+        snprintf(text, sizeof text, "record %s was altered in the host's database without a commit",
+                 name);
+        krbrepl__worker_suspect(n->proof.worker, after->b, after->len);
+        alarm_content(n, KRBREPL_ERR_CORRUPT, text);
+    }
+    return rc;
+}
+
 static void scrub_host(krbrepl_node *n)
 {
     krbrepl__proofs *p = &n->proof;
-    char name[KRBREPL__ROW_NAME], text[KRBREPL__ROW_NAME + 64];
-    int end = 0, rc;
+    int end = 0;
 
     if (!krbrepl__store_hosted(n->store) || n->now < p->pause_until)
         return;
     p->host_debt += n->info.records * KRBREPL__TICK_MS;
     if (p->host_debt < SCRUB_MS)
         return;
-    rc = krbrepl__host_scrub(n->store, &p->host_at, (size_t)(p->host_debt / SCRUB_MS), &end, name);
+    (void)krbrepl__proof_read_host(n, &p->host_at, (size_t)(p->host_debt / SCRUB_MS), &end);
     p->host_debt %= SCRUB_MS;
-    if (rc == 1) {
-        snprintf(text, sizeof text, "record %s was altered in the host's database without a commit",
-                 name);
-        krbrepl__worker_suspect(p->worker, p->host_at.b, p->host_at.len);
-        alarm_content(n, KRBREPL_ERR_CORRUPT, text);
-    }
     if (end)
         p->host_at.len = 0;
 }

@@ -46,6 +46,10 @@ void krbrepl__proof_want(struct krbrepl_node *n, uint64_t seq);
 void krbrepl__proof_copied(struct krbrepl_node *n);
 /* Somebody has read the record with this canonical key, and it did not match its checksum. */
 void krbrepl__proof_suspect(struct krbrepl_node *n, const void *ckey, size_t len);
+/* Compares so many records of a host's database with their digests, behind `after`, which moves on; `end`: that was
+ * all. This is done here and not in the thread, for the callbacks belong to this one. 1: one was altered, and is
+ * being repaired by a replica; 0; an error. */
+int krbrepl__proof_read_host(struct krbrepl_node *n, krbrepl__ckey *after, size_t records, int *end);
 /* What a session has found out. */
 void krbrepl__proof_conn_moved(krbrepl__conn *c);
 

@@ -13,6 +13,37 @@ void krbrepl__verify_begin(krbrepl_node *n, krbrepl__verify *v)
     KRBREPL_INIT(&v->out);
 }
 
+/* ---- a host's records ----------------------------------------------------------------------- */
+
+#define PIECE 64u  /* records between two looks at the clock */
+#define TURN_MS 8u /* of a turn of the node's */
+
+static void host_again(krbrepl_node *n, krbrepl__verify *v)
+{
+    v->host_at.len = 0;
+    v->host_done = 0;
+    v->host_found = 0;
+    v->host_end = !krbrepl__store_hosted(n->store);
+}
+
+/* Reads on for a moment. */
+static void host_read(krbrepl_node *n, krbrepl__verify *v)
+{
+    const krbrepl__sys *sys = n->sys;
+    const uint64_t until = sys->mono_ms(sys->ctx) + TURN_MS;
+    int rc;
+
+    while (!v->host_end && sys->mono_ms(sys->ctx) < until) {
+        rc = krbrepl__proof_read_host(n, &v->host_at, PIECE, &v->host_end);
+        /* What cannot be read now is read in the next turn. */
+        if (rc < 0)
+            return;
+        v->host_found |= rc == 1;
+        v->host_end &= rc == 0;
+        v->host_done += PIECE;
+    }
+}
+
 /* ---- comparing ------------------------------------------------------------------------------ */
 
 static int is_compared(const krbrepl__conn *c, const krbrepl__verify *v)
@@ -77,6 +108,28 @@ static int compare(krbrepl_node *n, krbrepl__verify *v)
     return done;
 }
 
+static uint64_t done_so_far(const krbrepl__verify *v, uint64_t left)
+{
+    const uint64_t records = v->total - v->leaves;
+
+    if (v->stage == 0)
+        return 0;
+    return v->leaves - (left < v->leaves ? left : v->leaves) +
+           (v->host_end || v->host_done > records ? records : v->host_done);
+}
+
+/* Compared, and nothing of it rests on a value that was not what it should be. */
+static int is_done(krbrepl_node *n, krbrepl__verify *v)
+{
+    if (v->stage != 2 || !compare(n, v))
+        return 0;
+    if (!v->host_found)
+        return 1;
+    host_again(n, v);
+    v->stage = 1;
+    return 0;
+}
+
 int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done)
 {
     krbrepl__worker_state s;
@@ -91,13 +144,17 @@ int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done)
         return 1;
     if (v->stage == 0 && (s.ready || n->info.pos.seq == 0)) {
         krbrepl__worker_scrub(n->proof.worker, s.leaves);
-        v->total = s.leaves;
+        host_again(n, v);
+        v->leaves = s.leaves;
+        v->total = s.leaves + (v->host_end ? 0 : n->info.records);
         v->stage = 1;
+    } else if (v->stage == 1 && !v->host_end) {
+        host_read(n, v);
     } else if (v->stage == 1 && s.ready && s.scrub == 0) {
         v->seq = n->info.pos.seq;
         v->stage = 2;
         ask(n);
     }
-    *done = v->stage == 0 ? 0 : v->total - (s.scrub < v->total ? s.scrub : v->total);
-    return v->stage == 2 && compare(n, v);
+    *done = done_so_far(v, s.scrub);
+    return is_done(n, v);
 }

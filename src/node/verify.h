@@ -1,17 +1,24 @@
 /* verify.h: a node reads all its records again and compares itself with the other end, because somebody asks.
  *
  * First every leaf of the digest tree is read and compared with what is remembered of it; then a replica is compared
- * with its master, and a master with each replica that is connected. What differs is repaired meanwhile as ever. */
+ * with its master, and a master with each replica that is connected. What differs is repaired meanwhile as ever.
+ *
+ * The tree knows nothing of values that are in a host's database. They are read too, in the node's own turns, a little
+ * in each; and once more after something was altered there, until all are what they should be. */
 #ifndef KRBREPL__VERIFY_H
 #define KRBREPL__VERIFY_H
 
 #include "node_impl.h"
 
 typedef struct krbrepl__verify {
-    int stage;       /* 0: the tree is not there yet; 1: reading; 2: comparing */
-    uint64_t total;  /* leaves */
-    uint64_t seq;    /* what is compared is at this position, or later */
-    uint64_t proofs; /* as counted when it began */
+    int stage;              /* 0: the tree is not there yet; 1: reading; 2: comparing */
+    uint64_t leaves, total; /* total: with the records of a host */
+    uint64_t host_done;     /* of these, in this pass */
+    krbrepl__ckey host_at;  /* behind which the next one is */
+    int host_end;           /* all were read */
+    int host_found;         /* some were altered, in this pass */
+    uint64_t seq;           /* what is compared is at this position, or later */
+    uint64_t proofs;        /* as counted when it began */
     uint64_t differs;
     krbrepl_proved out;
 } krbrepl__verify;

@@ -309,20 +309,22 @@ int krbrepl__tls_eof(const krbrepl__tls *t)
 
 /* ---- receiving ------------------------------------------------------------------------------ */
 
-/* One step of reading. 1: something came; 0: nothing more is there; or an error. */
+/* One step of reading. 1: something came; 0: nothing more is there; or an error. A record goes over the stack, for
+ * most are small, and a master of a thousand replicas would clear and wipe a whole record's room for each. */
 static int read_some(krbrepl__tls *t)
 {
     krbrepl__buf *in = t->ends.in;
-    size_t was = in->len, got = 0;
-    uint8_t *room = krbrepl__buf_room(in, KRBREPL__TLS_RECORD);
-    int rc, err;
+    uint8_t plain[KRBREPL__TLS_RECORD];
+    size_t got = 0;
+    int err, rc = SSL_read_ex(t->ssl, plain, sizeof plain, &got);
 
-    if (room == NULL)
-        return t->failed = krbrepl__fail_plain(t->ends.ei, in->err);
-    rc = SSL_read_ex(t->ssl, room, KRBREPL__TLS_RECORD, &got);
-    krbrepl__buf_cut(in, was + got);
-    if (rc == 1)
+    if (rc == 1) {
+        krbrepl__buf_bytes(in, plain, got);
+        krbrepl__wipe(plain, got);
+        if (in->err != 0)
+            return t->failed = krbrepl__fail_plain(t->ends.ei, in->err);
         return 1;
+    }
     err = SSL_get_error(t->ssl, rc);
     if (err == SSL_ERROR_WANT_READ)
         return t->io.left != 0; /* a record without data, such as a KeyUpdate */

@@ -165,6 +165,8 @@ static int facts_put(krbrepl_store *s, MDB_txn *txn, const krbrepl_create_option
         rc = krbrepl__meta_put(s, txn, "id", opt->database_id, 16);
     if (rc == 0 && (opt->flags & KRBREPL_CREATE_HOSTED) != 0)
         rc = krbrepl__meta_put(s, txn, "hosted", "\1", 1);
+    if (rc == 0 && (opt->flags & KRBREPL_CREATE_JOURNALED) != 0)
+        rc = krbrepl__meta_put(s, txn, "journaled", "\1", 1);
     if (rc == 0)
         rc = krbrepl__meta_set_retention(s, txn, &keep);
     return rc == 0 ? krbrepl__meta_set_ancestry(s, txn, &none) : rc;
@@ -201,7 +203,9 @@ static int options_check(const krbrepl_create_options *opt, krbrepl_errinfo *ei)
 {
     static const uint8_t zero[16];
 
-    if ((opt->flags & ~(uint64_t)(KRBREPL_CREATE_MASTER | KRBREPL_CREATE_HOSTED)) != 0)
+    const uint64_t known = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_HOSTED | KRBREPL_CREATE_JOURNALED;
+
+    if ((opt->flags & ~known) != 0)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "store: unknown flag");
     if (opt->database_id != NULL && memcmp(opt->database_id, zero, sizeof zero) == 0)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "store: a database id is not all zero");

@@ -304,7 +304,7 @@ static int switch_over(krbrepl_store *s, krbrepl__wtxn *w)
 
 int krbrepl__host_promise(krbrepl_store *s, const krbrepl__wtxn *w)
 {
-    /* After a repair at the same position the rows say what is missing, and the next one brings it. */
+    /* Where the position stays, the records are known, and whoever comes next can put them right. */
     const int stays = krbrepl__pos_equal(&w->was.pos, &w->st.pos);
     const int unsure =
         !stays && (w->st.journal_first > w->was.pos.seq + 1 || w->st.pos.seq <= w->was.pos.seq);

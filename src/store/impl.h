@@ -153,8 +153,10 @@ struct krbrepl_store {
     const krbrepl__sys *sys;
     krbrepl__sha *sha;
     int follows;                /* it follows a source, and may write (source.h) */
-    int hosted;                 /* the records are in the host's database */
-    struct krbrepl__host *host; /* NULL: not hosted, or opened without the host's callbacks */
+    int hosted;                           /* the records are in the host's database */
+    struct krbrepl__host *host;           /* NULL: not hosted, or opened without the host's callbacks */
+    int journaled;                        /* the commits are in the host's journal */
+    struct krbrepl__hostjournal *journal; /* NULL: not so, or opened without its callbacks */
     krbrepl_errinfo ei;
 };
 
@@ -177,6 +179,9 @@ typedef struct krbrepl__wtxn {
     struct krbrepl__state was; /* `st` as it was at the beginning */
     uint8_t id[16];
 } krbrepl__wtxn;
+
+/* CONFLICT: an old copy was put in the place of data.mdb while programs had it open, so that a commit would ruin it. */
+int krbrepl__same_writer(krbrepl_store *s, MDB_txn *txn);
 
 /* Takes the writer lock. STATE on a read-only handle, or when this thread holds it already. */
 int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);
@@ -317,6 +322,13 @@ int krbrepl__journal_append_encoded(krbrepl_store *s, krbrepl__wtxn *w, const kr
  * CORRUPT with the seq. `chain` (may be NULL) is the chain after it. */
 int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
                          const uint8_t id[16], uint64_t seq, krbrepl_bytes *commit, uint8_t chain[32]);
+/* The length of the commit of a row of the journal, wherever it is kept. */
+uint64_t krbrepl__journal_len(const MDB_val *row);
+/* Whether there is a row of commit `seq`, with the commit in it. */
+int krbrepl__journal_in_row(krbrepl_store *s, MDB_txn *txn, uint64_t seq);
+/* Writes the row of a commit; `elsewhere`: without the commit, which the host keeps. */
+int krbrepl__journal_row(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32],
+                         krbrepl_bytes encoded, int elsewhere);
 /* The chain after commit `seq`. NOTFOUND without a text when it is not kept any more. */
 int krbrepl__chain_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
                        const uint8_t id[16], uint64_t seq, uint8_t chain[32]);
@@ -350,6 +362,8 @@ int krbrepl__fork_forget(krbrepl_store *s, MDB_txn *txn);
 int krbrepl__apply_one(krbrepl_store *s, krbrepl__wtxn *w, krbrepl_bytes encoded, krbrepl__touched *t);
 /* A fenced store that follows the newer reign is that reign's replica from now on. */
 void krbrepl__follow_role(struct krbrepl__state *st);
+/* Trims every entry: the commits are not where this store can have them. */
+int krbrepl__trim_all(krbrepl_store *s, krbrepl__wtxn *w);
 /* Trims at most `max` entries by the retention. */
 int krbrepl__trim(krbrepl_store *s, krbrepl__wtxn *w, unsigned max);
 /* True when krbrepl__trim would do something (for a look without the writer lock). */

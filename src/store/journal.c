@@ -1,16 +1,20 @@
 /* journal.c: the commits, each bound to the one before it by the chain.
  *
  *   journal  seq:u64 -> chain[32] || encoded commit
+ *                    or chain[32] || length:u64 time:u64     where the host keeps the commit (hostjournal.h)
  *   chains   seq:u64 -> chain[32]
+ *
+ * No encoded commit is so short that the two could be taken for each other.
  *
  * An entry is verified by computing its chain again from the chain of the entry before it. When an entry is
  * trimmed its chain moves to `chains`, so that the oldest entry can be verified too, and so that positions
  * can be compared further back than the journal reaches. */
-#include "impl.h"
+#include "hostjournal.h"
 
 #include <string.h>
 
 #define CHAIN 32u
+#define ELSEWHERE 16u /* what follows the chain where the host keeps the commit */
 
 static int damaged(krbrepl_store *s, uint64_t seq, const char *why)
 {
@@ -96,6 +100,49 @@ int krbrepl__chain_set(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8
                              "chains: writing");
 }
 
+/* The host's journal has one content, the present one: the entry that a reader still sees may have been trimmed, or
+ * have given way to another history. TRIMMED, CONFLICT; 0: it has not. */
+static int moved(krbrepl_store *s, uint64_t seq, const uint8_t chain[CHAIN])
+{
+    uint8_t now[CHAIN];
+    krbrepl__rtxn r = {0};
+    krbrepl__rd rd;
+    int rc;
+
+    if (s->journal == NULL || s->journal->writer != NULL)
+        return 0;
+    rc = krbrepl__rtxn_begin(s, &r);
+    if (rc == 0 && seq < r.st.journal_first && seq <= r.st.pos.seq)
+        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_TRIMMED,
+                           "journal: commit %llu was trimmed while it was read; copy the database "
+                           "instead",
+                           (unsigned long long)seq);
+    else if (rc == 0 && (entry_get(s, r.txn, &r.st, seq, &rd) != 0 ||
+                         (krbrepl__rd_copy(&rd, now, CHAIN), memcmp(now, chain, CHAIN) != 0)))
+        rc = krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_CONFLICT,
+                           "journal: the store went over to another history while its journal was "
+                           "read; begin again");
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
+/* The commit of an entry, not verified yet. NOTFOUND: the host does not have it. */
+static int entry_commit(krbrepl_store *s, uint64_t seq, krbrepl__rd *r, krbrepl_bytes *commit)
+{
+    if (r->left == ELSEWHERE)
+        return krbrepl__hostjournal_read(s, seq, commit);
+    *commit = krbrepl__rd_view(r, r->left);
+    return 0;
+}
+
+/* The entry is not what it should be. */
+static int entry_bad(krbrepl_store *s, uint64_t seq, const uint8_t chain[CHAIN], const char *why)
+{
+    const int rc = moved(s, seq, chain);
+
+    return rc != 0 ? rc : damaged(s, seq, why);
+}
+
 int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__state *st,
                          const uint8_t id[16], uint64_t seq, krbrepl_bytes *commit, uint8_t chain[32])
 {
@@ -106,8 +153,11 @@ int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__s
     if (rc != 0)
         return rc;
     krbrepl__rd_copy(&r, stored, sizeof stored);
-    *commit = krbrepl__rd_view(&r, r.left);
-    rc = krbrepl__chain_get(s, txn, st, id, seq - 1, before);
+    rc = entry_commit(s, seq, &r, commit);
+    if (rc == KRBREPL_ERR_NOTFOUND)
+        return entry_bad(s, seq, stored, "is missing");
+    if (rc == 0)
+        rc = krbrepl__chain_get(s, txn, st, id, seq - 1, before);
     if (rc == KRBREPL_ERR_NOTFOUND)
         return damaged(s, seq, "cannot be verified: the chain before it is missing");
     if (rc != 0)
@@ -117,7 +167,7 @@ int krbrepl__journal_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__s
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
     if (memcmp(computed, stored, CHAIN) != 0 ||
         (seq == st->pos.seq && memcmp(computed, st->pos.chain, CHAIN) != 0))
-        return damaged(s, seq, "does not match the chain of the history");
+        return entry_bad(s, seq, stored, "does not match the chain of the history");
     if (chain != NULL)
         memcpy(chain, computed, CHAIN);
     return 0;
@@ -131,35 +181,82 @@ int krbrepl__journal_time(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__
 
     if (rc != 0)
         return rc;
-    /* chain, version, kind, flags, seq, epoch, lineage: see commit.h */
-    (void)krbrepl__rd_view(&r, CHAIN + 1 + 1 + 2 + 8 + 8 + 16);
+    /* chain and length; or chain, version, kind, flags, seq, epoch, lineage: see commit.h */
+    (void)krbrepl__rd_view(&r,
+                           r.left == CHAIN + ELSEWHERE ? CHAIN + 8 : CHAIN + 1 + 1 + 2 + 8 + 8 + 16);
     *us = (int64_t)krbrepl__rd_u64(&r);
     return r.err != 0 ? damaged(s, seq, "is malformed") : 0;
 }
 
+uint64_t krbrepl__journal_len(const MDB_val *row)
+{
+    const uint8_t *p = row->mv_data;
+
+    if (row->mv_size <= CHAIN)
+        return 0;
+    return row->mv_size == CHAIN + ELSEWHERE ? krbrepl__get_u64(p + CHAIN) : row->mv_size - CHAIN;
+}
+
+int krbrepl__journal_in_row(krbrepl_store *s, MDB_txn *txn, uint64_t seq)
+{
+    uint8_t be[8];
+    MDB_val k = {sizeof be, be}, v;
+
+    krbrepl__put_u64(be, seq);
+    return mdb_get(txn, s->env->dbi[KRBREPL__DBI_JOURNAL], &k, &v) == 0 &&
+           v.mv_size > CHAIN + ELSEWHERE;
+}
+
 /* ---- appending ------------------------------------------------------------------------------ */
 
-static int entry_put(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32],
-                     krbrepl_bytes encoded)
+/* What stands in the row for a commit that the host keeps. */
+static krbrepl_bytes stand_in(krbrepl_bytes encoded, uint8_t room[ELSEWHERE])
+{
+    krbrepl__commit c;
+
+    krbrepl__put_u64(room, encoded.len);
+    krbrepl__put_u64(room + 8, krbrepl__commit_decode(encoded, &c) == 0 ? (uint64_t)c.time_us : 0);
+    return (krbrepl_bytes){room, ELSEWHERE};
+}
+
+int krbrepl__journal_row(krbrepl_store *s, MDB_txn *txn, uint64_t seq, const uint8_t chain[32],
+                         krbrepl_bytes encoded, int elsewhere)
 {
     MDB_dbi dbi = s->env->dbi[KRBREPL__DBI_JOURNAL];
-    uint8_t be[8], *at;
-    MDB_val k = {sizeof be, be}, v = {CHAIN + encoded.len, NULL};
+    uint8_t be[8], room[ELSEWHERE], *at;
+    const krbrepl_bytes kept = elsewhere ? stand_in(encoded, room) : encoded;
+    MDB_val k = {sizeof be, be}, v = {CHAIN + kept.len, NULL};
     int rc;
 
     krbrepl__put_u64(be, seq);
     /* APPEND fills the pages. It is refused while rubbish of another history lies behind this seq. */
     rc = mdb_put(txn, dbi, &k, &v, MDB_RESERVE | MDB_APPEND);
     if (rc == MDB_KEYEXIST) {
-        v.mv_size = CHAIN + encoded.len;
+        v.mv_size = CHAIN + kept.len;
         rc = mdb_put(txn, dbi, &k, &v, MDB_RESERVE);
     }
     if (rc != 0)
         return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "journal: writing");
     at = v.mv_data;
     memcpy(at, chain, CHAIN);
-    memcpy(at + CHAIN, encoded.data, encoded.len);
+    memcpy(at + CHAIN, kept.data, kept.len);
     return 0;
+}
+
+/* Into the host's journal where there is one. Without its callbacks only a change of role is taken. */
+static int entry_put(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl__commit *c,
+                     const uint8_t chain[32])
+{
+    int rc = 0;
+
+    if (s->journaled && s->journal == NULL && c->kind != KRBREPL_COMMIT_LINEAGE)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                             "store: the commits of this store go to its host's journal; only the "
+                             "host's programs can make them");
+    if (s->journal != NULL)
+        rc = krbrepl__hostjournal_add(s, w, c->seq, c->encoded);
+    return rc == 0 ? krbrepl__journal_row(s, w->txn, c->seq, chain, c->encoded, s->journal != NULL)
+                   : rc;
 }
 
 int krbrepl__journal_append_encoded(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl__commit *c)
@@ -173,7 +270,7 @@ int krbrepl__journal_append_encoded(krbrepl_store *s, krbrepl__wtxn *w, const kr
     rc = krbrepl__chain_next(s->sha, before, c->encoded, chain);
     if (rc != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
-    rc = entry_put(s, w->txn, c->seq, chain, c->encoded);
+    rc = entry_put(s, w, c, chain);
     if (rc != 0)
         return rc;
     st->pos.seq = c->seq;
@@ -232,6 +329,7 @@ int krbrepl__journal_restart(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl_p
         rc = krbrepl__fork_forget(s, w->txn);
     if (rc != 0)
         return rc;
+    krbrepl__hostjournal_drop(s);
     st->pos = *pos;
     st->cumulative = cumulative;
     st->journal_first = pos->seq + 1;

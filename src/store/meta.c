@@ -7,11 +7,14 @@
  *   retention  entries:u64 bytes:u64 seconds:u64 hard_cap:u64; zero: the default
  *   slots      seconds:u64 after which a slot expires; not there, or zero: the default
  *   source     where the records come from, when from elsewhere (source.c)
+ *   hosted, journaled   there when the records, the commits, are in the host's own database
+ *   journal.cut     first seq:u64 that the host's journal was last told to keep (hostjournal.c)
  *   give_up, fork   an operator's word about a fork, and where it is (resolve.c)
  *   state      version:u8 (1) role:u8 live:u8 other:u8 position[64] known_epoch:u64 records:u64
  *              cumulative:u64 journal_first:u64 journal_bytes:u64 chains_first:u64 chains_pruned:u64
  *              check[16] := first 16 bytes of SHA-256("krbrepl state 1" 0x00 || all before) */
 #include "hostdb.h"
+#include "hostjournal.h"
 
 #include <string.h>
 
@@ -317,9 +320,13 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
                              "store: this handle was opened read-only; open one that is not");
     rc = krbrepl__env_begin(s->env, flags, &w->txn, KRBREPL__EI(s));
     if (rc == 0)
-        rc = head_get(s, w->txn, &w->st, w->id);
+        rc = krbrepl__same_writer(s, w->txn);
     if (rc == 0)
+        rc = head_get(s, w->txn, &w->st, w->id);
+    if (rc == 0) {
         w->was = w->st;
+        krbrepl__hostjournal_begin(s, w);
+    }
     if (rc == 0 && s->hosted)
         rc = krbrepl__host_begin(s, w);
     /* What was left undone is done now, and committed. */
@@ -337,8 +344,10 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
 int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w)
 {
     MDB_txn *txn = w->txn;
-    int rc = krbrepl__state_put(s, txn, &w->st);
+    int rc = krbrepl__hostjournal_give(s, w);
 
+    if (rc == 0)
+        rc = krbrepl__state_put(s, txn, &w->st);
     if (rc != 0) {
         krbrepl__wtxn_abort(s, w);
         return rc;
@@ -346,13 +355,17 @@ int krbrepl__wtxn_commit_rows(krbrepl_store *s, krbrepl__wtxn *w)
     w->txn = NULL;
     if (s->host != NULL)
         s->host->writer = NULL;
-    return krbrepl__env_commit(s->env, txn, 0, KRBREPL__EI(s));
+    rc = krbrepl__env_commit(s->env, txn, 0, KRBREPL__EI(s));
+    krbrepl__hostjournal_ended(s, rc == 0);
+    return rc;
 }
 
 int krbrepl__wtxn_commit(krbrepl_store *s, krbrepl__wtxn *w)
 {
-    int rc = s->hosted ? krbrepl__host_before_commit(s, w) : 0;
+    int rc = krbrepl__hostjournal_give(s, w);
 
+    if (rc == 0 && s->hosted)
+        rc = krbrepl__host_before_commit(s, w);
     if (rc != 0) {
         krbrepl__wtxn_abort(s, w);
         return rc;
@@ -369,6 +382,8 @@ void krbrepl__wtxn_abort(krbrepl_store *s, krbrepl__wtxn *w)
         s->host->writer = NULL;
     if (w->txn != NULL)
         krbrepl__env_abort(s->env, w->txn, 0);
+    if (w->txn != NULL)
+        krbrepl__hostjournal_ended(s, 0);
     if (w->txn != NULL && s->hosted)
         krbrepl__host_ended(s, 0);
     w->txn = NULL;

@@ -1,5 +1,6 @@
 /* open.c: handles: opening, closing, and what a handle knows about its store. */
 #include "hostdb.h"
+#include "hostjournal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,7 @@ void krbrepl__handle_free(krbrepl_store *s)
     krbrepl__store_node_unlock(s);
     krbrepl__local_close(s);
     krbrepl__host_free(s->host);
+    krbrepl__hostjournal_free(s->journal);
     krbrepl__env_put(s->env);
     if (s->wake >= 0)
         close(s->wake);
@@ -214,6 +216,7 @@ static int handle_attach(krbrepl_store *s, krbrepl_errinfo *ei)
         krbrepl_bytes v;
 
         s->hosted = krbrepl__meta_get(s, r.txn, "hosted", &v) == 0;
+        s->journaled = krbrepl__meta_get(s, r.txn, "journaled", &v) == 0;
         rc = old_there(s, &r);
         krbrepl__rtxn_end(s, &r);
     }
@@ -233,6 +236,18 @@ static int host_attach(krbrepl_store *s, const krbrepl_store_options *opt, krbre
             "store: it has its records itself; make one with KRBREPL_CREATE_HOSTED for "
             "a host's database");
     return krbrepl__host_new(&s->host, opt->host, opt->host_ctx, ei);
+}
+
+/* Those of a host's journal. */
+static int journal_attach(krbrepl_store *s, const krbrepl_store_options *opt, krbrepl_errinfo *ei)
+{
+    if (opt->journal == NULL)
+        return 0;
+    if (!s->journaled)
+        return krbrepl__fail(ei, KRBREPL_ERR_STATE,
+                             "store: it keeps its commits itself; make one with "
+                             "KRBREPL_CREATE_JOURNALED for a host's journal");
+    return krbrepl__hostjournal_new(&s->journal, opt->journal, opt->journal_ctx, ei);
 }
 
 int krbrepl__store_open(krbrepl_store **out, const char *dir, const krbrepl_store_options *opt,
@@ -255,6 +270,8 @@ int krbrepl__store_open(krbrepl_store **out, const char *dir, const krbrepl_stor
     if (rc == 0)
         rc = host_attach(s, opt, ei);
     if (rc == 0)
+        rc = journal_attach(s, opt, ei);
+    if (rc == 0)
         *out = s;
     else
         krbrepl__handle_free(s);
@@ -275,6 +292,7 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     d->env = krbrepl__env_ref(s->env);
     d->local = NULL;
     d->host = NULL;
+    d->journal = NULL;
     d->node_lock = d->wake = -1;
     krbrepl__errinfo_clear(&d->ei);
     d->dirfd = fcntl(s->dirfd, F_DUPFD_CLOEXEC, 0);
@@ -284,6 +302,8 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     d->dir = krbrepl__strdup(s->dir);
     if (rc == 0 && s->host != NULL)
         rc = krbrepl__host_new(&d->host, &s->host->ops, s->host->ctx, ei);
+    if (rc == 0 && s->journal != NULL)
+        rc = krbrepl__hostjournal_new(&d->journal, &s->journal->ops, s->journal->ctx, ei);
     if (rc == 0 && (d->sha == NULL || d->dir == NULL))
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);
     if (rc == 0)
@@ -337,7 +357,7 @@ int krbrepl__store_enter(krbrepl_store *s)
                                                  memory_order_relaxed))
         return KRBREPL_ERR_STATE;
     /* The thread is inside already then. A call would use what the one under way has in its hands. */
-    if (s->host != NULL && s->host->calling != 0)
+    if ((s->host != NULL && s->host->calling != 0) || (s->journal != NULL && s->journal->calling != 0))
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
                              "store: a callback of the host must not call on the store that called it");
     s->depth++;
@@ -404,6 +424,8 @@ int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out)
         out->flags |= KRBREPL_STORE_OLD;
     if (s->hosted)
         out->flags |= KRBREPL_STORE_HOSTED;
+    if (s->journaled)
+        out->flags |= KRBREPL_STORE_JOURNALED;
     out->retention_entries = keep.entries;
     out->retention_bytes = keep.bytes;
     out->retention_seconds = keep.seconds;

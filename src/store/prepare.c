@@ -6,7 +6,7 @@
  *           SHA-256 of all that stands before it
  *
  * Kind 1: the changes of these commits, which lead from `before` to `after`. Kind 2: the host's content is of
- * no position from now on. A file that does not end in its hash was not written to its end; the host has not
+ * no position from now on. Kind 3: these records are put right, and the position stays, as by a small repair. A file that does not end in its hash was not written to its end; the host has not
  * been called then. One whose `after` is the store's position is done. */
 #include "build.h"
 #include "hostdb.h"
@@ -22,7 +22,7 @@
 
 static const char magic[] = "krbrepl prepare 1\n";
 
-enum { COMMITS = 1, UNSURE = 2 };
+enum { COMMITS = 1, UNSURE = 2, RECORDS = 3 };
 #define LEAVE 2 /* nothing can be said yet */
 
 struct prepare {
@@ -135,6 +135,13 @@ static int file_write(krbrepl_store *s, const krbrepl__buf *b)
     return fdatasync(s->host->fd) == 0 ? 0 : io_failed(s, "syncing");
 }
 
+static unsigned kind_of(const krbrepl__wtxn *w, int unsure)
+{
+    if (unsure)
+        return UNSURE;
+    return krbrepl__pos_equal(&w->was.pos, &w->st.pos) ? RECORDS : COMMITS;
+}
+
 int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
 {
     static const krbrepl_pos nowhere;
@@ -150,7 +157,7 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
         return rc;
     krbrepl__buf_init(&b, FILE_MAX - 1); /* or nobody could read it */
     krbrepl__buf_bytes(&b, magic, sizeof magic - 1);
-    krbrepl__buf_u8(&b, unsure ? UNSURE : COMMITS);
+    krbrepl__buf_u8(&b, (uint8_t)kind_of(w, unsure));
     krbrepl__pos_put(&b, w != NULL ? &w->was.pos : &nowhere);
     krbrepl__pos_put(&b, w != NULL && !stays ? &w->st.pos : &nowhere);
     krbrepl__buf_u32(&b, unsure ? 0 : (uint32_t)h->n);
@@ -289,6 +296,35 @@ static int do_again(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
     return rc;
 }
 
+static int put_right(krbrepl_store *s, krbrepl__wtxn *w, const krbrepl__change_view *v,
+                     krbrepl__touched *t)
+{
+    krbrepl__rkey k;
+    int rc = krbrepl__rkey_make(s, v->table, v->key, &k);
+
+    if (rc == 0)
+        rc = krbrepl__row_change(s, w->txn, krbrepl__gen(s, w->st.live), &k,
+                                 v->op == KRBREPL_PUT ? &v->value : NULL, &w->st.records, t);
+    return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
+}
+
+/* The same for records alone, whose rows follow. */
+static int put_all_right(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
+{
+    krbrepl__change_it it = {.left = (uint32_t)p->nchanges};
+    krbrepl__change_view v;
+    int rc = krbrepl__host_apply(s, &p->changes, p->nchanges, &p->after);
+
+    s->host->quiet++;
+    krbrepl__rd_init(&it.rd, p->changes.data, p->changes.len);
+    while (rc == 0 && krbrepl__commit_next(&it, &v) == 1)
+        rc = put_right(s, w, &v, &p->touched);
+    s->host->quiet--;
+    if (rc == 0)
+        krbrepl__local_forget(s, &p->touched.created);
+    return rc;
+}
+
 /* Nobody knows what the host has: a replica begins with nothing. */
 static int forget_content(krbrepl_store *s, krbrepl__wtxn *w)
 {
@@ -318,7 +354,7 @@ static int act(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
 {
     int same = 0, rc;
 
-    if (krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
+    if (p->kind != RECORDS && krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
         return 0;
     if (p->kind == UNSURE && is_building(s))
         return LEAVE;
@@ -332,7 +368,7 @@ static int act(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
     rc = all_as_before(s, w, p, &same);
     if (rc != 0 || same)
         return rc;
-    rc = do_again(s, w, p);
+    rc = p->kind == RECORDS ? put_all_right(s, w, p) : do_again(s, w, p);
     return rc != 0 ? rc : 1;
 }
 
@@ -370,7 +406,7 @@ int krbrepl__prepare_resolve(krbrepl_store *s, krbrepl__wtxn *w)
 /* Whether the host has to be asked before anything else is written. */
 static int is_open(const krbrepl__wtxn *w, const struct prepare *p)
 {
-    if (krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
+    if (p->kind != RECORDS && krbrepl__pos_equal(&p->after, &w->st.pos) && p->after.seq != 0)
         return 0;
     return p->kind == UNSURE ? w->st.pos.seq != 0 : krbrepl__pos_equal(&p->before, &w->st.pos);
 }

@@ -166,6 +166,9 @@ static int adopt(const restore *r)
         rc = check_content(s);
     if (rc == 0)
         rc = krbrepl__wtxn_begin(s, &w);
+    /* The host's journal is that of the store that was backed up. */
+    if (rc == 0 && s->journaled)
+        rc = krbrepl__trim_all(s, &w);
     if (rc == 0)
         rc = take_role(s, &w, r->who);
     if (rc == 0)

@@ -34,6 +34,9 @@ void krbrepl__store_node_unlock(krbrepl_store *s);
 /* The directory's descriptor, for the sockets that live in it. Borrowed until close. */
 int krbrepl__store_dirfd(const krbrepl_store *s);
 
+/* 1: another database is where this one was opened, so that nobody else sees what is written here. */
+int krbrepl__store_replaced(krbrepl_store *s);
+
 int krbrepl__store_info(krbrepl_store *s, krbrepl_store_info *out);
 int krbrepl__store_ancestry(krbrepl_store *s, krbrepl__ancestry *out);
 

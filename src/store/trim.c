@@ -3,7 +3,7 @@
  * The soft limits (entries, bytes, age) give way to a replica that still needs entries, known by its slot,
  * until the journal reaches the hard cap. Trimming begins a little above a limit and then goes down to it,
  * so that most commits trim nothing. */
-#include "impl.h"
+#include "hostjournal.h"
 
 #include <string.h>
 
@@ -93,7 +93,7 @@ static int trim_one(krbrepl_store *s, krbrepl__wtxn *w)
     rc = mdb_get(w->txn, s->env->dbi[KRBREPL__DBI_JOURNAL], &k, &v);
     if (rc == 0 && v.mv_size > sizeof chain) {
         memcpy(chain, v.mv_data, sizeof chain);
-        w->st.journal_bytes -= v.mv_size - sizeof chain;
+        w->st.journal_bytes -= krbrepl__journal_len(&v);
         rc = krbrepl__chain_set(s, w->txn, seq, chain);
         if (rc == 0)
             rc = del_seq(s, w->txn, KRBREPL__DBI_JOURNAL, seq);
@@ -104,6 +104,15 @@ static int trim_one(krbrepl_store *s, krbrepl__wtxn *w)
     }
     w->st.journal_first++;
     return 0;
+}
+
+int krbrepl__trim_all(krbrepl_store *s, krbrepl__wtxn *w)
+{
+    int rc = 0;
+
+    while (rc == 0 && entries(&w->st) > 0)
+        rc = trim_one(s, w);
+    return rc;
 }
 
 /* Thins out the chains of long ago. */
@@ -204,6 +213,8 @@ static int upkeep_write(krbrepl_store *s)
     if (rc == 0)
         rc = clear_table(s, &w, KRBREPL__DBI_CHAINS, w.st.chains_first, UINT64_MAX, CLEAR_CHAINS);
     if (rc == 0)
+        rc = krbrepl__hostjournal_cut(s, &w);
+    if (rc == 0)
         return krbrepl__wtxn_commit(s, &w);
     krbrepl__wtxn_abort(s, &w);
     return rc;
@@ -219,7 +230,8 @@ int krbrepl__store_upkeep(krbrepl_store *s)
     if (rc != 0)
         return rc;
     /* A look first: the writer lock is not taken for nothing. */
-    work = krbrepl__trim_due(s, r.txn, &r.st) || rubbish_any(s, &r);
+    work = krbrepl__trim_due(s, r.txn, &r.st) || rubbish_any(s, &r) ||
+           krbrepl__hostjournal_untidy(s, r.txn, &r.st);
     other = r.st.other != KRBREPL__OTHER_EMPTY;
     krbrepl__rtxn_end(s, &r);
     if (work) {

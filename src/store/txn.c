@@ -1,6 +1,7 @@
 /* txn.c: a commit being made: records change at once inside of the write transaction, the changes are
  * gathered in their encoding, and at the end the journal entry and the position join them. */
 #include "hostdb.h"
+#include "hostjournal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -255,6 +256,9 @@ int krbrepl__txn_prepare(krbrepl_txn *t)
         rc = krbrepl__host_there(s);
     if (rc == 0 && t->nchanges != 0)
         rc = txn_journal(t);
+    /* What cannot be written must not be promised. */
+    if (rc == 0)
+        rc = krbrepl__hostjournal_give(s, &t->w);
     if (rc == 0 && t->nchanges != 0)
         rc = krbrepl__host_promise(s, &t->w);
     t->prepared = rc == 0;

@@ -79,6 +79,8 @@ static int on_apply(void *ctx, const krbrepl_change *const *c, size_t n, const k
     int rc = 0;
 
     h->applies++;
+    if (h->die_at_end && to != NULL)
+        _exit(9);
     for (i = 0; rc == 0 && i < n; i++) {
         if (h->die_after >= 0 && i == (size_t)h->die_after)
             _exit(9);
@@ -116,6 +118,8 @@ static int on_import_commit(void *ctx, const krbrepl_pos *to)
     memhost *h = ctx;
     int i;
 
+    if (h->die_at_end)
+        _exit(9);
     if (h->fail_with != 0)
         return h->fail_with;
     for (i = 0; i < MEMHOST_RECORDS; i++) {

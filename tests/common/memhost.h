@@ -22,6 +22,7 @@ typedef struct memhost {
     int applies, imports, importing;
     int fail_with; /* what apply answers after `whole` changes; 0: it does not fail */
     int die_after; /* the process ends after so many changes of an apply, or at import_commit; -1: it lives */
+    int die_at_end; /* the process ends in an apply or import_commit that has a position, before anything is done */
     int whole; /* changes that are made before it fails */
 } memhost;
 

@@ -38,6 +38,7 @@ not_linked_shared() { # PROGRAM
 pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
 has_cpp() { [ -e "$prefix/include/krbrepl/krbrepl.hpp" ]; }
 has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
+has_kdb5() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-kdb5.pc" ]; }
 has_testing() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-testing.pc" ]; }
 
 # Programs that are installed find the library that is installed with them, wherever that is.
@@ -88,6 +89,11 @@ pkgconfig_shared() {
         # shellcheck disable=SC2046
         "$cc" -std=c99 "$here/program/mit.c" $(pkg --cflags --libs krbrepl-mit) -o "$work/mit"
         "$work/mit"
+    fi
+    if has_kdb5; then
+        # shellcheck disable=SC2046
+        "$cc" -std=c99 "$here/program/kdb5.c" $(pkg --cflags --libs krbrepl-kdb5) -o "$work/kdb5"
+        "$work/kdb5"
     fi
     programs_run
     examples_compile

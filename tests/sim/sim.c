@@ -2,6 +2,7 @@
  *
  *   sim --seed N [--trace]     one seed
  *   sim --seeds FROM TO        a range; says which ones failed
+ *   sim --journaled FROM TO    the same with commits that are in journals of the hosts
  *   sim --twice N              one seed twice: the same trace both times
  *   sim --forever FROM FILE    from there on until it is stopped; failing seeds are appended to the file
  *   sim --fails N              this seed is to fail: in a program with a mistake in it (mutant.h)
@@ -84,10 +85,12 @@ static volatile uint64_t now_running;
 /* Where stores are to lie, for whoever removes what a crash leaves; NULL: anywhere. */
 static const char *stores;
 
+static int journaled;
+
 static int run(uint64_t seed, int trace, uint64_t *hash)
 {
     static world w;
-    plan p = {.seed = seed, .steps = STEPS, .trace = trace, .dir = stores};
+    plan p = {.seed = seed, .steps = STEPS, .trace = trace, .dir = stores, .journaled = journaled};
     int open = count_open();
     int64_t blocks = blocks_in_use();
 
@@ -231,6 +234,10 @@ int main(int argc, char **argv)
         return run(number(argv[2]), argc > 3 && strcmp(argv[3], "--trace") == 0, &hash);
     if (argc == 4 && strcmp(what, "--seeds") == 0)
         return range(number(argv[2]), number(argv[3]));
+    if (argc == 4 && strcmp(what, "--journaled") == 0) {
+        journaled = 1;
+        return range(number(argv[2]), number(argv[3]));
+    }
     if (argc == 3 && strcmp(what, "--twice") == 0)
         return twice(number(argv[2]));
     if (argc == 3 && strcmp(what, "--fails") == 0)
@@ -239,7 +246,8 @@ int main(int argc, char **argv)
         return hunt(number(argv[2]), number(argv[3]));
     if (argc == 4 && strcmp(what, "--forever") == 0)
         return forever(number(argv[2]), argv[3]);
-    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --twice N | --fails N | "
+    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --journaled FROM TO | --twice N "
+                    "| --fails N | "
                     "--hunt FROM TO | --forever FROM FILE\n");
     return 2;
 }

@@ -117,6 +117,7 @@ static void write_slots(world *w, int m)
 
 int site_open(world *w, int i)
 {
+    const krbrepl_journal_ops ops = hostlog_ops();
     krbrepl_store_options opt;
     krbrepl_errinfo ei;
     int rc;
@@ -124,6 +125,9 @@ int site_open(world *w, int i)
     KRBREPL_INIT(&opt);
     KRBREPL_INIT(&ei);
     opt.map_size = 1u << 30;
+    if (strcmp(w->site[i].dir, w->site[i].home) == 0 && w->site[i].log != NULL)
+        opt.journal = &ops;
+    opt.journal_ctx = w->site[i].log;
     rc = krbrepl__store_open(&w->site[i].store, w->site[i].dir, &opt, &ei);
     if (rc != 0) {
         broken(w, "site %d does not open: %s: %s", i, krbrepl_err_name(rc), ei.text);
@@ -176,6 +180,10 @@ static int site_create(world *w, int i)
     keep.hard_cap = rng_chance(&w->rng, 1, 3) ? 1u << 14 : 1u << 24;
     opt.database_id = i == 0 ? id : NULL;
     opt.retention = &keep;
+    if (w->plan.journaled) {
+        opt.flags = KRBREPL_CREATE_JOURNALED;
+        w->site[i].log = hostlog_new(w, i);
+    }
     w->site[i].w = w;
     w->site[i].index = i;
     snprintf(w->site[i].home, sizeof w->site[i].home, "%s/%d", w->root, i);
@@ -451,8 +459,11 @@ void world_free(world *w)
         link_drop_end(w, &w->links[i], 0);
         link_drop_end(w, &w->links[i], 1);
     }
-    for (i = 0; i < w->sites; i++)
+    for (i = 0; i < w->sites; i++) {
         site_close(w, i);
+        hostlog_free(w->site[i].log);
+        w->site[i].log = NULL;
+    }
     disk_end();
     free(w->facts);
     if (w->root[0] != '\0')

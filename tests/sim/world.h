@@ -74,8 +74,11 @@ typedef struct cable {
 
 struct world;
 
+typedef struct hostlog hostlog;
+
 typedef struct site {
     struct world *w;
+    hostlog *log; /* NULL: the store keeps its commits itself */
     int index;
     char home[128]; /* where its own store is */
     char dir[128];  /* where the one is that it has open */
@@ -156,6 +159,7 @@ extern const char *const deed_name[DID_LAST];
 typedef struct plan {
     uint64_t seed, steps;
     int trace;
+    int journaled;   /* the commits are in journals of the hosts */
     const char *dir; /* where the stores lie; NULL: on a RAM disk if there is one */
     /* Records of somebody else; NULL: those of deeds.c. What is not 0 is a failure. */
     int (*change)(void *ctx, krbrepl_txn *t, uint64_t random);
@@ -195,6 +199,11 @@ typedef struct world {
     uint64_t did[DID_LAST];
     int kept; /* a copy of the master's file is there, made by this master in this reign */
 } world;
+
+/* hostlog.c */
+krbrepl_journal_ops hostlog_ops(void);
+hostlog *hostlog_new(world *w, int index); /* NULL: out of memory */
+void hostlog_free(hostlog *h);
 
 /* A new directory in `dir`; NULL: on a RAM disk if there is one. */
 int root_make(const char *dir, char out[96]);

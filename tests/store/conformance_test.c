@@ -6,6 +6,7 @@
 #include <krbrepl/testing.h>
 
 #include "memhost.h"
+#include "memjournal.h"
 #ifdef KRBREPL_TEST_SQLITE
 #include "sqlite-host.h"
 #endif
@@ -40,20 +41,28 @@ static void report(void *ctx, const char *promise, int kept, const char *why)
     print_message("%s: %s\n", promise, why);
 }
 
-static int conform(const krbrepl_host_ops *ops, void *(*fresh)(void *, int),
-                   void *(*again)(void *, int, void *), void (*gone)(void *, int, void *))
+static int conform_both(const krbrepl_host_ops *ops, const krbrepl_journal_ops *journal,
+                        void *(*fresh)(void *, int), void *(*again)(void *, int, void *),
+                        void (*gone)(void *, int, void *))
 {
     krbrepl_testing_store s;
 
     KRBREPL_INIT(&s);
     s.dir = dir;
     s.host = ops;
+    s.journal = journal;
     s.fresh = fresh;
     s.again = again;
     s.gone = gone;
     s.ctx = dir;
     broken[0] = '\0';
     return krbrepl_testing_conform(&s, report, NULL);
+}
+
+static int conform(const krbrepl_host_ops *ops, void *(*fresh)(void *, int),
+                   void *(*again)(void *, int, void *), void (*gone)(void *, int, void *))
+{
+    return conform_both(ops, NULL, fresh, again, gone);
 }
 
 static void *mem_fresh(void *ctx, int which)
@@ -86,7 +95,73 @@ static void a_store_in_memory_keeps_every_promise(void **state)
     assert_int_equal(conform(&ops, mem_fresh, NULL, mem_gone), 0);
 }
 
+static memjournal *made; /* the last one */
+static memjournal as;    /* what it is made to do wrong */
+
+static void *journal_fresh(void *ctx, int which)
+{
+    (void)ctx;
+    (void)which;
+    made = memjournal_new();
+    if (made != NULL) {
+        made->forgetful = as.forgetful;
+        made->stubborn = as.stubborn;
+        made->confused = as.confused;
+    }
+    return made;
+}
+
+static void journal_gone(void *ctx, int which, void *j)
+{
+    (void)ctx;
+    (void)which;
+    memjournal_free(j);
+}
+
+static int journal_conform(const krbrepl_journal_ops *ops)
+{
+    return conform_both(NULL, ops, journal_fresh, NULL, journal_gone);
+}
+
+static void a_journal_in_memory_keeps_every_promise(void **state)
+{
+    const krbrepl_journal_ops ops = memjournal_ops();
+
+    (void)state;
+    assert_int_equal(journal_conform(&ops), 0);
+}
+
 /* ---- stores that break a promise ------------------------------------------------------------ */
+
+static int cut_nothing(void *ctx, uint64_t from, uint64_t to)
+{
+    (void)ctx;
+    (void)from;
+    (void)to;
+    return 0;
+}
+
+static void a_broken_promise_of_a_journal_is_named(void **state)
+{
+    krbrepl_journal_ops ops = memjournal_ops();
+
+    (void)state;
+    as.forgetful = 1;
+    assert_true(journal_conform(&ops) > 0);
+    assert_string_equal(broken, "the_journal_has_every_commit");
+    as.forgetful = 0;
+    as.confused = 1;
+    assert_true(journal_conform(&ops) > 0);
+    assert_string_equal(broken, "the_journal_has_every_commit");
+    as.confused = 0;
+    as.stubborn = 1;
+    assert_true(journal_conform(&ops) > 0);
+    assert_string_equal(broken, "a_commit_that_came_to_nothing_gives_way");
+    as.stubborn = 0;
+    ops.cut = cut_nothing;
+    assert_true(journal_conform(&ops) > 0);
+    assert_string_equal(broken, "what_is_cut_from_the_journal_is_gone");
+}
 
 static krbrepl_host_ops right;
 
@@ -155,12 +230,21 @@ static void a_broken_promise_is_named(void **state)
 }
 
 #ifdef KRBREPL_TEST_SQLITE
+static void sql_remove(const char *path)
+{
+    char commits[320];
+
+    snprintf(commits, sizeof commits, "%s.commits", path);
+    unlink(path);
+    unlink(commits);
+}
+
 static void *sql_fresh(void *ctx, int which)
 {
     char path[300];
 
     snprintf(path, sizeof path, "%s/host%d.db", (const char *)ctx, which);
-    unlink(path);
+    sql_remove(path);
     return sqlite_host_open(path);
 }
 
@@ -179,7 +263,7 @@ static void sql_gone(void *ctx, int which, void *host)
 
     snprintf(path, sizeof path, "%s/host%d.db", (const char *)ctx, which);
     sqlite_host_close(host);
-    unlink(path);
+    sql_remove(path);
 }
 
 static void a_store_in_sqlite_keeps_every_promise(void **state)
@@ -187,6 +271,14 @@ static void a_store_in_sqlite_keeps_every_promise(void **state)
 
     (void)state;
     assert_int_equal(conform(&sqlite_host_ops, sql_fresh, sql_again, sql_gone), 0);
+}
+
+static void a_journal_in_sqlite_keeps_every_promise_with_records_and_without(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        conform_both(&sqlite_host_ops, &sqlite_journal_ops, sql_fresh, sql_again, sql_gone), 0);
+    assert_int_equal(conform_both(NULL, &sqlite_journal_ops, sql_fresh, sql_again, sql_gone), 0);
 }
 #endif
 
@@ -197,8 +289,11 @@ int main(void)
         T(the_library_s_own_store_keeps_every_promise),
         T(a_store_in_memory_keeps_every_promise),
         T(a_broken_promise_is_named),
+        T(a_journal_in_memory_keeps_every_promise),
+        T(a_broken_promise_of_a_journal_is_named),
 #ifdef KRBREPL_TEST_SQLITE
         T(a_store_in_sqlite_keeps_every_promise),
+        T(a_journal_in_sqlite_keeps_every_promise_with_records_and_without),
 #endif
     };
 

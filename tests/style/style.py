@@ -126,7 +126,7 @@ def an_embedding_example_is_short_and_uses_the_public_headers_alone(root):
 
 
 # Names that CMake puts together: what stands in its files is the rest.
-MADE = (r"live_road_(.*)", r"live_programs_(.*)", r"store_(.*)_test", r"fuzz_mit_(.*)", r"sim_finds_(.*)", r"programs_(.*)_test")
+MADE = (r"live_road_(.*)", r"live_programs_(.*)", r"live_kdb_(.*)", r"store_(.*)_test", r"fuzz_mit_(.*)", r"sim_finds_(.*)", r"programs_(.*)_test")
 
 
 def tests_that_the_documentation_names_are_there(root):

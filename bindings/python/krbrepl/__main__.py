@@ -39,6 +39,7 @@ def common(dir: str, running: bool, state: str, of: Status | StoreInfo) -> dict[
         "dir": dir, "running": running, "role": low(of.role), "state": state,
         "nosync": bool(of.flags & StoreFlag.NOSYNC), "gives_up": bool(of.flags & StoreFlag.GIVES_UP),
         "old": bool(of.flags & StoreFlag.OLD), "hosted": bool(of.flags & StoreFlag.HOSTED),
+        "journaled": bool(of.flags & StoreFlag.JOURNALED),
         "database_id": of.database_id.hex(), "position": position(of.pos), "known_epoch": of.known_epoch,
         "records": of.records,
         "journal": {"first": of.journal_first, "last": of.journal_last, "bytes": of.journal_bytes}}

@@ -1,4 +1,4 @@
-"""A store whose records stay in a database of the program's own: <krbrepl/host.h>.
+"""A store whose records, or commits, stay in a database of the program's own: <krbrepl/host.h>.
 
 The library calls the Store from within calls on the DirStore that was opened with it, and on a node that runs on that.
 The node has a handle of its own, so that after spawn() both may call at once, in two threads."""
@@ -15,6 +15,7 @@ from .errors import Invalid, State
 from .values import Change, Position, bytes_of, change_of, position_of, text_of
 
 _IMPORT = ("import_begin", "import_change", "import_commit", "import_abort")
+_JOURNAL = ("journal_append", "journal_read", "journal_cut")
 
 
 class Store:
@@ -51,6 +52,30 @@ class Store:
         """The new content is forgotten; that of before goes on."""
         raise NotImplementedError
 
+    # All three or none: the commits, of a store made with journaled=True. Who has these alone has no records.
+
+    def journal_append(self, first: int, commits: Sequence[bytes]) -> None:
+        """Takes these commits, the first of which has the seq `first`, durably, in the place of whatever it has from
+        `first` on."""
+        raise NotImplementedError
+
+    def journal_read(self, seq: int) -> bytes | None:
+        """The commit `seq`, or None."""
+        raise NotImplementedError
+
+    def journal_cut(self, first: int, last: int) -> None:
+        """Only the commits from `first` to `last` are wanted any more; `first` above `last`: none."""
+        raise NotImplementedError
+
+
+def _own(store: Store, names: Sequence[str], what: str) -> list[str]:
+    """Those of them that the program has written: all or none."""
+    own = [name for name in names if getattr(type(store), name) is not getattr(Store, name)]
+    if len(own) not in (0, len(names)):
+        raise Invalid(f"krbrepl: {type(store).__name__} has a part of {what}; give it all of "
+                      f"{', '.join(names)}, or none")
+    return own
+
 
 def _position(pos: Any) -> Position | None:
     return position_of(pos) if pos else None
@@ -69,12 +94,19 @@ class Hosted:
         self._lent: dict[int, Any] = {}  # by thread: the value that C borrows until the next call
         self.handle = ffi.new_handle(self)
         self.ops = Given("krbrepl_host_ops", get=lib.krbrepl_py_host_get, apply=lib.krbrepl_py_host_apply)
-        own = [name for name in _IMPORT if getattr(type(store), name) is not getattr(Store, name)]
-        if len(own) not in (0, len(_IMPORT)):
-            raise Invalid(f"krbrepl: {type(store).__name__} has a part of an import; give it all of "
-                          f"{', '.join(_IMPORT)}, or none")
-        for name in own:
+        for name in _own(store, _IMPORT, "an import"):
             setattr(self.ops.c, name, getattr(lib, "krbrepl_py_host_" + name))
+        self.journal = Given("krbrepl_journal_ops", append=lib.krbrepl_py_host_journal_append,
+                             read=lib.krbrepl_py_host_journal_read, cut=lib.krbrepl_py_host_journal_cut)
+        self.has_journal = bool(_own(store, _JOURNAL, "a journal"))
+        self.has_records = not self.has_journal or bool(_own(store, ("get", "apply"), "a database"))
+
+    def put_into(self, opt: Any) -> None:
+        """Into krbrepl_store_options."""
+        if self.has_records:
+            opt.host, opt.host_ctx = self.ops.c, self.handle
+        if self.has_journal:
+            opt.journal, opt.journal_ctx = self.journal.c, self.handle
 
     def enter(self) -> None:
         if threading.get_ident() in self._busy:
@@ -102,7 +134,9 @@ class Hosted:
             self._busy.discard(me)
 
     def get(self, table: Any, key: Any, value: Any) -> int:
-        found = self.store.get(text_of(table), bytes_of(key))
+        return self._lend(self.store.get(text_of(table), bytes_of(key)), value)
+
+    def _lend(self, found: bytes | None, value: Any) -> int:
         if found is None:
             return int(lib.KRBREPL_ERR_NOTFOUND)
         lent = ffi.from_buffer(found)
@@ -128,6 +162,17 @@ class Hosted:
 
     def import_abort(self) -> int:
         self.store.import_abort()
+        return GO_ON
+
+    def journal_append(self, first: int, commits: Any, n: int) -> int:
+        self.store.journal_append(first, [bytes_of(commits[i]) for i in range(n)])
+        return GO_ON
+
+    def journal_read(self, seq: int, commit: Any) -> int:
+        return self._lend(self.store.journal_read(seq), commit)
+
+    def journal_cut(self, first: int, last: int) -> int:
+        self.store.journal_cut(first, last)
         return GO_ON
 
 
@@ -164,3 +209,18 @@ def krbrepl_py_host_import_commit(ctx: Any, pos: Any) -> int:
 @ffi.def_extern()
 def krbrepl_py_host_import_abort(ctx: Any) -> None:
     _call(ctx, "import_abort")
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_journal_append(ctx: Any, first: int, commits: Any, n: int) -> int:
+    return _call(ctx, "journal_append", first, commits, n)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_journal_read(ctx: Any, seq: int, commit: Any) -> int:
+    return _call(ctx, "journal_read", seq, commit)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_journal_cut(ctx: Any, first: int, last: int) -> int:
+    return _call(ctx, "journal_cut", first, last)

@@ -29,13 +29,14 @@ def _retention(keep: Retention) -> Given:
                  hard_cap=keep.hard_cap, slot_seconds=keep.slot_seconds)
 
 
-def create(dir: Path, *, master: bool = False, hosted: bool = False, group: str | None = None,
+def create(dir: Path, *, master: bool = False, hosted: bool = False, journaled: bool = False, group: str | None = None,
            database_id: bytes | None = None, retention: Retention | None = None) -> None:
     """Makes a new store in `dir`. With `master` it is one at once, else it waits for a master to follow. With `hosted`
-    its records are in a database of the program's own: see Store."""
+    its records are in a database of the program's own, with `journaled` its commits: see Store."""
     keep = _retention(retention) if retention is not None else None
     ident = id_of(database_id)
-    flags = (lib.KRBREPL_CREATE_MASTER if master else 0) | (lib.KRBREPL_CREATE_HOSTED if hosted else 0)
+    flags = ((lib.KRBREPL_CREATE_MASTER if master else 0) | (lib.KRBREPL_CREATE_HOSTED if hosted else 0)
+             | (lib.KRBREPL_CREATE_JOURNALED if journaled else 0))
     opt = Given("krbrepl_create_options", flags=flags, group=group, database_id=ident,
                 retention=keep.c if keep else None)
     info = new_errinfo()
@@ -312,7 +313,8 @@ def _whole(use: Use, code: int) -> bool:
 
 class DirStore:
     """An open store. One thread at a time: a call from another one meanwhile raises State. `host` is the database of a
-    hosted store, and is kept for as long as the store is open; without it the records stay closed."""
+    hosted store, or of one whose commits are the program's, and is kept for as long as the store is open; without it
+    these stay closed."""
 
     def __init__(self, dir: Path, *, host: Store | None = None, readonly: bool = False, nosync: bool = False,
                  map_size: int = 0, max_readers: int = 0) -> None:
@@ -320,7 +322,7 @@ class DirStore:
         opt = Given("krbrepl_store_options", flags=flags, map_size=map_size, max_readers=max_readers)
         hosted = Hosted(host) if host is not None else None
         if hosted is not None:
-            opt.c.host, opt.c.host_ctx = hosted.ops.c, hosted.handle
+            hosted.put_into(opt.c)
         handle, info = ffi.new("krbrepl_store **"), new_errinfo()
         code = lib.krbrepl_store_open(handle, path(dir), opt.c, info)
         if code != 0:

@@ -129,6 +129,7 @@ class StoreFlag(enum.IntFlag):
     GIVES_UP = 4
     OLD = 8
     HOSTED = 16
+    JOURNALED = 32
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ typedef struct krbrepl__kdb {
     pid_t pid;            /* who opened it */
     dev_t dev;            /* which data.mdb was opened: another one may be put in its place */
     ino_t ino;
-    int creating; /* kdb5_util create: nobody to wait for yet */
+    int creating;     /* kdb5_util create: nobody to wait for yet */
+    char program[32]; /* the name of this process, once it was asked for */
 
     krbrepl_view *view; /* under a shared lock: everything is read at one position */
     int lock_fd;        /* kdb.lock, -1: not opened yet */
@@ -146,8 +147,8 @@ int krbrepl__kdb_write_has(krbrepl__kdb_write *w, const char *table, krbrepl_byt
 krb5_error_code krbrepl__kdb_group_end(krb5_context ctx, krbrepl__kdb *h);
 /* Waits for the replicas as sync_replicas says. */
 void krbrepl__kdb_sync(krbrepl__kdb *h);
-/* Who this process is, for the journal: "uid N". */
-void krbrepl__kdb_self(char *out, size_t room, const char *what);
+/* What is done, for the journal: "PROGRAM: WHAT". */
+void krbrepl__kdb_self(krbrepl__kdb *h, char *out, size_t room, const char *what);
 
 /* ---- lockout ---------------------------------------------------------------------------------- */
 

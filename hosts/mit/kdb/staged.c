@@ -26,7 +26,7 @@ static krb5_error_code load_begin(krb5_context ctx, krbrepl__kdb *h)
     int rc;
 
     KRBREPL_INIT(&opt);
-    krbrepl__kdb_self(why, sizeof why, h->conf.merge_nra ? "load -i" : "load");
+    krbrepl__kdb_self(h, why, sizeof why, h->conf.merge_nra ? "load -i" : "load");
     opt.why = why;
     rc = krbrepl_load_begin(h->store, &h->load, &opt);
     return rc != 0 ? krbrepl__kdb_refused(ctx, h, rc) : 0;

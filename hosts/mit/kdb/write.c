@@ -35,12 +35,11 @@ static void program_name(char *out, size_t room)
         snprintf(out, room, "kdb");
 }
 
-void krbrepl__kdb_self(char *out, size_t room, const char *what)
+void krbrepl__kdb_self(krbrepl__kdb *h, char *out, size_t room, const char *what)
 {
-    char program[64];
-
-    program_name(program, sizeof program);
-    snprintf(out, room, "%s: %s", program, what);
+    if (h->program[0] == '\0')
+        program_name(h->program, sizeof h->program);
+    snprintf(out, room, "%s: %s", h->program, what);
 }
 
 /* ---- begin ------------------------------------------------------------------------------------ */
@@ -53,7 +52,7 @@ static krb5_error_code txn_open(krb5_context ctx, krbrepl__kdb *h, const char *w
     int rc;
 
     KRBREPL_INIT(&opt);
-    krbrepl__kdb_self(text, sizeof text, why);
+    krbrepl__kdb_self(h, text, sizeof text, why);
     opt.who = who;
     opt.why = text;
     rc = krbrepl_txn_begin(h->store, out, &opt);

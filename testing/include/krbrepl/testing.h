@@ -73,13 +73,20 @@ typedef struct krbrepl_testing_store {
     const char *dir; /* an existing empty directory for the kit's stores; stays the caller's */
     const krbrepl_host_ops *host; /* NULL: the library's own store is tested */
     /* Makes database `which` new and empty, and answers what `host` is to be called with. NULL on failure. Not
-     * needed when `host` is NULL. */
+     * needed when `host` and `journal` are NULL. */
     void *(*fresh)(void *ctx, int which);
     /* As if the process had ended and begun again: answers what `host` is to be called with from now on. What
      * was not durable may be gone. Optional. */
     void *(*again)(void *ctx, int which, void *host_ctx);
     void (*gone)(void *ctx, int which, void *host_ctx); /* is not used any more; optional */
     void *ctx;
+    /* For a database that takes records of its own kind only: makes one out of the kit's, which are any bytes. Other
+     * keys must become other keys, and other values other values. `value` is NULL where there is none. What `key` and
+     * `value` point to then is borrowed until the next call. 0, or the kit cannot go on. Optional. */
+    int (*record)(void *ctx, const char *table, krbrepl_bytes *key, krbrepl_bytes *value);
+    /* The host's journal, called with what `fresh` answers, as `host` is. NULL: the library's own. Either of the two
+     * may be given without the other. */
+    const krbrepl_journal_ops *journal;
 } krbrepl_testing_store;
 
 /* Told once for each promise, in the order of the kit. `why` is "" when it is kept. */

@@ -66,6 +66,37 @@ class memory : public krbrepl::importing_host
     }
 };
 
+class commits : public krbrepl::journal
+{
+  public:
+    void append(std::uint64_t first, const std::vector<std::string_view> &all) override
+    {
+        if (broken == "append")
+            throw test::oops(7);
+        at.erase(at.lower_bound(first), at.end());
+        for (std::string_view c : all)
+            at[first++] = std::string(c);
+    }
+    bool read(std::uint64_t seq, krbrepl::bytes &commit) override
+    {
+        auto found = at.find(seq);
+
+        if (broken == "read")
+            throw test::oops(8);
+        if (found == at.end())
+            return false;
+        commit.assign(found->second.begin(), found->second.end());
+        return true;
+    }
+    void cut(std::uint64_t from, std::uint64_t) override
+    {
+        at.erase(at.begin(), at.lower_bound(from));
+    }
+
+    std::map<std::uint64_t, std::string> at;
+    std::string broken;
+};
+
 krbrepl::position put(krbrepl::store &s, std::string_view key, std::string_view value)
 {
     krbrepl::txn t = s.begin("tester");
@@ -134,6 +165,41 @@ PROMISE(the_host_is_kept_for_as_long_as_something_uses_the_store)
         CHECK(!there.expired());
     }
     CHECK(there.expired());
+}
+
+PROMISE(commits_are_in_the_journal_of_the_program_and_what_it_throws_comes_out)
+{
+    for (bool records : {false, true}) {
+        test::scratch dir;
+        auto db = records ? std::make_shared<memory>() : nullptr;
+        auto j = std::make_shared<commits>();
+        krbrepl::create_options o;
+        int seen = 0;
+        auto count = [&](const krbrepl_commit &) { seen++; };
+
+        o.flags =
+            KRBREPL_CREATE_MASTER | KRBREPL_CREATE_JOURNALED | (records ? KRBREPL_CREATE_HOSTED : 0u);
+        krbrepl::store::create(dir.path("store"), o);
+        krbrepl::store s(dir.path("store"), krbrepl::databases{db, j});
+        put(s, "a", "1");
+        put(s, "a", "2");
+        CHECK(j->at.size() == 3);
+        s.each_commit(0, 0, count);
+        CHECK(seen == 3);
+        j->broken = "append";
+        CHECK(test::number_thrown([&] { put(s, "a", "3"); }) == 7);
+        j->broken = "read";
+        CHECK(test::number_thrown([&] { s.each_commit(0, 0, count); }) == 8);
+        j->broken.clear();
+        CHECK(s.open_view().get("principal", "a").value() == "2");
+        j->at[2][40] ^= 1;
+        try {
+            s.each_commit(0, 0, count);
+            CHECK(false);
+        } catch (const krbrepl::error &e) {
+            CHECK(e.code().value() == KRBREPL_ERR_CORRUPT);
+        }
+    }
 }
 
 PROMISE(a_full_copy_and_commits_arrive_in_the_host_of_a_replica)

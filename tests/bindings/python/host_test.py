@@ -246,6 +246,56 @@ def what_the_database_raises_in_a_node_comes_out_of_the_call_that_drives_it():
             until(lambda: node_test._turn(p.replica) or p.dbs[False].records == p.dbs[True].records, "the copy")
 
 
+class _Journal(krbrepl.Store):
+    def __init__(self):
+        self.commits = {}
+        self.fault = None
+
+    def journal_append(self, first, commits):
+        if self.fault:
+            raise self.fault
+        self.commits = {seq: commit for seq, commit in self.commits.items() if seq < first}
+        self.commits.update(enumerate(commits, first))
+
+    def journal_read(self, seq):
+        return self.commits.get(seq)
+
+    def journal_cut(self, first, last):
+        self.commits = {seq: commit for seq, commit in self.commits.items() if first <= seq <= last}
+
+
+class _Both(_Journal, _Dict):
+    def __init__(self):
+        _Dict.__init__(self)
+        _Journal.__init__(self)
+
+
+class _HalfAJournal(krbrepl.Store):
+    def journal_read(self, seq):
+        return None
+
+
+def commits_are_in_the_journal_of_the_program():
+    for kind, hosted in ((_Journal, False), (_Both, True)):
+        db, dir = kind(), os.path.join(scratch(), "store")
+        krbrepl.create(dir, master=True, journaled=True, hosted=hosted)
+        with krbrepl.DirStore(dir, host=db) as store:
+            _put(store, b"a", b"1")
+            pos = _put(store, b"a", b"2")
+            equal(sorted(db.commits), [1, 2, 3])
+            equal([commit.pos.seq for commit in store.commits()], [1, 2, 3])
+            check(store.info().flags & krbrepl.StoreFlag.JOURNALED)
+            db.fault = _Oops("mine")
+            check(raises(_Oops, _put, store, b"a", b"3") is db.fault)
+            db.fault = None
+            equal(store.info().pos, pos)
+            db.commits[2] = db.commits[3]
+            raises(krbrepl.Corrupt, lambda: list(store.commits()))
+        with krbrepl.DirStore(dir) as store:
+            raises(krbrepl.StateError, lambda: list(store.commits()))
+        raises(krbrepl.Invalid, krbrepl.DirStore, dir, host=_HalfAJournal())
+
+
 def what_the_database_raises_in_the_thread_of_the_library_waits_for_check():
     lost = []
     with _Pair() as p:

@@ -455,6 +455,7 @@ def the_status_of_a_running_node_is_that_of_the_program():
         for dir in (p.master_store.dir, p.replica_store.dir):
             mine = ask(sys.executable, "-m", "krbrepl", "status", "--json", dir)
             theirs = ask(os.environ["KRBREPL_BIN"] + "/krbrepl", "status", "--json", dir)
+            theirs.pop("master_key")  # of a realm of MIT krb5, of which the binding knows nothing
             theirs.pop("complaint")
             equal(_shape(mine), _shape(theirs))
             for same in ("role", "state", "position", "database_id", "pid", "records", "journal", "started"):

@@ -406,6 +406,7 @@ def the_status_of_a_store_without_a_node_is_that_of_the_program():
         mine = json.loads(subprocess.run([*run, "--json"], check=True, stdout=subprocess.PIPE).stdout)
         program = [os.environ["KRBREPL_BIN"] + "/krbrepl", "status", "--json", store.dir]
         theirs = json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE).stdout)
+        theirs.pop("master_key")  # of a realm of MIT krb5, of which the binding knows nothing
         theirs.pop("complaint")
         equal(mine, theirs)
         text = subprocess.run(run, check=True, stdout=subprocess.PIPE).stdout.decode()

@@ -39,9 +39,9 @@ def path(name):
     return os.path.join(DIR, name)
 
 
-def krbrepl(*args):
+def krbrepl(*args, code=0):
     done = subprocess.run([os.path.join(BIN, "krbrepl"), *args], capture_output=True, text=True, timeout=PATIENCE)
-    check(done.returncode == 0, f"krbrepl {args}: {done.stdout}{done.stderr}")
+    check(done.returncode == code, f"krbrepl {args}: {done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -255,6 +255,27 @@ def a_database_of_its_own_is_replaced_by_a_full_copy_whole():
     copy = HostStore(server)
     until(lambda: copy.records() == want, "the next one too")
     until(lambda: "is live at" in copy.log, "it was a full copy")
+    copy.stop()
+    server.stop()
+
+
+def a_proof_reads_the_values_of_a_database_of_its_own():
+    """The digests beside the database are right all the while."""
+    server = AdminServer("sql")
+    want = {}
+    for i in range(200):
+        want[f"user{i}"] = f"keys of {i}"
+        server.seq(f"user{i} keys of {i}")
+    copy = HostStore(server)
+    until(lambda: copy.records() == want, "the stream is in SQLite")
+    check("proved equal to 1 peer" in krbrepl("verify", "--live", path("sql")))
+    with contextlib.closing(sqlite3.connect(path("records.db"), timeout=PATIENCE)) as db, db:
+        db.execute("UPDATE record SET value = ? WHERE key = ?", (b"keys of another", b"user7"))
+        db.execute("DELETE FROM record WHERE key = ?", (b"user99",))
+    check("has been repaired" in krbrepl("verify", "--live", path("sql"), code=3))
+    equal(copy.records(), want)
+    check("record principal user7 was altered" in copy.log)
+    check("proved equal to 1 peer" in krbrepl("verify", "--live", path("sql")))
     copy.stop()
     server.stop()
 

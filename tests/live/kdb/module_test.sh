@@ -555,6 +555,21 @@ settings_of_the_module_and_of_iprop_are_checked() {
     [ $? = 3 ] || fail "a wrong setting is not wrong"
     KRB5_KDC_PROFILE=$work/wrong.conf must_not admin listprincs >"$work/out" 2>&1
     grep -q 'sync_replicas is not a number' "$work/out" || fail "$(cat "$work/out")"
+    # Without database_module it is the section of the realm's name.
+    sed "/database_module/d; s/^    krbrepl = {/    $REALM = {/" "$all" >"$work/named.conf"
+    KRB5_KDC_PROFILE=$work/named.conf quietly admin getprinc "krbtgt/$REALM"
+    must krbrepl check-config -q --kdc-conf "$work/named.conf"
+    # What keeps every tool from opening the database, and a KDC from starting.
+    sed "s#db_module_dir = .*#db_module_dir = $work#" "$all" >"$work/nowhere.conf"
+    if [ -z "$(ls /usr/lib/*/krb5/plugins/kdb/krbrepl.so 2>/dev/null)" ]; then
+        krbrepl check-config --kdc-conf "$work/nowhere.conf" >"$work/out"
+        [ $? = 3 ] || fail "a module that is not there is not wrong"
+        grep -q '^WRONG *\[dbmodules\]: db_module_dir' "$work/out" || fail "$(cat "$work/out")"
+    fi
+    sed "s#key_stash_file = .*#key_stash_file = $work/none#" "$all" >"$work/nostash.conf"
+    krbrepl check-config --kdc-conf "$work/nostash.conf" >"$work/out"
+    [ $? = 3 ] || fail "a stash file that is not there is not wrong"
+    grep -q "^WRONG *the stash file: $work/none" "$work/out" || fail "$(cat "$work/out")"
 }
 
 "$3"

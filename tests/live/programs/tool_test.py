@@ -13,8 +13,8 @@ from runner import check, equal, krbrepl, run, until
 HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", bytes(range(256)), b"0x41", b"#x",
            "äöü€😀".encode(), b" ", b"-", b"--json", b"'", b"\xc3\x28", b"k" * 600, b"k" * 65535]
 
-COMMANDS = ["init", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put", "get",
-            "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
+COMMANDS = ["init", "adopt", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put",
+            "get", "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
             "check-config", "replay"]
 
 

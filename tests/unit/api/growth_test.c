@@ -14,7 +14,7 @@ typedef struct ground {
     krbrepl_node *master;  /* runs, on a thread of its own */
     krbrepl_store *served; /* its store */
     char served_dir[96];
-    char hosted_dir[96];
+    char hosted_dir[96], journaled_dir[96];
     unsigned made;
 } ground;
 
@@ -53,6 +53,7 @@ static int setup(void **state)
     ground *g = calloc(1, sizeof *g);
     krbrepl_create_options hosted = {.size = sizeof hosted,
                                      .flags = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_HOSTED};
+    krbrepl_create_options journaled = {.size = sizeof journaled, .flags = KRBREPL_CREATE_JOURNALED};
     char replica[96];
     krbrepl_txn *t;
 
@@ -64,6 +65,7 @@ static int setup(void **state)
     snprintf(replica, sizeof replica, "%s/replica", g->top);
     snprintf(g->served_dir, sizeof g->served_dir, "%s/served", g->top);
     snprintf(g->hosted_dir, sizeof g->hosted_dir, "%s/hosted", g->top);
+    snprintf(g->journaled_dir, sizeof g->journaled_dir, "%s/journaled", g->top);
     snprintf(g->keytab, sizeof g->keytab, "%s/keytab", g->top);
     write_keytab(g->keytab);
     /* Where options are missing, the defaults of this machine are not to be used. */
@@ -75,6 +77,7 @@ static int setup(void **state)
     assert_int_equal(krbrepl_txn_put(t, "principal", BYTES("a"), BYTES("1")), 0);
     assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
     assert_int_equal(krbrepl_store_create(g->hosted_dir, &hosted, NULL), 0);
+    assert_int_equal(krbrepl_store_create(g->journaled_dir, &journaled, NULL), 0);
     g->node = new_node(g->s);
     g->master = new_node(g->served);
     start_master(g);
@@ -169,6 +172,42 @@ static int host_ops(void *ctx, void *p)
     ground *g = ctx;
     krbrepl_store *s = NULL;
     int rc = krbrepl_store_open(&s, g->hosted_dir, &o, NULL);
+
+    krbrepl_store_close(s);
+    return rc;
+}
+
+static int journal_append(void *ctx, uint64_t first, const krbrepl_bytes *commit, size_t n)
+{
+    (void)ctx;
+    (void)first;
+    (void)commit;
+    (void)n;
+    return 0;
+}
+
+static int journal_read(void *ctx, uint64_t seq, krbrepl_bytes *commit)
+{
+    (void)ctx;
+    (void)seq;
+    (void)commit;
+    return KRBREPL_ERR_NOTFOUND;
+}
+
+static int journal_cut(void *ctx, uint64_t from, uint64_t to)
+{
+    (void)ctx;
+    (void)from;
+    (void)to;
+    return 0;
+}
+
+static int journal_ops(void *ctx, void *p)
+{
+    krbrepl_store_options o = {.size = sizeof o, .journal = p};
+    ground *g = ctx;
+    krbrepl_store *s = NULL;
+    int rc = krbrepl_store_open(&s, g->journaled_dir, &o, NULL);
 
     krbrepl_store_close(s);
     return rc;
@@ -352,6 +391,8 @@ static int peer(void *ctx, void *p)
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static const krbrepl_host_ops a_host = {.size = sizeof a_host, .get = host_get, .apply = host_apply};
+static const krbrepl_journal_ops a_journal = {
+    .size = sizeof a_journal, .append = journal_append, .read = journal_read, .cut = journal_cut};
 static krbrepl_config a_config;
 static krbrepl_master_options a_master;
 static krbrepl_replica_options a_replica;
@@ -386,6 +427,8 @@ static const shape shapes[] = {
     NEEDS(krbrepl_master_options, master, a_master, max_peers),
     NEEDS(krbrepl_replica_options, replica, a_replica, service),
     NEEDS(krbrepl_host_ops, host_ops, a_host, import_begin),
+    {"krbrepl_journal_ops", sizeof(krbrepl_journal_ops), TAKEN, journal_ops, 0,
+     sizeof(krbrepl_journal_ops), &a_journal}, /* all that it has today is needed */
     ANSWER(krbrepl_store_info, store_info, sizeof(size_t)),
     ANSWER(krbrepl_status, status, sizeof(size_t)),
     ANSWER(krbrepl_proved, proved, sizeof(size_t)),

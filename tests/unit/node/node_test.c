@@ -593,6 +593,126 @@ static void a_master_that_is_fenced_stops_by_itself(void **state)
     drop(&b);
 }
 
+/* Copies a file, into a new one or over the bytes of one that is there. */
+static void copy_file(const char *from, const char *to)
+{
+    char buf[65536];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0600);
+    ssize_t n;
+
+    assert_true(in >= 0 && out >= 0);
+    while ((n = read(in, buf, sizeof buf)) > 0)
+        assert_int_equal(write(out, buf, (size_t)n), n);
+    assert_int_equal(n, 0);
+    close(in);
+    close(out);
+}
+
+static void a_node_ends_when_another_database_is_put_in_the_place_of_its_own(void **state)
+{
+    char data[160], other[160];
+    bench b;
+    int master;
+
+    (void)state;
+    for (master = 0; master < 2; master++) {
+        make_store(&b, master);
+        make_node(&b);
+        assert_int_equal(master ? start_master(&b) : start_replica(&b), 0);
+        snprintf(data, sizeof data, "%s/data.mdb", b.dir);
+        snprintf(other, sizeof other, "%s/other.mdb", b.top);
+        copy_file(data, other);
+        assert_int_equal(rename(other, data), 0);
+        assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_CONFLICT);
+        b.ei.size = sizeof b.ei;
+        assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+        assert_non_null(strstr(b.ei.text, "another database was put in the place"));
+        drop(&b);
+    }
+}
+
+static void ends_with_another_history(bench *b)
+{
+    assert_int_equal(krbrepl_node_run(b->n), KRBREPL_ERR_CONFLICT);
+    b->ei.size = sizeof b->ei;
+    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    assert_non_null(strstr(b->ei.text, "the history of the store"));
+}
+
+static void a_master_ends_when_an_old_copy_is_written_over_its_file(void **state)
+{
+    char data[160], other[160];
+    bench b;
+    krbrepl_txn *t;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    put(b.s, "first");
+    snprintf(data, sizeof data, "%s/data.mdb", b.dir);
+    snprintf(other, sizeof other, "%s/other.mdb", b.top);
+    copy_file(data, other);
+    put(b.s, "two");
+    put(b.s, "three");
+    put(b.s, "four");
+    assert_int_equal(start_master(&b), 0);
+    copy_file(other, data);
+    /* Nothing is written into a file that does not belong to its lock. */
+    assert_int_equal(krbrepl_txn_begin(b.s, &t, NULL), KRBREPL_ERR_CONFLICT);
+    ends_with_another_history(&b);
+    drop(&b);
+}
+
+static void a_master_ends_when_its_history_becomes_another_one(void **state)
+{
+    char data[160], twin[96], twin_data[160];
+    krbrepl_store *s;
+    bench b;
+    int more;
+
+    (void)state;
+    /* As long as its own, and longer. */
+    for (more = 0; more < 2; more++) {
+        make_store(&b, 1);
+        make_node(&b);
+        snprintf(data, sizeof data, "%s/data.mdb", b.dir);
+        snprintf(twin, sizeof twin, "%s/twin", b.top);
+        snprintf(twin_data, sizeof twin_data, "%s/data.mdb", twin);
+        assert_int_equal(mkdir(twin, 0700), 0);
+        copy_file(data, twin_data);
+        assert_int_equal(krbrepl_store_open(&s, twin, NULL, NULL), 0);
+        assert_int_equal(put(b.s, "one"), put(s, "another"));
+        krbrepl_store_close(s);
+        assert_int_equal(start_master(&b), 0);
+        copy_file(twin_data, data);
+        if (more)
+            put(b.s, "and one more");
+        ends_with_another_history(&b);
+        drop(&b);
+    }
+}
+
+static void a_node_goes_on_while_its_directory_is_somewhere_else(void **state)
+{
+    char moved[160];
+    bench b;
+    int turns = 0;
+
+    (void)state;
+    make_store(&b, 1);
+    make_node(&b);
+    assert_int_equal(start_master(&b), 0);
+    snprintf(moved, sizeof moved, "%s/moved", b.top);
+    assert_int_equal(rename(b.dir, moved), 0);
+    while (turns < 400) {
+        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_true(bounded(&turns));
+    }
+    assert_int_equal(rename(moved, b.dir), 0);
+    assert_int_equal(krbrepl_node_process(b.n), 0);
+    drop(&b);
+}
+
 /* Commits are not held up, the processor is not burnt, and there is a way back. */
 static void a_node_without_descriptors_goes_on_and_accepts_later(void **state)
 {
@@ -831,6 +951,10 @@ int main(void)
         cmocka_unit_test(a_commit_of_another_process_wakes_the_node),
         cmocka_unit_test(a_master_that_is_demoted_by_another_process_stops_by_itself),
         cmocka_unit_test(a_master_that_is_fenced_stops_by_itself),
+        cmocka_unit_test(a_node_ends_when_another_database_is_put_in_the_place_of_its_own),
+        cmocka_unit_test(a_master_ends_when_an_old_copy_is_written_over_its_file),
+        cmocka_unit_test(a_master_ends_when_its_history_becomes_another_one),
+        cmocka_unit_test(a_node_goes_on_while_its_directory_is_somewhere_else),
         cmocka_unit_test(a_node_without_descriptors_goes_on_and_accepts_later),
         cmocka_unit_test(a_child_can_only_free_its_copy_and_does_no_harm),
         cmocka_unit_test(a_child_of_a_spawned_node_frees_it_without_harm),

@@ -79,7 +79,7 @@ static void backlog_is_applied_in_groups(void **state)
     pair_run(&p);
     assert_up(&p);
     assert_true(p.rs.largest_group > 100);
-    assert_true(p.rs.largest_group <= 1024);
+    assert_true(p.rs.largest_group <= 2048);
     pair_free(&p);
 }
 

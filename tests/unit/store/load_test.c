@@ -193,6 +193,29 @@ static void large_load_is_a_reset_and_a_reader_keeps_the_old_content_whole(void 
     krbrepl__store_close(s);
 }
 
+/* Both ends hold a commit of changes in memory as a whole; what is copied they do not. */
+static void difference_of_more_than_4_mib_is_a_reset_however_few_its_records(void **state)
+{
+    krbrepl_store *s = store_make(*state, "m", KRBREPL_CREATE_MASTER);
+    krbrepl_bytes k = {"k", 1}, v = {NULL, (4u << 20) + 1};
+    krbrepl_load_result res;
+    void *room = krbrepl__alloc(v.len);
+    krbrepl_load *l;
+    size_t i;
+
+    assert_non_null(room);
+    v.data = room;
+    for (i = 0; i < 2; i++, v.len = 1u << 20) {
+        l = begin(s);
+        KRBREPL_INIT(&res);
+        OKS(s, krbrepl__load_put(l, "principal", k, v));
+        OKS(s, krbrepl__load_commit(l, &res));
+        assert_int_equal(res.kind, i == 0 ? KRBREPL_COMMIT_RESET : KRBREPL_COMMIT_CHANGES);
+    }
+    krbrepl__free(room, (4u << 20) + 1);
+    krbrepl__store_close(s);
+}
+
 static void content_is_the_same_whichever_way_it_came(void **state)
 {
     krbrepl_store *a = store_make(*state, "a", KRBREPL_CREATE_MASTER);
@@ -639,6 +662,7 @@ int main(void)
         T(load_of_equal_content_makes_no_commit),
         T(small_difference_is_one_commit_of_exactly_the_difference),
         T(large_load_is_a_reset_and_a_reader_keeps_the_old_content_whole),
+        T(difference_of_more_than_4_mib_is_a_reset_however_few_its_records),
         T(content_is_the_same_whichever_way_it_came),
         T(aborted_load_changes_nothing),
         T(load_of_nothing_deletes_everything),

@@ -1,4 +1,4 @@
-/* host.hpp: a store whose records stay in a database of the program's own, of <krbrepl/host.h>. */
+/* host.hpp: a store whose records, or commits, stay in a database of the program's own, of <krbrepl/host.h>. */
 #ifndef KRBREPL_CPP_HOST_HPP
 #define KRBREPL_CPP_HOST_HPP
 
@@ -45,6 +45,26 @@ class importing_host : public host
     virtual void import_abort() = 0;
 };
 
+/* The program's journal, of a store made with KRBREPL_CREATE_JOURNALED. What is said of `host` is true of it. */
+class journal
+{
+  public:
+    virtual ~journal() = default;
+    /* Takes these commits, the first of which has the seq `first`, durably, in the place of whatever it has from `first`
+     * on. */
+    virtual void append(std::uint64_t first, const std::vector<std::string_view> &commits) = 0;
+    /* Puts the commit `seq` into `commit`, which is empty; false when it has none. */
+    virtual bool read(std::uint64_t seq, bytes &commit) = 0;
+    /* Only the commits from `from` to `to` are wanted any more; `from` above `to`: none. */
+    virtual void cut(std::uint64_t from, std::uint64_t to) = 0;
+};
+
+/* What a store has in the program's own databases; either may be nullptr, but not both. */
+struct databases {
+    std::shared_ptr<host> records;
+    std::shared_ptr<journal> commits;
+};
+
 namespace detail
 {
 
@@ -52,11 +72,15 @@ namespace detail
 class hosted
 {
   public:
-    explicit hosted(std::shared_ptr<host> h)
-        : host_(std::move(h)), import_(dynamic_cast<importing_host *>(host_.get()))
+    explicit hosted(databases in)
+        : host_(std::move(in.records)), journal_(std::move(in.commits)),
+          import_(dynamic_cast<importing_host *>(host_.get()))
     {
-        if (host_ == nullptr)
+        if (host_ == nullptr && journal_ == nullptr)
             raise(KRBREPL_ERR_INVALID, "krbrepl: a hosted store was to be opened without a host");
+        commits.append = &append;
+        commits.read = &read;
+        commits.cut = &cut;
         ops.get = &get;
         ops.apply = &apply;
         if (import_ != nullptr) {
@@ -81,7 +105,20 @@ class hosted
         throw_again({}, true);
     }
 
+    void put_into(krbrepl_store_options &o)
+    {
+        if (host_ != nullptr) {
+            o.host = &ops;
+            o.host_ctx = this;
+        }
+        if (journal_ != nullptr) {
+            o.journal = &commits;
+            o.journal_ctx = this;
+        }
+    }
+
     sized<krbrepl_host_ops> ops;
+    sized<krbrepl_journal_ops> commits;
 
   private:
     void throw_again(std::thread::id of, bool any)
@@ -177,7 +214,37 @@ class hosted
         (void)guard(ctx, [](hosted &h) { h.import_->import_abort(); });
     }
 
+    static int append(void *ctx, std::uint64_t first, const krbrepl_bytes *commit, std::size_t n)
+    {
+        return guard(ctx, [&](hosted &h) {
+            std::vector<std::string_view> all;
+
+            all.reserve(n);
+            for (std::size_t i = 0; i < n; i++)
+                all.push_back(out(commit[i]));
+            h.journal_->append(first, all);
+        });
+    }
+    static int read(void *ctx, std::uint64_t seq, krbrepl_bytes *commit)
+    {
+        bool found = false;
+        int rc = guard(ctx, [&](hosted &h) {
+            bytes &room = h.lent();
+
+            bytes().swap(room);
+            found = h.journal_->read(seq, room);
+            *commit = {room.data(), room.size()};
+        });
+
+        return rc != 0 || found ? rc : KRBREPL_ERR_NOTFOUND;
+    }
+    static int cut(void *ctx, std::uint64_t from, std::uint64_t to)
+    {
+        return guard(ctx, [&](hosted &h) { h.journal_->cut(from, to); });
+    }
+
     const std::shared_ptr<host> host_;
+    const std::shared_ptr<journal> journal_;
     importing_host *const import_;
     std::mutex mutex_;
     std::map<std::thread::id, bytes> lent_;

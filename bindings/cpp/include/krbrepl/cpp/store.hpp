@@ -387,7 +387,12 @@ class store
     }
     /* A store whose records are in `host`, which is kept for as long as the store is open. */
     store(const std::string &dir, std::shared_ptr<host> database, const store_options &options = {})
-        : store(dir, std::make_unique<detail::hosted>(std::move(database)), options)
+        : store(dir, databases{std::move(database), nullptr}, options)
+    {
+    }
+    /* One whose commits are in `in.commits`, with its records in `in.records` or not. */
+    store(const std::string &dir, databases in, const store_options &options = {})
+        : store(dir, std::make_unique<detail::hosted>(std::move(in)), options)
     {
     }
     store(store &&) noexcept = default;
@@ -572,8 +577,7 @@ class store
         /* As they are where there is no host: they may be of another age, and so of another length. */
         store_options with = options;
         if (h != nullptr) {
-            with.host = &h->ops;
-            with.host_ctx = h.get();
+            h->put_into(with);
         }
         if (int rc = krbrepl_store_open(&s, dir.c_str(), h != nullptr ? &with : &options, &info))
             detail::raise_detailed(rc, info);

@@ -1,0 +1,93 @@
+/* apply.c: the callbacks that work on the live database. */
+#include "kdb5store.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* How long other processes are kept waiting at a time, and how long they are let in between. */
+#define HOLD_NS 10000000
+#define PAUSE_NS 500000
+
+int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
+{
+    krbrepl_kdb5 *db = ctx;
+    krb5_error_code err;
+
+    krbrepl_mit_free(db->value, db->len);
+    db->value = NULL;
+    db->len = 0;
+    krb5_clear_error_message(db->live);
+    err = krbrepl__kdb5_read(db->live, table, key, &db->value, &db->len, NULL);
+    if (err == KRB5_KDB_NOENTRY)
+        return KRBREPL_ERR_NOTFOUND;
+    if (err != 0)
+        return krbrepl__kdb5_failed(db, db->live, err, "reading", key);
+    *value = (krbrepl_bytes){db->value, db->len};
+    return 0;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* What is refused need not be written when it is undone later in the same call: so an administrator gets a replica
+ * going again by changing or deleting the record on the master. */
+static int superseded(const krbrepl_change *const *c, size_t n, size_t at)
+{
+    size_t i;
+
+    for (i = at + 1; i < n; i++)
+        if (strcmp(c[i]->table, c[at]->table) == 0 && c[i]->key.len == c[at]->key.len &&
+            memcmp(c[i]->key.data, c[at]->key.data, c[at]->key.len) == 0)
+            return 1;
+    return 0;
+}
+
+/* Some changes under one lock, which keeps the KDC from counting between the reading of its counters and the
+ * writing of the entry. It also makes a db2 file be opened and synced once for all of them. `done` grows. */
+static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const *c, size_t n,
+                                  size_t *done)
+{
+    const int64_t end = now_ns() + HOLD_NS;
+    krb5_error_code err = krb5_db_lock(db->live, KRB5_DB_LOCKMODE_EXCLUSIVE), last;
+    const int locked = err == 0;
+    const krbrepl_bytes none = {NULL, 0};
+
+    if (!locked && err != KRB5_PLUGIN_OP_NOTSUPP) /* then each write is a transaction */
+        return krbrepl__kdb5_failed(db, db->live, err, "locking the database", none);
+    err = 0;
+    while (err == 0 && *done < n) {
+        err = krbrepl__kdb5_change(db, db->live, c[*done], 0);
+        if (err == EINVAL && superseded(c, n, *done))
+            err = 0;
+        (void)krbrepl__kdb5_failed(db, db->live, err, "writing", c[*done]->key);
+        *done += err == 0;
+        if (now_ns() >= end)
+            break;
+    }
+    last = locked ? krb5_db_unlock(db->live) : 0;
+    if (last != 0 && err == 0)
+        err = krbrepl__kdb5_failed(db, db->live, last, "unlocking the database", none);
+    return err;
+}
+
+int krbrepl__kdb5_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to)
+{
+    const struct timespec pause = {0, PAUSE_NS};
+    krb5_error_code err = 0;
+    size_t done = 0;
+
+    (void)to; /* the store remembers it */
+    while (err == 0 && done < n) {
+        err = apply_some(ctx, c, n, &done);
+        /* Whoever waits for the lock gets it: without this, the next group would be first again. */
+        if (err == 0 && done < n)
+            (void)nanosleep(&pause, NULL);
+    }
+    return err;
+}

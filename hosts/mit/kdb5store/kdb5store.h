@@ -1,0 +1,67 @@
+/* kdb5store.h: the inside of libkrbrepl-kdb5, records in an MIT KDC's own database (<krbrepl/kdb5.h>).
+ *
+ * Two contexts of libkrb5: `live` is the database that the KDC has open, `temp` the "temporary" one that an import
+ * fills, and that takes the place of the live one when it is promoted, as with `kdb5_util load`. Entries are made
+ * and taken apart by the code of the KDB module (../kdb), so that a record is the same bytes everywhere. */
+#ifndef KRBREPL__KDB5STORE_H
+#define KRBREPL__KDB5STORE_H
+
+#include <krbrepl/kdb5.h>
+
+#include "kdbmod.h"
+
+struct krbrepl_kdb5 {
+    krbrepl_host_ops ops;
+    char *realm;
+    char *library; /* db_library of the realm */
+    char **args;   /* database arguments */
+    char **temp_args;
+    size_t nargs;
+    int is_db2;
+    char *folder; /* where db2 has its files; NULL: not known */
+    krb5_context live;
+    krb5_context temp; /* NULL: no import */
+    void *value;       /* lent by `get` until its next call */
+    size_t len;
+    void (*note)(void *ctx, const char *text);
+    void *note_ctx;
+};
+
+/* ---- open.c ---------------------------------------------------------------------------------- */
+
+/* A context of this realm, with the configuration of a KDC. */
+krb5_error_code krbrepl__kdb5_context(const char *realm, krb5_context *out);
+
+/* ---- fail.c ---------------------------------------------------------------------------------- */
+
+/* "WHAT: what libkrb5 says" to the log. Answers `code`. */
+krb5_error_code krbrepl__kdb5_failed(krbrepl_kdb5 *db, krb5_context ctx, krb5_error_code code,
+                                     const char *what, krbrepl_bytes name);
+/* A record that cannot be kept: leaves the reason in the context and answers EINVAL. */
+krb5_error_code krbrepl__kdb5_refuse(krb5_context ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- record.c -------------------------------------------------------------------------------- */
+
+/* The value of a record as the database has it; to be freed with krbrepl_mit_free. KRB5_KDB_NOENTRY. `local` may be
+ * NULL; it gets a principal's counters. */
+krb5_error_code krbrepl__kdb5_read(krb5_context ctx, const char *table, krbrepl_bytes key, void **value,
+                                   size_t *len, krbrepl_mit_lockout *local);
+/* Makes one change in the database of `ctx`. The counters of a principal that is there stay. `fresh`: it is known
+ * that there is none. */
+krb5_error_code krbrepl__kdb5_change(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c,
+                                     int fresh);
+
+/* ---- import.c -------------------------------------------------------------------------------- */
+
+int krbrepl__kdb5_import_begin(void *ctx);
+int krbrepl__kdb5_import_change(void *ctx, const krbrepl_change *c);
+int krbrepl__kdb5_import_commit(void *ctx, const krbrepl_pos *to);
+void krbrepl__kdb5_import_abort(void *ctx);
+
+/* ---- apply.c --------------------------------------------------------------------------------- */
+
+int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+int krbrepl__kdb5_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to);
+
+#endif

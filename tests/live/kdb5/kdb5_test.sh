@@ -1,0 +1,321 @@
+#!/bin/bash
+# A realm whose master is on the KDB module, and a replica whose krb5kdc has a db2 database of MIT's own, which
+# krbrepl-replica --store kdb keeps in step. One promise a run.
+#
+#   kdb5_test.sh BIN PLUGIN_DIR PROMISE
+ROAD_BIN=$1
+KDB_PLUGIN=$2
+# shellcheck source=tests/live/kdb/kdb.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/kdb.sh"
+
+work=$(mktemp -d) || exit 1
+jobs_of_test=()
+trap 'kill "${jobs_of_test[@]}" 2>/dev/null; kill -CONT "${ROAD_PID[@]}" 2>/dev/null; kdb_end; rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP
+export LC_ALL=C TZ=UTC
+
+fail() {
+    echo "FAILED: $*"
+    road_logs
+    exit 1
+}
+must() { "$@" || fail "$*"; }
+must_not() { if "$@"; then fail "this should have failed: $*"; fi; }
+quietly() { "$@" >"$work/out" 2>&1 || { cat "$work/out"; fail "$*"; }; }
+
+admin() { kadmin.local -r "$REALM" "$@"; }
+util() { kdb5_util -r "$REALM" "$@"; }
+login() { echo "$2" | kinit "$1" >"$work/kinit" 2>&1; } # PRINCIPAL PASSWORD
+at_replica() { kdb_at replica-1 "$@"; }
+
+# kdc.conf of the replica's host, with a database of MIT's own kind.
+replica_config() {
+    local here=$REALM_DIR/kdc.replica-1
+    mkdir -p "$here" && cp "$REALM_DIR/stash" "$here/stash" || return 1
+    (
+        KDB_STORE='' REALM_DIR=$here
+        REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        realm_config
+    )
+}
+
+# Its krb5.conf is that of the whole realm: tickets come from the master's KDC.
+feed() { # [OPTION]...
+    ROAD_ARGV[replica-1]=$(printf '%s\n' env "KRB5_KDC_PROFILE=$REALM_DIR/kdc.replica-1/kdc.conf" \
+        "$ROAD_BIN/krbrepl-replica" --store kdb --side "$(road_store replica-1)" -r "$REALM" "$@" \
+        --keytab "$REALM_DIR/replica-1.keytab" --principal "krbrepl/replica-1@$REALM" \
+        --service "krbrepl/localhost@$REALM" "127.0.0.1:$ROAD_PORT")
+    road_spawn replica-1
+}
+
+replica_kdc() {
+    local tries
+    for tries in $(seq 20); do
+        kdb_kdc_start replica-1 && return 0
+        replica_config || return 1
+    done
+    tail -n 30 "$(kdb_kdc_log replica-1)" "$REALM_DIR/krb5kdc.replica-1.log"
+    return 1
+}
+
+has_content() { kdb_has_content replica-1 2>/dev/null; }
+
+begin() {
+    must kdb_begin "$work/realm"
+    must road_serve master
+    must replica_config
+}
+
+follow() {
+    must feed
+    must road_until "the first copy reaching the replica" has_content
+    must replica_kdc
+}
+
+arrived() {
+    local seq
+    seq=$(road_seq master) && [ -n "$seq" ] || fail "the master's position"
+    must road_until "the replica getting commit $seq" road_at replica-1 "$seq"
+}
+
+# What kdb5_util of each host sees, without what each KDC counts for itself.
+dumps_are_equal() {
+    local name
+    for name in master replica-1; do
+        quietly kdb_at "$name" util dump "$work/dump"
+        awk -F'\t' -v OFS='\t' '$1 == "princ" { $13 = $14 = $15 = 0 } { print }' "$work/dump" | sort >"$work/dump.$name"
+    done
+    cmp "$work/dump.master" "$work/dump.replica-1" || fail "the replica dumps something else"
+}
+
+# ---- the promises -----------------------------------------------------------------------------------
+
+changes_by_kadmin_are_in_the_db2_of_a_replica() {
+    begin
+    follow
+    [ -s "$REALM_DIR/kdc.replica-1/principal" ] || fail "there is no db2 file"
+    grep -q krbrepl "$REALM_DIR/kdc.replica-1/kdc.conf" && fail "the configuration of the KDC is not MIT's own"
+    quietly admin addpol -minlength 4 -maxlife 90days -allowedkeysalts aes256-cts:normal staff
+    quietly admin addpol "with blank"
+    quietly admin addprinc -pw secret1 -policy staff +requires_preauth alice
+    quietly admin addprinc -pw secret1 bob
+    quietly admin addprinc -randkey "host/with space"
+    quietly admin addprinc -randkey 'back\\slash'
+    quietly admin addprinc -nokey -expire 2105-01-01 late
+    quietly admin addprinc -randkey host/service
+    quietly admin setstr alice color blue
+    arrived
+    must at_replica login alice secret1
+    quietly at_replica kvno host/service
+    dumps_are_equal
+    quietly admin cpw -pw secret2 alice
+    quietly admin cpw -keepold -pw secret2 bob
+    quietly admin modpol -minlength 5 staff
+    quietly admin renprinc -force bob robert
+    quietly admin cpw -randkey -keepold "krbtgt/$REALM"
+    arrived
+    # A ticket of the old key still gets a service ticket, and a new one comes by the new password.
+    quietly at_replica kvno krbrepl/replica-1
+    must at_replica login alice secret2
+    must_not at_replica login alice secret1
+    must at_replica login robert secret2
+    must_not at_replica login bob secret1
+    dumps_are_equal
+    quietly admin delprinc -force alice
+    quietly admin delpol -force staff
+    quietly admin purgekeys "krbtgt/$REALM"
+    arrived
+    must_not at_replica login alice secret2
+    dumps_are_equal
+    # A new master key, and all keys encrypted in it.
+    printf 'second\nsecond\n' | quietly util add_mkey -s -e aes256-cts
+    quietly util use_mkey 2
+    quietly util update_princ_encryption -f
+    arrived
+    must at_replica login robert secret2
+    dumps_are_equal
+    # The stash file of the replica's host still has the old one alone.
+    road_signal replica-1 TERM
+    road_restart replica-1
+    must road_until "the replica warning of the stash file" replica_says 'the stash file .* has version 1'
+}
+
+# Logs in at the replica again and again until $work/stop is there; each line of $work/failed is one that failed.
+log_in_all_the_while() {
+    : >"$work/failed"
+    until [ -e "$work/stop" ]; do
+        echo secret | at_replica kinit -c "FILE:$work/cc" always >"$work/kinit.loop" 2>&1 || cat "$work/kinit.loop" >>"$work/failed"
+        echo . >>"$work/count"
+    done
+}
+
+logins_begin() {
+    rm -f "$work/stop" "$work/count"
+    log_in_all_the_while &
+    jobs_of_test+=($!)
+}
+
+logins_end() {
+    touch "$work/stop"
+    wait "${jobs_of_test[@]}"
+    [ ! -s "$work/failed" ] || fail "logins failed: $(head -n 3 "$work/failed")"
+    [ "$(wc -l <"$work/count")" -gt 5 ] || fail "too few logins"
+    echo "$(wc -l <"$work/count") logins, none failed"
+}
+
+attempts() { at_replica admin getprinc "$1" | sed -n 's/^Failed password attempts: //p'; } # PRINCIPAL
+
+a_full_copy_comes_under_a_running_kdc() {
+    begin
+    quietly admin addpol -maxfailure 5 -failurecountinterval 0 -lockoutduration 0 strict
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
+    follow
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy wrong
+    [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
+    logins_begin
+    # More than one commit can hold: a new generation, which the replica copies.
+    # The first attempt dies within it.
+    (road_until "the copy beginning" replica_says 'state is copying' && kill -KILL "${ROAD_PID[replica-1]}") &
+    local killer=$!
+    must road_fill 70000 "$work/filled"
+    must wait "$killer"
+    must login user69999 secret
+    must_not at_replica login user69999 secret
+    road_restart replica-1
+    arrived
+    logins_end
+    grep -q 'copy' "$REALM_DIR/replica-1.log" || fail "no full copy was made"
+    must at_replica login user69999 secret
+    [ "$(attempts clumsy)" = 2 ] || fail "the full copy has taken the counts away"
+    dumps_are_equal
+    [ -z "$(find "$REALM_DIR/kdc.replica-1" -name '*~*')" ] || fail "there are leftovers"
+}
+
+a_database_that_kprop_had_filled_is_taken_over() {
+    begin
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    quietly admin addprinc -pw secret gone
+    quietly util dump "$work/older"
+    quietly at_replica util load "$work/older"
+    must replica_kdc
+    quietly admin delprinc -force gone
+    quietly admin addprinc -pw secret newcomer
+    logins_begin
+    must feed
+    arrived
+    logins_end
+    must at_replica login newcomer secret
+    must_not at_replica login gone secret
+    dumps_are_equal
+}
+
+lockout_is_the_own_affair_of_a_replicas_kdc() {
+    begin
+    quietly admin addpol -maxfailure 3 -failurecountinterval 0 -lockoutduration 0 strict
+    quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
+    follow
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy wrong
+    [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
+    # A change that comes in leaves the count, and the count is no damage.
+    quietly admin modprinc -maxlife 3h clumsy
+    arrived
+    [ "$(attempts clumsy)" = 2 ] || fail "the change has taken the count away"
+    quietly at_replica admin getprinc clumsy
+    grep -q 'Maximum ticket life: 0 days 03:00:00' "$work/out" || fail "the change is not there"
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy secret
+    must login clumsy secret
+    road_signal replica-1 KILL
+    road_restart replica-1
+    quietly admin modprinc -unlock clumsy
+    arrived
+    must at_replica login clumsy secret
+    grep -qi 'alter\|damage\|repair' "$REALM_DIR/replica-1.log" && fail "counts are taken for damage"
+    dumps_are_equal
+}
+
+burst() { # PREFIX N
+    local i
+    for i in $(seq "$2"); do
+        echo "addprinc -pw secret $1-$i"
+        [ $((i % 5)) -ne 0 ] || echo "modprinc -maxlife 2h $1-$((i - 1))"
+        [ $((i % 7)) -ne 0 ] || echo "delprinc -force $1-$((i - 2))"
+        [ $((i % 50)) -ne 0 ] || echo "addpol -minlength 3 $1-$i"
+    done | admin >"$work/burst.$1" 2>&1
+}
+
+nothing_is_lost_when_the_replica_is_killed_in_a_burst() {
+    begin
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    follow
+    logins_begin
+    local round kills=0
+    for round in $(seq 6); do
+        burst "b$round" 300 &
+        local pid=$!
+        while kill -0 $pid 2>/dev/null; do
+            sleep "0.$((RANDOM % 4 + 1))"
+            road_signal replica-1 KILL
+            road_restart replica-1
+            kills=$((kills + 1))
+        done
+        wait $pid
+    done
+    arrived
+    logins_end
+    echo "$kills kills"
+    dumps_are_equal
+    must at_replica login b6-300 secret
+}
+
+replica_says() { grep -q "$1" "$REALM_DIR/replica-1.log"; }
+
+a_record_that_db2_cannot_hold_is_named_and_can_be_put_right() {
+    begin
+    follow
+    local long
+    long=$(printf 'n%.0s' $(seq 2100))
+    quietly admin addprinc -nokey "$long"
+    must road_until "the replica naming the record" replica_says 'nnnn.*db2 loses records when a name is longer'
+    # The KDC goes on with what it has.
+    quietly at_replica admin getprinc krbrepl/localhost
+    quietly admin addprinc -pw secret after
+    quietly admin delprinc -force "$long"
+    arrived
+    must at_replica login after secret
+    dumps_are_equal
+}
+
+a_database_that_was_deleted_is_noticed() {
+    begin
+    quietly admin addprinc -pw secret alice
+    follow
+    kdb_kdc_stop replica-1 TERM
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}" || fail "the replica does not end in good order: $?"
+    rm "$REALM_DIR"/kdc.replica-1/principal*
+    road_restart replica-1
+    wait "${ROAD_PID[replica-1]}"
+    [ $? -eq 1 ] || fail "the exit code is not 1"
+    must replica_says 'it is another database; move that directory away'
+    mv "$REALM_DIR/replica-1" "$work/away"
+    road_restart replica-1
+    must road_until "the copy reaching the replica" has_content
+    must replica_kdc
+    arrived
+    must at_replica login alice secret
+    dumps_are_equal
+}
+
+a_database_that_cannot_be_opened_is_told() {
+    begin
+    feed -x nonsense=1
+    wait "${ROAD_PID[replica-1]}"
+    [ $? -eq 1 ] || fail "the exit code is not 1"
+    must replica_says 'opening the database of the KDC: .*nonsense'
+}
+
+"$3"
