@@ -83,6 +83,7 @@ void site_connect(world *w, int i)
     l->id = ++w->next_id;
     l->site = i;
     l->master = m;
+    l->promotions = w->did[DID_PROMOTE];
     if (end_open(w, l, 0) != 0 || end_open(w, l, 1) != 0)
         return;
     note(w, "link %llu: site %d connects to %d", (unsigned long long)l->id, i, m);
@@ -133,6 +134,10 @@ static int is_fair(const world *w, const cable *l, int err)
         return s->was_foreign;
     case KRBREPL_ERR_FENCED:
         return w->did[DID_USURP] != 0;
+    case KRBREPL_ERR_CONFLICT:
+        /* A copy that was to go on waited for its place, and its master was promoted once more: the next session is
+         * judged by the new lineage. */
+        return w->did[DID_PROMOTE] != l->promotions;
     default:
         return 0;
     }

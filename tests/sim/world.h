@@ -67,7 +67,8 @@ typedef struct cable {
     uint64_t id;
     int site; /* of the replica */
     int master;
-    end at[2]; /* 0: master, 1: replica */
+    uint64_t promotions; /* that had been when it was laid */
+    end at[2];           /* 0: master, 1: replica */
 } cable;
 
 /* ---- nodes ----------------------------------------------------------------------------------- */

@@ -54,11 +54,25 @@ static krb5_error_code folder_sync(const char *folder)
     return err;
 }
 
+/* db2 gives the temporary file its new name while pages of it are still in the memory of this process alone, among
+ * them its root: a process that dies then leaves a KDC without a database, and a file that nobody can open, and so
+ * nobody can replace. It is written and synced when the lock is given back, and only then promoted. */
+static krb5_error_code temp_write(krbrepl_kdb5 *db)
+{
+    krb5_error_code err = db->is_db2 ? krb5_db_unlock(db->temp) : 0;
+
+    if (err == 0 && db->is_db2)
+        err = krb5_db_lock(db->temp, KRB5_DB_LOCKMODE_EXCLUSIVE);
+    return err;
+}
+
 int krbrepl__kdb5_import_commit(void *ctx, const krbrepl_pos *to)
 {
     krbrepl_kdb5 *db = ctx;
-    krb5_error_code err = krb5_db_promote(db->temp, db->temp_args);
+    krb5_error_code err = temp_write(db);
 
+    if (err == 0)
+        err = krb5_db_promote(db->temp, db->temp_args);
     (void)to; /* the store remembers it */
     (void)krbrepl__kdb5_failed(db, db->temp, err, "putting a full copy in the place of the database",
                                none);

@@ -1,0 +1,149 @@
+/* A process that dies at any of the writes to a database of MIT's own kind. */
+#include "kdb5case.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <krbrepl/mit.h>
+
+#include "dyingwrites.h"
+
+#define PRINCIPALS 400
+#define MOST 1000 /* writes */
+
+static char dir[256];
+
+static int setup(void **state)
+{
+    (void)state;
+    kdb5case_begin(dir);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    kdb5case_end(dir);
+    return 0;
+}
+
+/* A principal of 200 bytes and more with one number in it. */
+static void *value_make(int32_t max_life, size_t *len)
+{
+    static const uint8_t pad[200];
+    krbrepl_mit_item item = {300, {pad, sizeof pad}};
+    krbrepl_mit_principal p;
+    void *out = NULL;
+
+    KRBREPL_INIT(&p);
+    p.base_length = 38;
+    p.max_life = max_life;
+    p.tl = &item;
+    p.ntl = 1;
+    assert_int_equal(krbrepl_mit_principal_encode(&p, &out, len, NULL), 0);
+    return out;
+}
+
+static krbrepl_bytes name_make(char name[64], int i)
+{
+    const int n = snprintf(name, 64, "user%05d@" KDB5_REALM, i);
+
+    return (krbrepl_bytes){name, (size_t)n};
+}
+
+/* ---- a full copy ------------------------------------------------------------------------------- */
+
+static int bring(krbrepl_kdb5 *db, int32_t max_life)
+{
+    const krbrepl_host_ops *ops = krbrepl_kdb5_ops(db);
+    int i, rc = ops->import_begin(db);
+    krbrepl_change c;
+    char name[64];
+    size_t len;
+    void *v = value_make(max_life, &len);
+
+    KRBREPL_INIT(&c);
+    c.op = KRBREPL_PUT;
+    c.table = "principal";
+    c.value = (krbrepl_bytes){v, len};
+    for (i = 0; rc == 0 && i < PRINCIPALS; i++) {
+        c.key = name_make(name, i);
+        rc = ops->import_change(db, &c);
+    }
+    krbrepl_mit_free(v, len);
+    return rc;
+}
+
+static int import_all(krbrepl_kdb5 *db, int32_t max_life)
+{
+    const int rc = bring(db, max_life);
+
+    return rc != 0 ? rc : krbrepl_kdb5_ops(db)->import_commit(db, NULL);
+}
+
+/* How many there are as this. */
+static int count(krbrepl_kdb5 *db, int32_t max_life)
+{
+    krbrepl_bytes got;
+    char name[64];
+    size_t len;
+    void *v = value_make(max_life, &len);
+    int i, n = 0;
+
+    for (i = 0; i < PRINCIPALS; i++)
+        n += krbrepl_kdb5_ops(db)->get(db, "principal", name_make(name, i), &got) == 0 &&
+             got.len == len && memcmp(got.data, v, len) == 0;
+    krbrepl_mit_free(v, len);
+    return n;
+}
+
+/* 1: the process died at this write; 0: there are not so many. */
+static int die_promoting(int at)
+{
+    krbrepl_kdb5 *db;
+    int status, rc;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        db = kdb5case_open(dir, "principal");
+        rc = bring(db, 2);
+        dyingwrites_at("/principal", at);
+        _exit(rc != 0 || krbrepl_kdb5_ops(db)->import_commit(db, NULL) != 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    return WIFSIGNALED(status);
+}
+
+static void a_promotion_that_dies_at_any_write_leaves_the_old_content_or_the_new(void **state)
+{
+    krbrepl_kdb5 *db = kdb5case_open(dir, "principal");
+    int at, died = 1, older = 0;
+
+    (void)state;
+    for (at = 1; died; at++) {
+        assert_true(at < MOST);
+        assert_int_equal(import_all(db, 1), 0);
+        krbrepl_kdb5_close(db);
+        died = die_promoting(at);
+        db = kdb5case_open(dir, "principal");
+        older += count(db, 1) == PRINCIPALS;
+        if (count(db, 1) != PRINCIPALS && count(db, 2) != PRINCIPALS)
+            fail_msg("dead at write %d: %d of the old, %d of the new", at, count(db, 1), count(db, 2));
+    }
+    assert_int_equal(count(db, 2), PRINCIPALS);
+    assert_true(older > 3 && at - older >= 2);
+    krbrepl_kdb5_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_promotion_that_dies_at_any_write_leaves_the_old_content_or_the_new, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
