@@ -83,6 +83,11 @@ static int slot_each(rig *r)
     return krbrepl_slot_each(r->s, no_slot, NULL);
 }
 
+static int slot_reset(rig *r)
+{
+    return krbrepl_slot_reset(r->s, "iprop/nobody@KRBREPL.TEST");
+}
+
 static int slot_drop(rig *r)
 {
     return krbrepl_slot_drop(r->s, "krbrepl/nobody@KRBREPL.TEST");
@@ -353,6 +358,7 @@ const call calls[] = {
     {"krbrepl_promote", 's', promote, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_resolve", 's', resolve, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_drop", 's', slot_drop, INVALID, FORKED, STATE, ANY, 0},
+    {"krbrepl_slot_reset", 's', slot_reset, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_reset", 's', slot_reset, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_each", 's', slot_each, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_store_close", 's', store_close, 0, 0, 0, 0, 1},
