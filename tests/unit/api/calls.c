@@ -93,11 +93,6 @@ static int slot_drop(rig *r)
     return krbrepl_slot_drop(r->s, "krbrepl/nobody@KRBREPL.TEST");
 }
 
-static int slot_reset(rig *r)
-{
-    return krbrepl_slot_reset(r->s, "krbrepl/nobody@KRBREPL.TEST");
-}
-
 static int promote(rig *r)
 {
     return krbrepl_promote(r->s, NULL, NULL);
@@ -358,7 +353,6 @@ const call calls[] = {
     {"krbrepl_promote", 's', promote, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_resolve", 's', resolve, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_drop", 's', slot_drop, INVALID, FORKED, STATE, ANY, 0},
-    {"krbrepl_slot_reset", 's', slot_reset, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_reset", 's', slot_reset, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_each", 's', slot_each, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_store_close", 's', store_close, 0, 0, 0, 0, 1},
