@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"backup", cmd_backup, "copy a running store into a file"},
     {"restore", cmd_restore, "make a store out of a backup"},
     {"retention", cmd_retention, "set how much journal is kept"},
+    {"trim", cmd_trim, "drop old commits from the journal"},
     {"slot", cmd_slot, "list or drop what is remembered of replicas"},
 #ifndef KRBREPL_GSS_HEIMDAL /* see CMakeLists.txt */
     {"check-config", cmd_check_config, "check kdc.conf for the KDB module"},

@@ -53,6 +53,7 @@ void cli_print_pos(const krbrepl_pos *pos);
 /* The commands. Each takes what stands behind its name. */
 int cmd_init(int argc, char **argv);
 int cmd_retention(int argc, char **argv);
+int cmd_trim(int argc, char **argv);
 int cmd_slot(int argc, char **argv);
 int cmd_promote(int argc, char **argv);
 int cmd_demote(int argc, char **argv);

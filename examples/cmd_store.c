@@ -187,6 +187,52 @@ int cmd_retention(int argc, char **argv)
     return cli_end(&c, &cmd, rc);
 }
 
+static int run_trim(struct cli *c, const char *dir, uint64_t keep)
+{
+    uint64_t dropped = 0;
+    int rc = cli_open(c, dir, 0);
+
+    if (rc != PROG_OK)
+        return rc;
+    rc = krbrepl_store_trim(c->store, keep, &dropped);
+    if (rc != 0)
+        return cli_failed_store(c, rc);
+    if (c->json) {
+        json_open(&c->out, NULL, '{');
+        json_u64(&c->out, "dropped", dropped);
+        json_close(&c->out, '}');
+    } else if (!c->quiet) {
+        printf("%llu commits dropped from the journal\n", (unsigned long long)dropped);
+    }
+    return PROG_OK;
+}
+
+int cmd_trim(int argc, char **argv)
+{
+    struct cli c = {0};
+    uint64_t keep = 100;
+    struct opt opts[] = {{.name = "keep",
+                          .letter = 'K',
+                          .kind = OPT_NUMBER,
+                          .to = &keep,
+                          .arg = "N",
+                          .help = "how many commits to keep (100)"},
+                         CLI_OPTS(&c)};
+    const struct opt_command cmd = {
+        .name = "krbrepl trim",
+        .operands = "DIR",
+        .least = 1,
+        .most = 1,
+        .opts = opts,
+        .summary = "Drops the oldest commits from the journal of the store in DIR, until N remain.",
+        .notes = "What a known replica still needs stays. The journal is trimmed by itself too: see "
+                 "krbrepl\n"
+                 "retention. The content is not touched."};
+    int rc = cli_begin(&c, &cmd, &argc, &argv);
+
+    return rc != OPTS_GO ? rc : cli_end(&c, &cmd, run_trim(&c, argv[0], keep));
+}
+
 /* promote and demote differ in one call. */
 static int change_role(int argc, char **argv, const struct opt_command *shape,
                        int (*change)(krbrepl_store *, const char *, krbrepl_pos *), const char *done)

@@ -171,6 +171,8 @@ static void print_peer(const krbrepl_peer *p)
     else
         printf("    %s since %s, last seen %s\n", krbrepl_state_name(p->state),
                times_stamp(since, p->connected_us), times_stamp(seen, p->last_seen_us));
+    if (p->dialect > KRBREPL_DIALECT_NATIVE)
+        printf("    speaks %s, version %llu\n", krbrepl_dialect_name(p->dialect), (ull)p->version);
     printf("    received %llu, durable %llu, applied %llu\n", (ull)p->received, (ull)p->durable,
            (ull)p->applied);
     printf("    lag %llu commits, %s\n", (ull)p->lag_commits, times_duration(lag, p->lag_us));
@@ -290,6 +292,8 @@ static void json_peer(struct json *j, const krbrepl_peer *p)
     json_u64(j, "bytes_in", p->bytes_in);
     json_u64(j, "proved_seq", p->proved_seq);
     json_time(j, "proved", p->proved_us);
+    json_text(j, "dialect", krbrepl_dialect_name(p->dialect));
+    json_u64(j, "version", p->version);
     json_text(j, "last_error", p->last_err != 0 ? krbrepl_err_name((int)p->last_err) : "");
     json_close(j, '}');
 }

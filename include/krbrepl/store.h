@@ -117,6 +117,10 @@ KRBREPL_API const char *krbrepl_store_dir(const krbrepl_store *s);
 /* Stored in the store, so that every process that writes it trims alike. */
 KRBREPL_API int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r);
 
+/* Drops the oldest entries of the journal until `keep` remain (0 counts as 1), whatever the retention says. Those
+ * that a known replica still needs stay. `dropped` (may be NULL) is how many went. Needs no role. */
+KRBREPL_API int krbrepl_store_trim(krbrepl_store *s, uint64_t keep, uint64_t *dropped);
+
 /* Brings a store of an older format to today's, in place. Nobody may have it open. */
 KRBREPL_API int krbrepl_upgrade(const char *dir, krbrepl_errinfo *ei);
 

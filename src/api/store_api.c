@@ -119,6 +119,19 @@ int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r)
     return krbrepl__door_out(s, rc);
 }
 
+int krbrepl_store_trim(krbrepl_store *s, uint64_t keep, uint64_t *dropped)
+{
+    uint64_t n = 0;
+    int rc = krbrepl__door_in(s);
+
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__store_trim(s, keep, &n);
+    if (dropped != NULL)
+        *dropped = n;
+    return krbrepl__door_out(s, rc);
+}
+
 /* ---- what a master remembers of its replicas ------------------------------------------------ */
 
 int krbrepl_slot_each(krbrepl_store *s, krbrepl_slot_fn *fn, void *ctx)

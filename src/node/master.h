@@ -18,8 +18,9 @@ typedef struct krbrepl__slot_entry {
     krbrepl__slot s;
     krbrepl__conn *live; /* its session, or NULL */
     int dirty;
-    int stored;        /* the store has it, as far as is known */
-    int64_t stored_us; /* `seen_us` as the store has it */
+    int stored;                        /* the store has it, as far as is known */
+    int64_t stored_us;                 /* `seen_us` as the store has it */
+    uint32_t stored_base, stored_last; /* the same */
 } krbrepl__slot_entry;
 
 /* At most so many lines a second about those who are turned away; the rest is counted. */

@@ -118,6 +118,10 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
     if (e == NULL)
         return c->reset_due ? KRBREPL_ERR_STATE : KRBREPL_ERR_NOMEM;
     e->live = c;
+    /* Noted for it already, when another slave was about to get the same. */
+    if (told->last != 0 && e->s.last == e->stored_last && e->stored_base == told->base &&
+        e->s.base == told->base && e->stored_last >= told->last)
+        return 0;
     e->s.base = told->base;
     e->s.last = told->last;
     e->s.seen_us = n->sys->wall_us(n->sys->ctx);

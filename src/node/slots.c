@@ -59,6 +59,8 @@ static int load_one(void *ctx, const krbrepl__slot *s)
     e->s = *s;
     e->stored = 1;
     e->stored_us = s->seen_us;
+    e->stored_base = s->base;
+    e->stored_last = s->last;
     return 0;
 }
 
@@ -184,6 +186,8 @@ static void written(krbrepl__slot_entry *e)
     e->dirty = 0;
     e->stored = 1;
     e->stored_us = e->s.seen_us;
+    e->stored_base = e->s.base;
+    e->stored_last = e->s.last;
 }
 
 void krbrepl__slots_flush(krbrepl_node *n)

@@ -240,6 +240,9 @@ int krbrepl__store_hosted(const krbrepl_store *s);
 int krbrepl__host_scrub(krbrepl_store *s, krbrepl__ckey *after, size_t n, int *end,
                         char name[KRBREPL__ROW_NAME]);
 
+/* Drops entries of the journal until `keep` remain, but none that a slot holds. */
+int krbrepl__store_trim(krbrepl_store *s, uint64_t keep, uint64_t *dropped);
+
 /* ---- upkeep, by the node when idle ----------------------------------------------------------- */
 
 /* A bounded piece of: trimming, emptying the abandoned generation, clearing dead readers. 1: there is

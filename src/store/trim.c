@@ -15,6 +15,7 @@
 #define CLEAR_ENTRIES 64u /* rubbish removed in one transaction */
 #define CLEAR_BYTES (4u << 20)
 #define CLEAR_CHAINS 1024u
+#define TRIM_ENTRIES 1024u /* in one transaction of a trim that was asked for */
 
 struct limits {
     krbrepl_retention keep;
@@ -217,6 +218,43 @@ static int upkeep_write(krbrepl_store *s)
     if (rc == 0)
         return krbrepl__wtxn_commit(s, &w);
     krbrepl__wtxn_abort(s, &w);
+    return rc;
+}
+
+/* One transaction of a trim that was asked for. The chains of the entries stay, as with any trimming. */
+static int trim_some(krbrepl_store *s, uint64_t keep, uint64_t *n)
+{
+    struct limits l;
+    krbrepl__wtxn w;
+    int rc = krbrepl__wtxn_begin(s, &w);
+
+    *n = 0;
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__slots_hold(s, w.txn, &l.hold);
+    while (rc == 0 && *n < TRIM_ENTRIES && entries(&w.st) > keep && w.st.journal_first < l.hold) {
+        rc = trim_one(s, &w);
+        ++*n;
+    }
+    if (rc == 0)
+        rc = prune_chains(s, &w, 2 * TRIM_ENTRIES);
+    if (rc == 0)
+        return krbrepl__wtxn_commit(s, &w);
+    krbrepl__wtxn_abort(s, &w);
+    return rc;
+}
+
+int krbrepl__store_trim(krbrepl_store *s, uint64_t keep, uint64_t *dropped)
+{
+    uint64_t n = 0;
+    int rc;
+
+    /* In pieces, so that no writer waits long. */
+    do {
+        rc = trim_some(s, keep != 0 ? keep : 1, &n);
+        if (rc == 0)
+            *dropped += n;
+    } while (rc == 0 && n == TRIM_ENTRIES);
     return rc;
 }
 

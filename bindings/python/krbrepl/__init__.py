@@ -26,15 +26,16 @@ from .host import Store
 from .node import Node
 from .status import Answer, Proved, Waited, fetch_status, prove, wait
 from .store import DirStore, Load, Txn, View, create, restore, upgrade
-from .values import (Advice, Allow, Cause, Change, Commit, CommitKind, CopyReason, Digest, Level, LoadResult, LogLevel,
-                     Op, Peer, Position, Record, Resolve, Retention, Role, Slot, State, Status, StoreFlag, StoreInfo)
+from .values import (Advice, Allow, Cause, Change, Commit, CommitKind, CopyReason, Dialect, Digest, Level, LoadResult,
+                     LogLevel, Op, Peer, Position, Record, Resolve, Retention, Role, Slot, State, Status, StoreFlag,
+                     StoreInfo)
 
 #: The version of the library that is loaded.
 __version__: str = _ffi.string(_lib.krbrepl_version(0).text).decode()
 
 __all__ = [
     "Abi", "Advice", "Ahead", "Allow", "Answer", "Auth", "BugError", "Cause", "Change", "Commit", "CommitKind",
-    "Conflict", "CopyReason", "Corrupt", "Denied", "Digest", "DirStore", "Diverged", "Error", "Exists",
+    "Conflict", "CopyReason", "Corrupt", "Denied", "Dialect", "Digest", "DirStore", "Diverged", "Error", "Exists",
     "Fenced", "Foreign", "Forked", "Format", "Host", "Input", "Invalid", "Io", "Level", "Load", "LoadResult",
     "Locked", "LogLevel", "Net", "NoMem", "NoSpace", "Node", "NotFound", "NotMaster", "Op", "OperatorError",
     "Peer", "Position", "Proto", "Proved", "Record", "Resolve", "ResyncError", "Retention", "RetryError",

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from . import CopyReason, DirStore, Error, Peer, Position, Role, Status, StoreFlag, StoreInfo, fetch_status
+from . import CopyReason, Dialect, DirStore, Error, Peer, Position, Role, Status, StoreFlag, StoreInfo, fetch_status
 from .errors import class_of
 
 
@@ -52,6 +52,8 @@ def counters(st: Status) -> dict[str, Any]:
             "bytes": st.held_bytes, "hard_cap": st.hard_cap, "headroom_commits": st.headroom_commits}
     return {
         "pid": st.pid, "started": stamp(st.started_us), "upstream_seq": st.upstream_seq,
+        "upstream_dialect": "heimdal-iprop" if st.upstream_dialect == Dialect.HEIMDAL else "",
+        "upstream_version": st.upstream_version,
         "lag_commits": st.lag_commits, "lag_us": st.lag_us, "last_heard": stamp(st.last_heard_us),
         "last_copy": stamp(st.last_copy_us), "last_copy_reason": low(st.last_copy_reason),
         "commits_in": st.commits_in, "commits_out": st.commits_out, "bytes_in": st.bytes_in,

@@ -104,12 +104,17 @@ class Node:
 
     def start_replica(self, master: str, *, service: str | None = None, principal: str | None = None,
                       keytab: str | None = None, database_id: bytes | None = None, retry_min_ms: int = 0,
-                      retry_max_ms: int = 0, handshake_ms: int = 0, missing_ms: int = 0, lost_ms: int = 0) -> None:
-        """Follows a master. One that cannot be reached is tried again, for ever."""
+                      retry_max_ms: int = 0, handshake_ms: int = 0, missing_ms: int = 0, lost_ms: int = 0,
+                      dialect: int = 0, mkey_file: str | None = None, replace: bool = False, renew_ms: int = 0,
+                      whole_ms: int = 0) -> None:
+        """Follows a master. One that cannot be reached is tried again, for ever. With Dialect.HEIMDAL it is an
+        ipropd-master, and the store is master of a history of its own; the last four are for that dialect."""
         ident = id_of(database_id)
         opt = Given("krbrepl_replica_options", master=master, service=service, principal=principal, keytab=keytab,
                     database_id=ident, retry_min_ms=retry_min_ms, retry_max_ms=retry_max_ms,
-                    handshake_ms=handshake_ms, missing_ms=missing_ms, lost_ms=lost_ms)
+                    handshake_ms=handshake_ms, missing_ms=missing_ms, lost_ms=lost_ms, dialect=int(dialect),
+                    flags=lib.KRBREPL_REPLICA_REPLACE if replace else 0, mkey_file=mkey_file, renew_ms=renew_ms,
+                    whole_ms=whole_ms)
         with self._inside as c:
             self._quit = False
             self._finish(c, lib.krbrepl_replica_start(c, opt.c))

@@ -71,6 +71,14 @@ class CopyReason(_Number):
     DIFFERS = 7
 
 
+class Dialect(_Number):
+    """What a session speaks."""
+
+    NONE = 0
+    NATIVE = 1
+    HEIMDAL = 2
+
+
 class Level(_Number):
     """What an acknowledgment of a replica says."""
 
@@ -232,6 +240,9 @@ class Slot:
     expires_us: int
     last_copy_us: int
     last_copy_reason: CopyReason
+    dialect: Dialect
+    base: int
+    version: int
 
 
 @dataclass(frozen=True)
@@ -255,6 +266,8 @@ class Peer:
     bytes_in: int
     proved_seq: int
     proved_us: int
+    dialect: Dialect
+    version: int
 
 
 @dataclass(frozen=True)
@@ -303,6 +316,8 @@ class Status:
     repairs_by_reason: tuple[int, ...]
     repair_records: int
     repair_bytes: int
+    upstream_dialect: Dialect
+    upstream_version: int
 
 
 # ---- from C -----------------------------------------------------------------------------------------
@@ -311,7 +326,7 @@ class Status:
 # Fields that are not plain numbers, and what becomes of each.
 _ENUMS: dict[str, Any] = {
     "role": Role, "state": State, "op": Op, "kind": CommitKind, "cause": Cause, "last_copy_reason": CopyReason,
-    "flags": StoreFlag}
+    "flags": StoreFlag, "dialect": Dialect, "upstream_dialect": Dialect}
 
 
 def text_of(c: Any) -> str:

@@ -108,7 +108,7 @@ def every_number_has_a_class_below_its_advice():
 
 def enumerations_are_those_of_the_headers():
     for cls, prefix in ((values.Advice, "ADVICE"), (values.Role, "ROLE"), (values.State, "STATE"),
-                        (values.CopyReason, "COPY"), (values.Level, "LEVEL"), (values.CommitKind, "COMMIT"),
+                        (values.CopyReason, "COPY"), (values.Dialect, "DIALECT"), (values.Level, "LEVEL"), (values.CommitKind, "COMMIT"),
                         (values.Cause, "CAUSE"), (values.Resolve, "RESOLVE"), (values.LogLevel, "LOG")):
         found = {name[len(prefix) + 9:]: getattr(lib, name) for name in dir(lib)
                  if name.startswith(f"KRBREPL_{prefix}_") and name != "KRBREPL_COPY_REASONS"}

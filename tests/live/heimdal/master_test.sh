@@ -132,6 +132,10 @@ a_fresh_slave_gets_a_complete_database()
     follow s1
     arrives s1
     must says "complete database is there"
+    "$PROGRAMS/krbrepl" status "$WORK/store" >"$WORK/status"
+    must grep -q "speaks heimdal, version $(heimdal_version s1)" "$WORK/status"
+    "$PROGRAMS/krbrepl" slot list "$WORK/store" >"$WORK/slots"
+    must grep -q "heimdal, sent up to version $(heimdal_version s1)" "$WORK/slots"
 }
 
 every_operation_arrives_as_an_increment()

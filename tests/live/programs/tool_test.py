@@ -15,7 +15,7 @@ HOSTILE = [b"\x00", b"\xff\xfe", b"a b\tc", b'"quoted\\"', b"line\nline\r\n", by
 
 COMMANDS = ["init", "adopt", "promote", "demote", "status", "watch", "wait", "log", "verify", "load", "dump", "put",
             "get", "delete", "list", "batch", "backup", "restore", "retention", "slot", "resolve", "upgrade",
-            "check-config", "replay"]
+            "check-config", "replay", "trim"]
 
 
 def path(name):
@@ -404,6 +404,15 @@ def retention_is_stored():
     equal(journal["last"], 301)
     # Trimming begins a little above the limit, so that most commits trim nothing.
     check(7 <= journal["last"] - journal["first"] + 1 <= 7 + 64, f"{journal}")
+
+
+def a_journal_is_trimmed_when_told():
+    krbrepl("init", "--master", "m")
+    krbrepl("batch", "-q", "m", stdin=b"put t k v\ncommit\n" * 300)
+    equal(krbrepl("trim", "--json", "-K", "10", "m").json["dropped"], 291)
+    journal = krbrepl("status", "--json", "m").json["journal"]
+    equal((journal["first"], journal["last"]), (292, 301))
+    equal(krbrepl("trim", "m").text, "0 commits dropped from the journal\n")
 
 
 def slots_are_listed_and_dropped():

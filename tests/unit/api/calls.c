@@ -73,9 +73,19 @@ static int set_retention(rig *r)
     return krbrepl_store_set_retention(r->s, NULL);
 }
 
+static int store_trim(rig *r)
+{
+    return krbrepl_store_trim(r->s, 1000, NULL);
+}
+
 static int slot_each(rig *r)
 {
     return krbrepl_slot_each(r->s, no_slot, NULL);
+}
+
+static int slot_reset(rig *r)
+{
+    return krbrepl_slot_reset(r->s, "iprop/nobody@KRBREPL.TEST");
 }
 
 static int slot_drop(rig *r)
@@ -343,12 +353,14 @@ const call calls[] = {
     {"krbrepl_promote", 's', promote, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_resolve", 's', resolve, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_drop", 's', slot_drop, INVALID, FORKED, STATE, ANY, 0},
+    {"krbrepl_slot_reset", 's', slot_reset, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_slot_each", 's', slot_each, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_store_close", 's', store_close, 0, 0, 0, 0, 1},
     {"krbrepl_store_dir", 's', store_dir, INVALID, 0, 0, 0, 0},
     {"krbrepl_store_errinfo", 's', store_errinfo, INVALID, 0, STATE, 0, 0},
     {"krbrepl_store_info_get", 's', store_info_get, INVALID, FORKED, STATE, 0, 0},
     {"krbrepl_store_set_retention", 's', set_retention, INVALID, FORKED, STATE, ANY, 0},
+    {"krbrepl_store_trim", 's', store_trim, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_txn_begin", 's', txn_begin, INVALID, FORKED, STATE, ANY, 0},
     {"krbrepl_view_open", 's', view_open, INVALID, FORKED, STATE, 0, 0},
     {"krbrepl_txn_abort", 't', txn_abort, 0, 0, 0, 0, 1},

@@ -54,6 +54,22 @@ static void names_comments_and_blank_lines_are_read(void **state)
     acl_free(a);
 }
 
+static void the_word_heimdal_makes_a_name_that_of_a_slave_in_its_dialect(void **state)
+{
+    struct acl *a =
+        of("heimdal iprop/a@EXAMPLE.ORG\n\theimdal\t iprop/b \nkrbrepl/c@EXAMPLE.ORG\nheimdal\n");
+
+    (void)state;
+    assert_non_null(a);
+    assert_true(acl_allows_heimdal(a, "iprop/a@EXAMPLE.ORG"));
+    assert_true(acl_allows_heimdal(a, "iprop/b@EXAMPLE.ORG"));
+    assert_false(acl_allows(a, "iprop/a@EXAMPLE.ORG"));
+    assert_false(acl_allows_heimdal(a, "krbrepl/c@EXAMPLE.ORG"));
+    assert_true(acl_allows(a, "krbrepl/c@EXAMPLE.ORG"));
+    assert_true(acl_allows(a, "heimdal@EXAMPLE.ORG"));
+    acl_free(a);
+}
+
 static void a_name_is_compared_byte_for_byte(void **state)
 {
     struct acl *a = of("krbrepl/a@EXAMPLE.ORG\nwith\\@sign@EXAMPLE.ORG\n");
@@ -147,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_comments_and_blank_lines_are_read),
+        cmocka_unit_test(the_word_heimdal_makes_a_name_that_of_a_slave_in_its_dialect),
         cmocka_unit_test(a_name_is_compared_byte_for_byte),
         cmocka_unit_test(a_name_without_realm_gets_the_default_realm),
         cmocka_unit_test(an_empty_file_allows_nobody),

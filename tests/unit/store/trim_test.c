@@ -90,6 +90,29 @@ static void journal_keeps_as_many_entries_as_asked(void **state)
     krbrepl_store_close(s);
 }
 
+static void a_trim_drops_at_once_what_nobody_needs(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    uint64_t dropped, n = 0;
+
+    put_n(s, 3000);
+    hold(s, "r@R", 2001);
+    assert_int_equal(krbrepl_store_trim(s, 100, &dropped), 0);
+    assert_int_equal(dropped, 2000); /* a replica needs the rest */
+    assert_int_equal(st_info(s).journal_first, 2001);
+    assert_int_equal(krbrepl_slot_drop(s, "r@R"), 0);
+    assert_int_equal(krbrepl_store_trim(s, 100, &dropped), 0);
+    assert_int_equal(dropped, 901);
+    assert_int_equal(st_info(s).journal_first, 2902);
+    assert_int_equal(krbrepl_store_trim(s, 100, &dropped), 0);
+    assert_int_equal(dropped, 0);
+    assert_int_equal(krbrepl_store_trim(s, 0, NULL), 0);
+    assert_int_equal(krbrepl_journal_each(s, 0, 0, nothing, &n), 0);
+    assert_int_equal(n, 1); /* its time says how old the position is */
+    put_n(s, 1);
+    krbrepl_store_close(s);
+}
+
 static void journal_keeps_as_many_bytes_as_asked(void **state)
 {
     krbrepl_store *s = st_master(*state);
@@ -484,6 +507,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, st_setup, st_teardown)
     const struct CMUnitTest tests[] = {
         T(journal_keeps_as_many_entries_as_asked),
+        T(a_trim_drops_at_once_what_nobody_needs),
         T(journal_keeps_as_many_bytes_as_asked),
         T(journal_keeps_entries_as_long_as_asked),
         T(one_commit_trims_at_most_64_entries),
