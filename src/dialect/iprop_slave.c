@@ -58,7 +58,8 @@ int krbrepl__islave_end(krbrepl__islave *s, int err, const char *fmt, ...)
     i->err = err;
     i->phase = KRBREPL__SESS_CLOSED;
     drop_load(s);
-    krbrepl__logf(s->log, level_of(err), "iprop", "%s: the session with the master ended: %s%s%s",
+    krbrepl__logf(s->log, i->store_err != 0 ? KRBREPL_LOG_ERROR : level_of(err), "iprop",
+                  "%s: the session with the master ended: %s%s%s",
                   i->principal != NULL ? i->principal : s->address, i->text, err != 0 ? ": " : "",
                   err != 0 ? krbrepl_strerror(err) : "");
     return err;

@@ -105,11 +105,15 @@ int krbrepl__source_allows(krbrepl_store *s, MDB_txn *txn)
     krbrepl__source src;
     int rc;
 
-    if (s->follows)
-        return 0;
     rc = krbrepl__source_read(s, txn, &src);
+    /* A promotion by another process: what was on its way from the source must not come behind it. */
+    if (rc == KRBREPL_ERR_NOTFOUND && s->follows)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_NOT_MASTER,
+                             "store: it was promoted meanwhile, and takes nothing from its old source");
     if (rc != 0)
         return rc == KRBREPL_ERR_NOTFOUND ? 0 : rc;
+    if (s->follows)
+        return 0;
     return krbrepl__fail(
         KRBREPL__EI(s), KRBREPL_ERR_NOT_MASTER,
         "store: its records come from %.200s; write there, or promote this store, which "

@@ -45,6 +45,8 @@ static void only_the_follower_writes_until_a_promotion(void **state)
     assert_int_equal(krbrepl_promote(other, "op", NULL), 0);
     assert_int_equal(krbrepl__source_get(other, &src), KRBREPL_ERR_NOTFOUND);
     assert_int_equal(st_try(other, "k", "w"), 0);
+    /* What was on its way from the source does not come behind the promotion. */
+    assert_int_equal(st_try(s, "k", "late"), KRBREPL_ERR_NOT_MASTER);
     krbrepl_store_close(other);
     krbrepl_store_close(s);
 }
