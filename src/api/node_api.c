@@ -4,12 +4,7 @@
 #include "door.h"
 #include "nodeops.h"
 #include "options.h"
-
-/* Detail for a failure that only the code tells of. */
-static int plain(krbrepl_node *n, int rc, const char *what)
-{
-    return krbrepl__fail(krbrepl__node_ei(n), rc, "node: %s: %s", what, krbrepl_strerror(rc));
-}
+#include "unsized.h"
 
 static int new_node(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei)
 {
@@ -20,10 +15,11 @@ static int new_node(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errin
     if (out == NULL || cfg == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: no configuration was given");
     rc = krbrepl__widen(&c, sizeof c, cfg);
-    if (rc == 0)
-        rc = krbrepl__widen(&e, sizeof e, c.events);
     if (rc != 0)
-        return krbrepl__fail(ei, rc, "node: configuration: %s", krbrepl_strerror(rc));
+        return krbrepl__unsized(ei, rc, "node: krbrepl_config");
+    rc = krbrepl__widen(&e, sizeof e, c.events);
+    if (rc != 0)
+        return krbrepl__unsized(ei, rc, "node: krbrepl_events");
     if (c.store == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: the configuration names no store");
     return krbrepl__node_new(out, &c, &e, ei);
@@ -47,7 +43,8 @@ int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt)
     if (rc != 0)
         return rc;
     rc = krbrepl__widen(&o, sizeof o, opt);
-    rc = rc == 0 ? krbrepl__master_start(n, &o) : plain(n, rc, "master options");
+    rc = rc == 0 ? krbrepl__master_start(n, &o)
+                 : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_master_options");
     krbrepl__node_leave(n);
     return rc;
 }
@@ -60,7 +57,8 @@ int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt)
     if (rc != 0)
         return rc;
     rc = krbrepl__widen(&o, sizeof o, opt);
-    rc = rc == 0 ? krbrepl__replica_start(n, &o) : plain(n, rc, "replica options");
+    rc = rc == 0 ? krbrepl__replica_start(n, &o)
+                 : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_replica_options");
     krbrepl__node_leave(n);
     return rc;
 }
@@ -200,11 +198,13 @@ int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *hav
 {
     krbrepl_errinfo mine;
     krbrepl_wait_options w;
-    int rc = dir != NULL ? krbrepl__widen(&w, sizeof w, opt) : KRBREPL_ERR_INVALID;
+    int rc = krbrepl__widen(&w, sizeof w, opt);
 
     krbrepl__errinfo_clear(&mine);
     if (rc != 0)
-        krbrepl__fail(&mine, rc, "wait: options: %s", krbrepl_strerror(rc));
+        krbrepl__unsized(&mine, rc, "wait: krbrepl_wait_options");
+    else if (dir == NULL)
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "wait: no directory of a store was given");
     else
         rc = krbrepl__control_wait(dir, &w, have, &mine);
     return krbrepl__errinfo_give(rc, &mine, ei);
@@ -216,12 +216,14 @@ int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_pro
     krbrepl_errinfo mine;
     krbrepl_prove_options o;
     krbrepl_proved p;
-    int rc = dir != NULL ? krbrepl__widen(&o, sizeof o, opt) : KRBREPL_ERR_INVALID;
+    int rc = krbrepl__widen(&o, sizeof o, opt);
 
     krbrepl__errinfo_clear(&mine);
     KRBREPL_INIT(&p);
     if (rc != 0)
-        krbrepl__fail(&mine, rc, "prove: options: %s", krbrepl_strerror(rc));
+        krbrepl__unsized(&mine, rc, "prove: krbrepl_prove_options");
+    else if (dir == NULL)
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "prove: no directory of a store was given");
     else
         rc = krbrepl__control_prove(dir, &o, &p, &mine);
     if (rc == 0 && out != NULL && (rc = krbrepl__narrow(out, &p, sizeof p)) != 0)
