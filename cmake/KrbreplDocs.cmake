@@ -1,3 +1,13 @@
+# What is read without this tree: the pages, those for programmers with the headers, and the programs to copy, where the
+# guide for embedders has its links.
+file(GLOB krbrepl_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+set(krbrepl_devel_pages ${PROJECT_SOURCE_DIR}/docs/embedding.md ${PROJECT_SOURCE_DIR}/docs/host-stores.md)
+list(REMOVE_ITEM krbrepl_pages ${krbrepl_devel_pages})
+install(FILES ${krbrepl_pages} ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${krbrepl_devel_pages} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/embed DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT devel
+  FILES_MATCHING PATTERN "*.c" PATTERN "*.h")
+
 # The reference is made out of the public headers: manual pages of section 3, and the same as Markdown. It is
 # written when something is built, installed with the rest, and left out where there is no python3.
 find_package(Python3 COMPONENTS Interpreter)
@@ -29,6 +39,5 @@ if(PROJECT_IS_TOP_LEVEL)
   add_custom_target(docs DEPENDS krbrepl-docs)
 endif()
 
-install(DIRECTORY ${krbrepl_docs}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR})
-install(DIRECTORY ${krbrepl_docs}/reference DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/docs/embedding.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${krbrepl_docs}/man3 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT devel)
+install(DIRECTORY ${krbrepl_docs}/reference DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)

@@ -4,17 +4,19 @@ include(CMakePackageConfigHelpers)
 set(krbrepl_cmakedir ${CMAKE_INSTALL_LIBDIR}/cmake/krbrepl)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/krbrepl
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT devel FILES_MATCHING PATTERN "*.h")
 install(FILES ${PROJECT_BINARY_DIR}/include/krbrepl/version.h
-  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/krbrepl)
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/krbrepl COMPONENT devel)
 
 # One export set each, so that a program that links the shared library need not have what the static one
 # is linked with.
-install(TARGETS krbrepl_shared EXPORT krbrepl-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS krbrepl_static EXPORT krbrepl-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS krbrepl_shared EXPORT krbrepl-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  NAMELINK_COMPONENT devel)
+install(TARGETS krbrepl_static EXPORT krbrepl-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  COMPONENT devel)
 foreach(kind shared static)
   install(EXPORT krbrepl-${kind} NAMESPACE krbrepl:: FILE krbrepl-${kind}.cmake
-    DESTINATION ${krbrepl_cmakedir})
+    DESTINATION ${krbrepl_cmakedir} COMPONENT devel)
 endforeach()
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/krbrepl-config.cmake.in
@@ -29,6 +31,11 @@ endif()
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/krbrepl-config-version.cmake
   COMPATIBILITY ${krbrepl_compatibility})
 install(FILES ${PROJECT_BINARY_DIR}/krbrepl-config.cmake ${PROJECT_BINARY_DIR}/krbrepl-config-version.cmake
-  DESTINATION ${krbrepl_cmakedir})
+  DESTINATION ${krbrepl_cmakedir} COMPONENT devel)
 
 krbrepl_install_pc(krbrepl)
+
+# Named as Debian has it. The package for programmers needs one of its own.
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright
+  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/libkrbrepl-dev COMPONENT devel EXCLUDE_FROM_ALL)

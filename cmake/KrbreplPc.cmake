@@ -10,7 +10,7 @@ function(krbrepl_install_pc name)
     set(PC_TEMPLATE ${PROJECT_SOURCE_DIR}/pkgconfig/${name}.pc.in)
   endif()
   if(NOT PC_COMPONENT)
-    set(PC_COMPONENT Unspecified)
+    set(PC_COMPONENT devel)
   endif()
   install(CODE "
     set(KRBREPL_VERSION \"${PROJECT_VERSION}\")

@@ -12,7 +12,7 @@ KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev l
     libcmocka-dev libverto-dev libsqlite3-dev heimdal-multidev)
 KRBREPL_BINDING_PACKAGES=(python3-cffi python3-dev python3-setuptools mypy)
 KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps libverto-libev1
-    abigail-tools mandoc)
+    abigail-tools mandoc dpkg-dev file)
 # Heimdal's own programs cannot be installed beside MIT's: they are unpacked into the build directory.
 KRBREPL_HEIMDAL_PACKAGES=(heimdal-kdc heimdal-clients heimdal-servers)
 # A realm whose database is in a directory, to be moved out of it.

@@ -128,9 +128,13 @@ static void on_import_abort(void *ctx)
     run(((struct host *)ctx)->db, "ROLLBACK");
 }
 
-const krbrepl_host_ops sqlite_host_ops = {sizeof sqlite_host_ops, on_get,           on_apply,
-                                          on_import_begin,        on_import_change, on_import_commit,
-                                          on_import_abort};
+const krbrepl_host_ops sqlite_host_ops = {.size = sizeof sqlite_host_ops,
+                                          .get = on_get,
+                                          .apply = on_apply,
+                                          .import_begin = on_import_begin,
+                                          .import_change = on_import_change,
+                                          .import_commit = on_import_commit,
+                                          .import_abort = on_import_abort};
 
 /* ---- commits -------------------------------------------------------------------------------- */
 

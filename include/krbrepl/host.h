@@ -33,6 +33,11 @@
 extern "C" {
 #endif
 
+/* For `flags` of krbrepl_host_ops: a process that dies within `apply` may take records with it that are no part of the
+ * change, as from a tree on disk without a journal of its own. Whoever opens the store next has no way to find them: a
+ * replica's content then counts as none, and is copied anew. */
+#define KRBREPL_HOST_TEARS 1u
+
 /* The host's database. Each answers 0, or a number of the host's own, which comes back unchanged in
  * `host_code` of the errinfo while the call of the library answers HOST. They are called from within calls
  * on the store, or on a node that runs on it, in the thread of the caller (with krbrepl_node_spawn, in the
@@ -55,6 +60,7 @@ typedef struct krbrepl_host_ops {
     int (*import_change)(void *ctx, const krbrepl_change *change);
     int (*import_commit)(void *ctx, const krbrepl_pos *to);
     void (*import_abort)(void *ctx);
+    uint64_t flags; /* KRBREPL_HOST_TEARS */
 } krbrepl_host_ops;
 
 /* A journal that the host keeps by itself, of a store made with KRBREPL_CREATE_JOURNALED, whether its records are

@@ -5,6 +5,7 @@
 #include "errinfo.h"
 #include "nodeops.h"
 #include "options.h"
+#include "unsized.h"
 
 int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbrepl_status *out,
                          krbrepl_peer_fn *each, void *ctx, krbrepl_errinfo *ei)
@@ -27,11 +28,13 @@ int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *hav
 {
     krbrepl_errinfo mine;
     krbrepl_wait_options w;
-    int rc = dir != NULL ? krbrepl__widen(&w, sizeof w, opt) : KRBREPL_ERR_INVALID;
+    int rc = krbrepl__widen(&w, sizeof w, opt);
 
     krbrepl__errinfo_clear(&mine);
     if (rc != 0)
-        krbrepl__fail(&mine, rc, "wait: options: %s", krbrepl_strerror(rc));
+        krbrepl__unsized(&mine, rc, "wait: krbrepl_wait_options");
+    else if (dir == NULL)
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "wait: no directory of a store was given");
     else
         rc = krbrepl__control_wait(dir, &w, have, &mine);
     return krbrepl__errinfo_give(rc, &mine, ei);
@@ -43,12 +46,14 @@ int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_pro
     krbrepl_errinfo mine;
     krbrepl_prove_options o;
     krbrepl_proved p;
-    int rc = dir != NULL ? krbrepl__widen(&o, sizeof o, opt) : KRBREPL_ERR_INVALID;
+    int rc = krbrepl__widen(&o, sizeof o, opt);
 
     krbrepl__errinfo_clear(&mine);
     KRBREPL_INIT(&p);
     if (rc != 0)
-        krbrepl__fail(&mine, rc, "prove: options: %s", krbrepl_strerror(rc));
+        krbrepl__unsized(&mine, rc, "prove: krbrepl_prove_options");
+    else if (dir == NULL)
+        rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "prove: no directory of a store was given");
     else
         rc = krbrepl__control_prove(dir, &o, &p, &mine);
     if (rc == 0 && out != NULL && (rc = krbrepl__narrow(out, &p, sizeof p)) != 0)

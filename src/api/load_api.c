@@ -3,6 +3,7 @@
 
 #include "door.h"
 #include "options.h"
+#include "unsized.h"
 #include "storecalls.h"
 
 int krbrepl_load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load_options *opt)
@@ -17,7 +18,8 @@ int krbrepl_load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load_
     if (rc != 0)
         return rc;
     rc = krbrepl__widen(&o, sizeof o, opt);
-    rc = rc == 0 ? krbrepl__load_begin(s, out, &o) : krbrepl__fail_plain(krbrepl__store_ei(s), rc);
+    rc = rc == 0 ? krbrepl__load_begin(s, out, &o)
+                 : krbrepl__unsized(krbrepl__store_ei(s), rc, "load: krbrepl_load_options");
     return krbrepl__door_out(s, rc);
 }
 

@@ -4,12 +4,7 @@
 #include "door.h"
 #include "nodeops.h"
 #include "options.h"
-
-/* Detail for a failure that only the code tells of. */
-static int plain(krbrepl_node *n, int rc, const char *what)
-{
-    return krbrepl__fail(krbrepl__node_ei(n), rc, "node: %s: %s", what, krbrepl_strerror(rc));
-}
+#include "unsized.h"
 
 static int new_node(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei)
 {
@@ -20,10 +15,11 @@ static int new_node(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errin
     if (out == NULL || cfg == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: no configuration was given");
     rc = krbrepl__widen(&c, sizeof c, cfg);
-    if (rc == 0)
-        rc = krbrepl__widen(&e, sizeof e, c.events);
     if (rc != 0)
-        return krbrepl__fail(ei, rc, "node: configuration: %s", krbrepl_strerror(rc));
+        return krbrepl__unsized(ei, rc, "node: krbrepl_config");
+    rc = krbrepl__widen(&e, sizeof e, c.events);
+    if (rc != 0)
+        return krbrepl__unsized(ei, rc, "node: krbrepl_events");
     if (c.store == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "node: the configuration names no store");
     return krbrepl__node_new(out, &c, &e, ei);
@@ -47,7 +43,8 @@ int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt)
     if (rc != 0)
         return rc;
     rc = krbrepl__widen(&o, sizeof o, opt);
-    rc = rc == 0 ? krbrepl__master_start(n, &o) : plain(n, rc, "master options");
+    rc = rc == 0 ? krbrepl__master_start(n, &o)
+                 : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_master_options");
     krbrepl__node_leave(n);
     return rc;
 }
@@ -65,7 +62,7 @@ int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt)
         rc = krbrepl__widen(&serve, sizeof serve, o.serve);
         o.serve = &serve;
     }
-    rc = rc == 0 ? krbrepl__replica_start(n, &o) : plain(n, rc, "replica options");
+    rc = rc == 0 ? krbrepl__replica_start(n, &o) : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_replica_options");
     krbrepl__node_leave(n);
     return rc;
 }

@@ -8,13 +8,14 @@
 #include "door.h"
 #include "options.h"
 #include "storecalls.h"
+#include "unsized.h"
 
-/* Widens `in` to today's shape; a refusal is noted in `ei`. */
-static int widen(void *out, size_t now, const void *in, krbrepl_errinfo *ei)
+/* Widens `in`, which is a `what`, to today's shape; a refusal is noted in `ei`. */
+static int widen(void *out, size_t now, const void *in, const char *what, krbrepl_errinfo *ei)
 {
     int rc = krbrepl__widen(out, now, in);
 
-    return rc != 0 ? krbrepl__fail_plain(ei, rc) : 0;
+    return rc != 0 ? krbrepl__unsized(ei, rc, what) : 0;
 }
 
 /* ---- birth and opening ---------------------------------------------------------------------- */
@@ -29,9 +30,9 @@ int krbrepl_store_create(const char *dir, const krbrepl_create_options *opt, krb
     krbrepl__errinfo_clear(&mine);
     rc = dir == NULL ? krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID) : 0;
     if (rc == 0)
-        rc = widen(&o, sizeof o, opt, &mine);
+        rc = widen(&o, sizeof o, opt, "store: krbrepl_create_options", &mine);
     if (rc == 0 && o.retention != NULL) {
-        rc = widen(&keep, sizeof keep, o.retention, &mine);
+        rc = widen(&keep, sizeof keep, o.retention, "store: krbrepl_retention", &mine);
         o.retention = &keep;
     }
     if (rc == 0)
@@ -53,13 +54,13 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
         *out = NULL;
     rc = out == NULL || dir == NULL ? krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID) : 0;
     if (rc == 0)
-        rc = widen(&o, sizeof o, opt, &mine);
+        rc = widen(&o, sizeof o, opt, "store: krbrepl_store_options", &mine);
     if (rc == 0 && o.host != NULL) {
-        rc = widen(&host, sizeof host, o.host, &mine);
+        rc = widen(&host, sizeof host, o.host, "store: krbrepl_host_ops", &mine);
         o.host = &host;
     }
     if (rc == 0 && o.journal != NULL) {
-        rc = widen(&journal, sizeof journal, o.journal, &mine);
+        rc = widen(&journal, sizeof journal, o.journal, "store: krbrepl_journal_ops", &mine);
         o.journal = &journal;
     }
     if (rc == 0)
@@ -113,7 +114,7 @@ int krbrepl_store_set_retention(krbrepl_store *s, const krbrepl_retention *r)
 
     if (rc != 0)
         return rc;
-    rc = widen(&keep, sizeof keep, r, krbrepl__store_ei(s));
+    rc = widen(&keep, sizeof keep, r, "store: krbrepl_retention", krbrepl__store_ei(s));
     if (rc == 0)
         rc = krbrepl__store_set_retention(s, &keep);
     return krbrepl__door_out(s, rc);
@@ -199,7 +200,8 @@ int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_opt
     rc = krbrepl__door_in(s);
     if (rc != 0)
         return rc;
-    rc = out == NULL ? krbrepl__door_invalid(s) : widen(&o, sizeof o, opt, krbrepl__store_ei(s));
+    rc = out == NULL ? krbrepl__door_invalid(s)
+                     : widen(&o, sizeof o, opt, "store: krbrepl_txn_options", krbrepl__store_ei(s));
     if (rc == 0)
         rc = krbrepl__txn_begin(s, out, &o);
     return krbrepl__door_out(s, rc);

@@ -22,6 +22,8 @@ int krbrepl__host_new(struct krbrepl__host **out, const krbrepl_host_ops *ops, v
             ei, KRBREPL_ERR_INVALID,
             "store: the host's callbacks need get and apply, and of import all four or "
             "none");
+    if ((ops->flags & ~(uint64_t)KRBREPL_HOST_TEARS) != 0)
+        return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "store: an unknown flag of the host's database");
     h = krbrepl__alloc(sizeof *h);
     if (h == NULL)
         return krbrepl__fail_plain(ei, KRBREPL_ERR_NOMEM);

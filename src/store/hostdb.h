@@ -29,6 +29,7 @@ struct krbrepl__host {
     int piecewise; /* the host has no import: its present content is changed */
     MDB_dbi import;
     int fd;           /* host.prepare; -1: not opened yet */
+    int mine;         /* the promise that stands in it is of this handle, and its process lives */
     int left;         /* the file is that of a build that is under way elsewhere */
     unsigned calling; /* a callback runs */
     unsigned live;    /* the generation that was live when `writer` began */

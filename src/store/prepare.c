@@ -6,7 +6,8 @@
  *           SHA-256 of all that stands before it
  *
  * Kind 1: the changes of these commits, which lead from `before` to `after`. Kind 2: the host's content is of
- * no position from now on. Kind 3: these records are put right, and the position stays, as by a small repair. A file that does not end in its hash was not written to its end; the host has not
+ * no position from now on. Kind 3: these records are put right, and the position stays, as by a small repair. Where
+ * the host may be torn (KRBREPL_HOST_TEARS), either is as 2 once the process that wrote it is dead. A file that does not end in its hash was not written to its end; the host has not
  * been called then. One whose `after` is the store's position is done. */
 #include "build.h"
 #include "hostdb.h"
@@ -175,6 +176,7 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
         rc = krbrepl__fail_plain(KRBREPL__EI(s), b.err);
     if (rc == 0)
         rc = file_write(s, &b);
+    s->host->mine = rc == 0;
     krbrepl__buf_free(&b);
     return rc;
 }
@@ -349,6 +351,13 @@ static int is_building(krbrepl_store *s)
     return rc == KRBREPL_ERR_LOCKED;
 }
 
+/* What died while it wrote may have taken more with it than it was to change. A master has nobody to copy from. */
+static int is_torn(const krbrepl_store *s, const krbrepl__wtxn *w)
+{
+    return (s->host->ops.flags & KRBREPL_HOST_TEARS) != 0 && !s->host->mine &&
+           w->st.role != KRBREPL_ROLE_MASTER;
+}
+
 /* 0: the file has done its service; 1: so it has, and the transaction is to be committed; LEAVE. */
 static int act(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
 {
@@ -365,6 +374,10 @@ static int act(krbrepl_store *s, krbrepl__wtxn *w, struct prepare *p)
     /* Of a state that the store has left, as by a restore. */
     if (!krbrepl__pos_equal(&p->before, &w->st.pos))
         return 0;
+    if (is_torn(s, w)) {
+        rc = forget_content(s, w);
+        return rc != 0 ? rc : 1;
+    }
     rc = all_as_before(s, w, p, &same);
     if (rc != 0 || same)
         return rc;

@@ -138,11 +138,85 @@ static void a_promotion_that_dies_at_any_write_leaves_the_old_content_or_the_new
     krbrepl_kdb5_close(db);
 }
 
+/* ---- changes ----------------------------------------------------------------------------------- */
+
+#define CHANGES 60
+
+/* New principals beside the hundredth: pages of the tree are split. */
+static int apply_all(krbrepl_kdb5 *db)
+{
+    static char name[CHANGES][64];
+    krbrepl_change c[CHANGES];
+    const krbrepl_change *at[CHANGES];
+    size_t len;
+    void *v = value_make(3, &len);
+    int i, rc;
+
+    for (i = 0; i < CHANGES; i++) {
+        KRBREPL_INIT(&c[i]);
+        c[i].op = KRBREPL_PUT;
+        c[i].table = "principal";
+        c[i].value = (krbrepl_bytes){v, len};
+        c[i].key.len =
+            (size_t)snprintf(name[i], sizeof name[i], "user%05d-%d@" KDB5_REALM, 100 + i * 7 % 50, i);
+        c[i].key.data = name[i];
+        at[i] = &c[i];
+    }
+    rc = krbrepl_kdb5_ops(db)->apply(db, at, CHANGES, NULL);
+    krbrepl_mit_free(v, len);
+    return rc;
+}
+
+static int die_applying(int at)
+{
+    krbrepl_kdb5 *db;
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        db = kdb5case_open(dir, "principal");
+        dyingwrites_at("/principal", at);
+        _exit(apply_all(db) != 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    return WIFSIGNALED(status);
+}
+
+/* Doing the changes again does not bring back what a page held that was not written; a full copy does. */
+static void changes_that_die_at_any_write_are_mended_by_a_full_copy(void **state)
+{
+    krbrepl_kdb5 *db = kdb5case_open(dir, "principal");
+    int at, died = 1, torn = 0;
+
+    (void)state;
+    for (at = 1; died; at++) {
+        assert_true(at < MOST);
+        assert_int_equal(import_all(db, 1), 0);
+        krbrepl_kdb5_close(db);
+        died = die_applying(at);
+        db = kdb5case_open(dir, "principal");
+        if (!died || count(db, 1) == PRINCIPALS)
+            continue;
+        torn++;
+        if (import_all(db, 2) != 0 || count(db, 2) != PRINCIPALS)
+            fail_msg("dead at write %d: %d after a full copy; %s", at, count(db, 2), kdb5case_noted);
+    }
+    assert_int_equal(count(db, 1), PRINCIPALS);
+    /* Principals that were none of the changes: so the store has to know. */
+    assert_true(torn > 0);
+    assert_int_equal(krbrepl_kdb5_ops(db)->flags, KRBREPL_HOST_TEARS);
+    krbrepl_kdb5_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_promotion_that_dies_at_any_write_leaves_the_old_content_or_the_new, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_that_die_at_any_write_are_mended_by_a_full_copy, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

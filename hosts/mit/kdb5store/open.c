@@ -189,6 +189,8 @@ static void ops_make(krbrepl_kdb5 *db)
     db->ops.import_change = krbrepl__kdb5_import_change;
     db->ops.import_commit = krbrepl__kdb5_import_commit;
     db->ops.import_abort = krbrepl__kdb5_import_abort;
+    /* db2 writes the pages of its tree as they come; klmdb has transactions. */
+    db->ops.flags = db->is_db2 ? KRBREPL_HOST_TEARS : 0;
 }
 
 static krb5_error_code realm_take(krbrepl_kdb5 *db, const char *realm)

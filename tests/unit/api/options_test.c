@@ -132,6 +132,50 @@ static void an_answer_fills_what_the_caller_has_and_keeps_its_size(void **state)
     assert_int_equal(krbrepl__narrow(NULL, from, NOW), KRBREPL_ERR_INVALID);
 }
 
+/* Whether the detail names the struct, and what its author forgot. */
+static void tells_of(const krbrepl_errinfo *ei, const char *name)
+{
+    assert_non_null(strstr(ei->text, name));
+    assert_non_null(strstr(ei->text, "KRBREPL_INIT"));
+}
+
+static void a_struct_that_nobody_prepared_is_named_with_what_prepares_it(void **state)
+{
+    krbrepl_create_options create;
+    krbrepl_store_options open;
+    krbrepl_wait_options wait;
+    krbrepl_errinfo ei;
+    krbrepl_config config;
+    krbrepl_events events;
+    krbrepl_store *s;
+    krbrepl_node *n;
+    int rubbish;
+
+    (void)state;
+    KRBREPL_INIT(&ei);
+    for (rubbish = 0; rubbish < 2; rubbish++) {
+        int expected = rubbish ? KRBREPL_ERR_ABI : KRBREPL_ERR_INVALID;
+
+        memset(&create, rubbish ? 0xa5 : 0, sizeof create);
+        assert_int_equal(krbrepl_store_create("/nonexistent/store", &create, &ei), expected);
+        tells_of(&ei, "krbrepl_create_options");
+        memset(&open, rubbish ? 0xa5 : 0, sizeof open);
+        assert_int_equal(krbrepl_store_open(&s, "/nonexistent/store", &open, &ei), expected);
+        tells_of(&ei, "krbrepl_store_options");
+        memset(&wait, rubbish ? 0xa5 : 0, sizeof wait);
+        assert_int_equal(krbrepl_wait("/nonexistent/store", &wait, NULL, &ei), expected);
+        tells_of(&ei, "krbrepl_wait_options");
+        memset(&config, rubbish ? 0xa5 : 0, sizeof config);
+        assert_int_equal(krbrepl_node_new(&n, &config, &ei), expected);
+        tells_of(&ei, "krbrepl_config");
+        KRBREPL_INIT(&config);
+        memset(&events, rubbish ? 0xa5 : 0, sizeof events);
+        config.events = &events;
+        assert_int_equal(krbrepl_node_new(&n, &config, &ei), expected);
+        tells_of(&ei, "krbrepl_events");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_struct_shorter_than_its_size_field_is_refused),
         cmocka_unit_test(a_newer_struct_is_taken_while_what_we_do_not_know_is_zero),
         cmocka_unit_test(a_size_that_nobody_set_is_refused_unread),
+        cmocka_unit_test(a_struct_that_nobody_prepared_is_named_with_what_prepares_it),
         cmocka_unit_test(an_answer_fills_what_the_caller_has_and_keeps_its_size),
     };
 
