@@ -120,7 +120,7 @@ int krbrepl__node_look(krbrepl_node *n)
 static void on_upkeep(void *ctx)
 {
     krbrepl_node *n = ctx;
-    int rc = 0;
+    int rc = 0, slots;
 
     /* Peers come first: while they have work, tidying up waits. Not for ever, for without it the file grows. */
     if (krbrepl__list_empty(&n->run) || ++n->upkeep_waits >= UPKEEP_WAITS) {
@@ -130,8 +130,10 @@ static void on_upkeep(void *ctx)
         rc = 1;
     }
     /* A store that was master once may still remember replicas. */
-    if (rc == 0)
-        rc = krbrepl__store_slots_expire(n->store, krbrepl__slot_may_expire, n);
+    if (rc == 0 || rc == KRBREPL_ERR_HOST) {
+        slots = krbrepl__store_slots_expire(n->store, krbrepl__slot_may_expire, n);
+        rc = slots != 0 ? slots : rc;
+    }
     if (rc < 0)
         krbrepl__logf(&n->log, KRBREPL_LOG_WARN, "store",
                       "tidying the store up failed (%s); it is tried again within a second",

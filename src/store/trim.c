@@ -204,7 +204,7 @@ static int clear_table(krbrepl_store *s, krbrepl__wtxn *w, unsigned table, uint6
 static int upkeep_write(krbrepl_store *s)
 {
     krbrepl__wtxn w;
-    int rc = krbrepl__wtxn_begin(s, &w);
+    int cut = 0, rc = krbrepl__wtxn_begin(s, &w);
 
     if (rc != 0)
         return rc;
@@ -214,11 +214,13 @@ static int upkeep_write(krbrepl_store *s)
     if (rc == 0)
         rc = clear_table(s, &w, KRBREPL__DBI_CHAINS, w.st.chains_first, UINT64_MAX, CLEAR_CHAINS);
     if (rc == 0)
-        rc = krbrepl__hostjournal_cut(s, &w);
-    if (rc == 0)
-        return krbrepl__wtxn_commit(s, &w);
-    krbrepl__wtxn_abort(s, &w);
-    return rc;
+        rc = cut = krbrepl__hostjournal_cut(s, &w);
+    /* What a host does not free is asked for again; the store's own file must not grow for that. */
+    if (rc == 0 || cut == KRBREPL_ERR_HOST)
+        rc = krbrepl__wtxn_commit(s, &w);
+    else
+        krbrepl__wtxn_abort(s, &w);
+    return rc != 0 ? rc : cut;
 }
 
 /* One transaction of a trim that was asked for. The chains of the entries stay, as with any trimming. */
@@ -261,7 +263,7 @@ int krbrepl__store_trim(krbrepl_store *s, uint64_t keep, uint64_t *dropped)
 int krbrepl__store_upkeep(krbrepl_store *s)
 {
     krbrepl__rtxn r;
-    int dead, work, other, rc;
+    int dead, work, other, rc, wrote = 0;
 
     (void)mdb_reader_check(s->env->mdb, &dead);
     rc = krbrepl__rtxn_begin(s, &r);
@@ -273,9 +275,12 @@ int krbrepl__store_upkeep(krbrepl_store *s)
     other = r.st.other != KRBREPL__OTHER_EMPTY;
     krbrepl__rtxn_end(s, &r);
     if (work) {
-        rc = upkeep_write(s);
-        return rc != 0 ? rc : 1;
+        wrote = upkeep_write(s);
+        if (wrote != KRBREPL_ERR_HOST)
+            return wrote != 0 ? wrote : 1;
     }
     rc = other ? krbrepl__empty_other(s) : 0;
-    return rc != 0 ? rc : krbrepl__staging_clear(s);
+    if (rc == 0)
+        rc = krbrepl__staging_clear(s);
+    return rc != 0 ? rc : wrote;
 }

@@ -1,5 +1,8 @@
 """python -m krbrepl status DIR [--json]: what `krbrepl status` shows, from Python.
 
+Only the version of the master key is not there: it is in the records of a realm of MIT krb5, which libkrbrepl-mit
+reads, and the binding is one of libkrbrepl alone.
+
 Exit codes are those of krbrepl(1): 0, 1 when it failed, 2 for a wrong command line."""
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ def peer(p: Peer) -> dict[str, Any]:
 
 
 def gather(dir: str, timeout: float) -> dict[str, Any]:
-    """The object that `krbrepl status --json` prints."""
+    """The object that `krbrepl status --json` prints, without its `master_key`."""
     answer = fetch_status(dir, timeout=timeout)
     if answer is None:
         with DirStore(dir, readonly=True) as store:

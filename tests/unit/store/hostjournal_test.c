@@ -278,6 +278,26 @@ static void host_that_does_not_cut_does_not_keep_commits_from_being_made(void **
     end(&x);
 }
 
+/* What else upkeep has to do does not wait for such a host: a file that only grows would be worse. */
+static void host_that_does_not_cut_does_not_keep_the_store_from_being_tidied_up(void **state)
+{
+    hosted x = make_master(*state);
+
+    put_n(x.s, 300);
+    upkeep_all(x.s);
+    keep_entries(x.s, 50);
+    x.j->fail_cut = 5;
+    assert_int_equal(krbrepl__store_upkeep(x.s), 1);
+    assert_int_equal(krbrepl__store_upkeep(x.s), KRBREPL_ERR_HOST);
+    assert_int_equal(st_info(x.s).journal_first, 252);
+    assert_int_equal(memjournal_count(x.j), 301);
+    x.j->fail_cut = 0;
+    upkeep_all(x.s);
+    assert_int_equal(memjournal_count(x.j), st_info(x.s).pos.seq + 1 - st_info(x.s).journal_first);
+    assert_int_equal(shown(x.s), memjournal_count(x.j));
+    end(&x);
+}
+
 /* A host whose `read` is slower than another process that trims. */
 static struct {
     krbrepl_store *other;
@@ -693,6 +713,7 @@ int main(void)
         T(load_and_reset_go_to_the_hosts_journal),
         T(what_is_trimmed_goes_from_the_hosts_journal_too),
         T(host_that_does_not_cut_does_not_keep_commits_from_being_made),
+        T(host_that_does_not_cut_does_not_keep_the_store_from_being_tidied_up),
         T(reader_whose_commit_was_trimmed_meanwhile_is_told_so),
         T(full_copy_empties_the_hosts_journal),
         T(commit_of_a_process_that_died_before_its_end_gives_way_to_the_next),
