@@ -20,7 +20,9 @@ static const struct command commands[] = {
     {"log", cmd_log, "show the commits"},
     {"replay", cmd_replay, "do what the records of a Heimdal log say"},
     {"verify", cmd_verify, "check every record and commit; compare stores"},
+#ifndef KRBREPL_GSS_HEIMDAL /* see CMakeLists.txt */
     {"adopt", cmd_adopt, "copy a database of MIT krb5 into a store for the KDB module"},
+#endif
     {"load", cmd_load, "replace or update the content from a file"},
     {"dump", cmd_dump, "write the content to a file"},
     {"put", cmd_put, "store a record"},
