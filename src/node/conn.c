@@ -246,10 +246,13 @@ void krbrepl__conn_work(krbrepl__conn *c)
     krbrepl__conn_settle(c);
 }
 
+/* What was waited for may have arrived while this process stood still, or wait for its turn to be read. */
 static void on_timer(void *ctx)
 {
     krbrepl__conn *c = ctx;
 
+    if (!c->over)
+        krbrepl__conn_read(c);
     krbrepl__conn_wake(c);
     if (c->over)
         krbrepl__conn_settle(c);

@@ -147,6 +147,25 @@ static void a_master_that_was_killed_is_found_again(void **state)
     assert_equal_stores(&t->m, &t->b);
 }
 
+/* A machine that was asleep, a debugger, a host that did not call its node: what replicas said meanwhile has arrived. */
+static void a_master_that_stood_still_reads_before_it_gives_anybody_up(void **state)
+{
+    trio *t = *state;
+    long from;
+
+    snprintf(t->m.extra, sizeof t->m.extra, "missing_ms=500 gone_ms=2000");
+    snprintf(t->a.extra, sizeof t->a.extra, "missing_ms=200 lost_ms=120000");
+    one_start(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, put(&t->m, "one", "1"));
+    from = log_size(&t->m);
+    one_signal(&t->m, SIGSTOP);
+    sleep(4);
+    one_signal(&t->m, SIGCONT);
+    await_seq(&t->a, put(&t->m, "two", "2"));
+    assert_false(log_has(&t->m, from, "nothing was heard"));
+}
+
 static void a_principal_removed_from_the_list_loses_its_session(void **state)
 {
     trio *t = *state;
@@ -800,6 +819,7 @@ int main(int argc, char **argv)
         LIVE(a_large_commit_needs_no_heartbeat_to_arrive),
         LIVE(a_replica_that_was_killed_catches_up),
         LIVE(a_master_that_was_killed_is_found_again),
+        LIVE(a_master_that_stood_still_reads_before_it_gives_anybody_up),
         LIVE(a_principal_removed_from_the_list_loses_its_session),
         LIVE(a_returning_replica_takes_the_place_of_its_old_session),
         LIVE(a_stopped_replica_never_delays_another),
