@@ -17,6 +17,8 @@ KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procp
 KRBREPL_HEIMDAL_PACKAGES=(heimdal-kdc heimdal-clients heimdal-servers)
 # A realm whose database is in a directory, to be moved out of it.
 KRBREPL_LDAP_PACKAGES=(slapd ldap-utils krb5-kdc-ldap)
+# What bench/mit has krbrepl beside.
+KRBREPL_MIT_BENCH_PACKAGES=(krb5-kpropd iproute2)
 KRBREPL_FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
