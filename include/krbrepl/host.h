@@ -35,7 +35,8 @@ extern "C" {
 
 /* For `flags` of krbrepl_host_ops: a process that dies within `apply` may take records with it that are no part of the
  * change, as from a tree on disk without a journal of its own. Whoever opens the store next has no way to find them: a
- * replica's content then counts as none, and is copied anew. */
+ * replica's content then counts as none, and is copied anew. So it is when `apply` answers KRBREPL_ERR_CORRUPT: a write
+ * has failed half-way. */
 #define KRBREPL_HOST_TEARS 1u
 
 /* The host's database. Each answers 0, or a number of the host's own, which comes back unchanged in

@@ -185,6 +185,9 @@ int krbrepl__host_apply(krbrepl_store *s, const krbrepl__buf *batch, size_t n, c
         s->host->calling++;
         rc = s->host->ops.apply(s->host->ctx, ch.at, n, to);
         s->host->calling--;
+        /* The process lives, and what it was writing is torn all the same. */
+        if (rc == KRBREPL_ERR_CORRUPT)
+            s->host->mine = 0;
         if (rc != 0)
             rc = krbrepl__host_failed(s, rc, "store: writing records");
     }

@@ -5,5 +5,7 @@
 
 /* From now on: dies before write, rename or sync number `at` (from 1) of files with `name` in their path. 0: never. */
 void dyingwrites_at(const char *name, int at);
+/* Files of this name do not grow any more (NULL: they do), and the file system says that it is full, or keeps silent. */
+void dyingwrites_full(const char *name, int says);
 
 #endif

@@ -1,6 +1,7 @@
 /* A process that dies at any of the writes to a database of MIT's own kind. */
 #include "kdb5case.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -210,6 +211,45 @@ static void changes_that_die_at_any_write_are_mended_by_a_full_copy(void **state
     krbrepl_kdb5_close(db);
 }
 
+/* ---- a full disk ------------------------------------------------------------------------------- */
+
+static void a_full_disk_takes_nothing(void **state)
+{
+    krbrepl_kdb5 *db = kdb5case_open(dir, "principal");
+
+    (void)state;
+    assert_int_equal(import_all(db, 1), 0);
+    dyingwrites_full("/principal", 1);
+    assert_int_equal(apply_all(db), ENOSPC);
+    assert_non_null(strstr(kdb5case_noted, "KiB are free in"));
+    assert_int_equal(count(db, 1), PRINCIPALS);
+    dyingwrites_full(NULL, 0);
+    assert_int_equal(bring(db, 2), 0);
+    dyingwrites_full("/principal", 1);
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_commit(db, NULL), ENOSPC);
+    krbrepl_kdb5_ops(db)->import_abort(db);
+    dyingwrites_full(NULL, 0);
+    assert_int_equal(count(db, 1), PRINCIPALS);
+    assert_int_equal(apply_all(db), 0);
+    assert_int_equal(count(db, 1), PRINCIPALS);
+    krbrepl_kdb5_close(db);
+}
+
+static void a_write_that_fails_half_way_is_told_as_damage(void **state)
+{
+    krbrepl_kdb5 *db = kdb5case_open(dir, "principal");
+
+    (void)state;
+    assert_int_equal(import_all(db, 1), 0);
+    dyingwrites_full("/principal", 0);
+    assert_int_equal(apply_all(db), KRBREPL_ERR_CORRUPT);
+    dyingwrites_full(NULL, 0);
+    assert_true(count(db, 1) < PRINCIPALS);
+    assert_int_equal(import_all(db, 2), 0);
+    assert_int_equal(count(db, 2), PRINCIPALS);
+    krbrepl_kdb5_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +257,8 @@ int main(void)
             a_promotion_that_dies_at_any_write_leaves_the_old_content_or_the_new, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_that_die_at_any_write_are_mended_by_a_full_copy, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_takes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_write_that_fails_half_way_is_told_as_damage, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 /* How long other processes are kept waiting at a time, and how long they are let in between. */
 #define HOLD_NS 10000000
 #define PAUSE_NS 500000
+/* For pages of a tree that is split up to its root, whatever the size of a change. */
+#define ROOM (1024u * 1024u)
 
 int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
 {
@@ -48,6 +51,38 @@ static int superseded(const krbrepl_change *const *c, size_t n, size_t at)
     return 0;
 }
 
+/* db2 writes its last pages when it is unlocked, and libkdb5 does not tell when there was no room for them: the half of
+ * a page that was split would be gone, and the change acknowledged. */
+krb5_error_code krbrepl__kdb5_room(krbrepl_kdb5 *db, krb5_context ctx, size_t bytes)
+{
+    const uint64_t most = ROOM + 4 * (uint64_t)bytes;
+    const krbrepl_bytes none = {NULL, 0};
+    struct statvfs s;
+
+    if (!db->is_db2 || db->folder == NULL || statvfs(db->folder, &s) != 0 ||
+        (uint64_t)s.f_bfree * s.f_frsize >= most)
+        return 0;
+    krb5_set_error_message(ctx, ENOSPC, "less than %llu KiB are free in %s",
+                           (unsigned long long)most / 1024, db->folder);
+    return krbrepl__kdb5_failed(db, ctx, ENOSPC, "making sure of room", none);
+}
+
+static size_t bytes_of(const krbrepl_change *const *c, size_t n)
+{
+    size_t i, sum = 0;
+
+    for (i = 0; i < n; i++)
+        sum += c[i]->key.len + c[i]->value.len;
+    return sum;
+}
+
+/* A record that is refused was not written, and what was written before it is whole. Whatever else fails in db2 may have
+ * failed between two pages. */
+static krb5_error_code torn(const krbrepl_kdb5 *db, krb5_error_code err)
+{
+    return db->is_db2 && err != 0 && err != EINVAL && err != ENOMEM ? KRBREPL_ERR_CORRUPT : err;
+}
+
 /* Some changes under one lock, which keeps the KDC from counting between the reading of its counters and the
  * writing of the entry. It also makes a db2 file be opened and synced once for all of them. `done` grows. */
 static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const *c, size_t n,
@@ -66,6 +101,7 @@ static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const 
         if (err == EINVAL && superseded(c, n, *done))
             err = 0;
         (void)krbrepl__kdb5_failed(db, db->live, err, "writing", c[*done]->key);
+        err = torn(db, err);
         *done += err == 0;
         if (now_ns() >= end)
             break;
@@ -79,7 +115,7 @@ static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const 
 int krbrepl__kdb5_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to)
 {
     const struct timespec pause = {0, PAUSE_NS};
-    krb5_error_code err = 0;
+    krb5_error_code err = krbrepl__kdb5_room(ctx, ((krbrepl_kdb5 *)ctx)->live, bytes_of(c, n));
     size_t done = 0;
 
     (void)to; /* the store remembers it */

@@ -59,8 +59,10 @@ static krb5_error_code folder_sync(const char *folder)
  * nobody can replace. It is written and synced when the lock is given back, and only then promoted. */
 static krb5_error_code temp_write(krbrepl_kdb5 *db)
 {
-    krb5_error_code err = db->is_db2 ? krb5_db_unlock(db->temp) : 0;
+    krb5_error_code err = krbrepl__kdb5_room(db, db->temp, 0);
 
+    if (err == 0 && db->is_db2)
+        err = krb5_db_unlock(db->temp);
     if (err == 0 && db->is_db2)
         err = krb5_db_lock(db->temp, KRB5_DB_LOCKMODE_EXCLUSIVE);
     return err;

@@ -62,6 +62,8 @@ void krbrepl__kdb5_import_abort(void *ctx);
 /* ---- apply.c --------------------------------------------------------------------------------- */
 
 int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
+/* ENOSPC when there is less room on disk than so many bytes of changes may take. */
+krb5_error_code krbrepl__kdb5_room(krbrepl_kdb5 *db, krb5_context ctx, size_t bytes);
 int krbrepl__kdb5_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to);
 
 #endif

@@ -137,6 +137,23 @@ static void refusal_of_a_host_that_tears_is_no_death(void **state)
     end(&x);
 }
 
+/* But one that says that its write has failed half-way has lost what it has lost. */
+static void torn_write_of_a_process_that_lives_is_of_no_position(void **state)
+{
+    st *t = *state;
+    two x = begin(t, KRBREPL_HOST_TEARS);
+    const uint64_t was = st_info(x.r).pos.seq;
+
+    st_put(x.m, "a", "2");
+    x.h->fail_with = KRBREPL_ERR_CORRUPT;
+    assert_int_not_equal(st_ship(x.m, x.r, was + 1, 10), 0);
+    x.h->fail_with = 0;
+    assert_int_equal(st_info(x.r).pos.seq, was);
+    touch(x.r);
+    assert_int_equal(st_info(x.r).pos.seq, 0);
+    end(&x);
+}
+
 static void unknown_flag_of_a_host_is_refused(void **state)
 {
     st *t = *state;
@@ -165,6 +182,7 @@ int main(void)
         T(torn_content_is_of_no_position),
         T(content_that_does_not_tear_is_brought_to_its_end),
         T(refusal_of_a_host_that_tears_is_no_death),
+        T(torn_write_of_a_process_that_lives_is_of_no_position),
         T(unknown_flag_of_a_host_is_refused),
     };
 

@@ -46,7 +46,8 @@ KRBREPL_API int krbrepl_kdb5_open(krbrepl_kdb5 **out, const krbrepl_kdb5_options
 /* An import that was not committed is given up. Close the store first. NULL is fine. */
 KRBREPL_API void krbrepl_kdb5_close(krbrepl_kdb5 *db);
 
-/* The callbacks, valid until the close; their `ctx` is the object. They answer codes of libkrb5. A record that the
+/* The callbacks, valid until the close; their `ctx` is the object. They answer codes of libkrb5, or
+ * KRBREPL_ERR_CORRUPT for a write that failed within db2 (KRBREPL_HOST_TEARS). A record that the
  * back end would not give back byte for byte is refused by them, and the reason is noted. */
 KRBREPL_API const krbrepl_host_ops *krbrepl_kdb5_ops(const krbrepl_kdb5 *db);
 
