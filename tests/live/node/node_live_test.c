@@ -293,7 +293,9 @@ static void a_demoted_master_serves_what_was_committed_and_stops(void **state)
     uint64_t seq;
 
     start_all(t);
-    await_seq(&t->a, put_many(&t->m, "one", 3));
+    seq = put_many(&t->m, "one", 3);
+    await_seq(&t->a, seq);
+    await_seq(&t->b, seq); /* who is not here by then is not served any more */
     demote(&t->m);
     seq = last_seq(&t->m);
     assert_int_not_equal(one_wait_end(&t->m), 0);
