@@ -28,7 +28,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "krb5-kdc, krb5-admin-server")
 set(krbrepl_control ${PROJECT_BINARY_DIR}/packages)
 file(WRITE ${krbrepl_control}/triggers "activate-noawait ldconfig\n")
 set(krbrepl_shlibs "")
-foreach(library krbrepl krbrepl-mit krbrepl-kdb5)
+foreach(library krbrepl krbrepl-mit krbrepl-kdb5 krbrepl-heimdal)
   string(APPEND krbrepl_shlibs
     "lib${library} ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} krbrepl (= ${PROJECT_VERSION})\n")
 endforeach()

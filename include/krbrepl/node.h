@@ -127,8 +127,9 @@ KRBREPL_API int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, 
  * usable key of the service (the KDC is not asked). */
 KRBREPL_API int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt);
 
-/* Follows a master. The store must not be master, unless this one speaks another dialect. A master or KDC that cannot be reached is no failure:
- * the node tries again, for ever. */
+/* Follows a master. The store must not be master, unless this one speaks another dialect (STATE names krbrepl_demote
+ * otherwise). A master or KDC that cannot be reached, or that refuses, is no failure: the node tries again, for ever,
+ * and `log` and the status say why. */
 KRBREPL_API int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt);
 
 /* Says goodbye to the peers and stops. The node can be started again, in either role. STATE while another
@@ -142,7 +143,10 @@ KRBREPL_API void krbrepl_node_free(krbrepl_node *n);
 KRBREPL_API int krbrepl_node_fd(const krbrepl_node *n); /* readable: call process */
 /* Milliseconds until process is due; -1: never, and while krbrepl_node_run or a thread of the library drives it. */
 KRBREPL_API int krbrepl_node_timeout(const krbrepl_node *n);
-KRBREPL_API int krbrepl_node_process(krbrepl_node *n); /* never waits on the network */
+/* Never waits on the network. Anything but 0 says that the node has stopped by itself. It can be started again: as
+ * master after STATE, when a replica's store was promoted; as replica after NOT_MASTER, when a master's was
+ * demoted, and after FENCED, when there is a master with a higher epoch. */
+KRBREPL_API int krbrepl_node_process(krbrepl_node *n);
 /* Processes until krbrepl_node_quit, or until the node stops by itself with an error. */
 KRBREPL_API int krbrepl_node_run(krbrepl_node *n);
 /* Runs the loop in a thread with all signals blocked. Callbacks then come from that thread.

@@ -85,7 +85,7 @@ def expect(place, out):
     """What the page promises its reader to see."""
     answers = (place / "answers").read_text(encoding="utf-8")
     for text, where in (("libkrbrepl ", out), ("commit 2", out), ("krbrepl/replica@EXAMPLE.ORG is streaming", out),
-                        ("this master is at commit 3", out), ("bob: the keys of bob", answers),
+                        ("this master is at commit 3", out), ("krbrepl/master@EXAMPLE.ORG is streaming", out), ("bob: the keys of bob", answers),
                         ("carol: the keys of carol", answers)):
         if text not in where:
             sys.exit(f"not seen: {text}\n{out}\n{answers}")
