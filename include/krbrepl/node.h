@@ -122,7 +122,8 @@ typedef struct krbrepl_replica_options {
 /* Makes a node that is not running yet. NOMEM, ABI, INVALID. */
 KRBREPL_API int krbrepl_node_new(krbrepl_node **out, const krbrepl_config *cfg, krbrepl_errinfo *ei);
 
-/* Serves replicas. The store must be master (STATE names krbrepl_promote otherwise). LOCKED when
+/* Serves replicas. The store must be master (STATE names krbrepl_promote otherwise), and have been opened with the
+ * callbacks of what is its host's (STATE; <krbrepl/host.h>), as that of a replica must. LOCKED when
  * another node runs on the store; NET when no address can be listened on; AUTH when the keytab holds no
  * usable key of the service (the KDC is not asked). */
 KRBREPL_API int krbrepl_master_start(krbrepl_node *n, const krbrepl_master_options *opt);

@@ -317,6 +317,9 @@ static int open_store(krbrepl_node *n)
         n->locked = 1;
         rc = krbrepl__store_info(n->store, &n->info);
     }
+    /* Else each session would end with the first copy, or the first commit. */
+    if (rc == 0)
+        rc = krbrepl__store_reaches(n->store);
     return rc == 0 ? 0 : krbrepl__node_fail_from(n, krbrepl__store_ei(n->store));
 }
 

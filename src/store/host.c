@@ -71,6 +71,15 @@ int krbrepl__host_there(krbrepl_store *s)
                          "programs can read or change them");
 }
 
+int krbrepl__store_reaches(krbrepl_store *s)
+{
+    if (s->journaled && s->journal == NULL)
+        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
+                             "store: the commits of this store are in its host's journal; only the "
+                             "host's programs can read or write them");
+    return s->hosted ? krbrepl__host_there(s) : 0;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 int krbrepl__host_get(krbrepl_store *s, const char *table, krbrepl_bytes key, krbrepl_bytes *value)

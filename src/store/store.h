@@ -234,6 +234,8 @@ int krbrepl__store_numbers_get(krbrepl_store *s, uint32_t not_this, krbrepl__sto
 
 /* Whether the records are in a host's database, and this handle can reach them. */
 int krbrepl__store_hosted(const krbrepl_store *s);
+/* Whether this handle has the callbacks of whatever is the host's, which a node cannot do without: 0 or STATE. */
+int krbrepl__store_reaches(krbrepl_store *s);
 /* Compares `n` more records of the host's with their digests, behind canonical key `after` (len 0: from the
  * first), which moves on; *end is set at the end. 1: one was altered there without a commit, `name` says which; a
  * replica's digest tree says so too from then on. */

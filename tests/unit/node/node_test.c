@@ -45,7 +45,7 @@ static void count_lines(void *ctx, int level, const char *area, const char *msg,
     b->lines += level == KRBREPL_LOG_ERROR && len > 0;
 }
 
-static void make_store(bench *b, int master)
+static void make_store_of(bench *b, uint64_t flags)
 {
     krbrepl_create_options o;
 
@@ -56,9 +56,14 @@ static void make_store(bench *b, int master)
     snprintf(b->keytab, sizeof b->keytab, "%s/keytab", b->top);
     write_keytab(b->keytab);
     KRBREPL_INIT(&o);
-    o.flags = master ? KRBREPL_CREATE_MASTER : 0;
+    o.flags = flags;
     assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
     assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
+}
+
+static void make_store(bench *b, int master)
+{
+    make_store_of(b, master ? KRBREPL_CREATE_MASTER : 0);
 }
 
 static void make_node(bench *b)
@@ -192,6 +197,25 @@ static void a_start_in_the_wrong_role_names_the_command_that_helps(void **state)
     assert_int_equal(start_master(&b), KRBREPL_ERR_STATE);
     assert_int_equal(krbrepl_node_process(b.n), 0);
     drop(&b);
+}
+
+static void no_node_starts_on_what_its_handle_cannot_reach(void **state)
+{
+    const uint64_t kept[] = {KRBREPL_CREATE_HOSTED, KRBREPL_CREATE_JOURNALED};
+    const char *const names[] = {"host's database", "host's journal"};
+    bench b;
+    int i, master;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        for (master = 0; master < 2; master++) {
+            make_store_of(&b, kept[i] | (master ? KRBREPL_CREATE_MASTER : 0));
+            make_node(&b);
+            assert_int_equal(master ? start_master(&b) : start_replica(&b), KRBREPL_ERR_STATE);
+            assert_non_null(strstr(b.ei.text, names[i]));
+            drop(&b);
+        }
+    }
 }
 
 static void one_node_runs_on_a_store(void **state)
@@ -936,6 +960,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_starts_and_stops_as_often_as_one_likes_in_either_role),
         cmocka_unit_test(a_start_in_the_wrong_role_names_the_command_that_helps),
+        cmocka_unit_test(no_node_starts_on_what_its_handle_cannot_reach),
         cmocka_unit_test(one_node_runs_on_a_store),
         cmocka_unit_test(an_address_that_is_none_or_is_taken_is_told),
         cmocka_unit_test(a_wildcard_listens_on_every_kind_of_address),
