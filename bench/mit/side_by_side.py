@@ -128,8 +128,11 @@ def follow(way, rounds, change, question, shown, pause):
         seen = reader.until(question, text, pause=pause)
         # What is still acknowledged.
         time.sleep(0.05)
+        sent = wire_bytes() - before
+        begin_question = time.monotonic()
+        reader(question)
         yield {"ms_from_return": max(seen - returned, 0) * 1e3, "ms_from_call": (seen - begin) * 1e3,
-               "wire_bytes": wire_bytes() - before}
+               "ms_of_a_question": (time.monotonic() - begin_question) * 1e3, "wire_bytes": sent}
     writer.end()
     reader.end()
 
