@@ -1,28 +1,24 @@
 #include "iprop_emit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "logrec.h"
+#include "mem.h"
 
-enum { PASS_FIRST = 0, PASS_REST = 1, PASS_SECOND = 2, PASS_END = 3 };
+enum pass { PASS_FIRST = 0, PASS_REST = 1, PASS_ALIASES = 2, PASS_SECOND = 3, PASS_END = 4 };
+
+enum what { NOTHING = 0, REMOVE = 1, MODIFY = 2, CREATE = 3 };
 
 #define DO_NOT_STORE (UINT32_C(1) << 31)
 
-int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit)
-{
-    int rc = krbrepl__commit_decode(commit, &e->c);
-
-    e->pass = PASS_FIRST;
-    e->left = 0;
-    e->odd = 0;
-    if (rc != 0)
-        return rc;
-    if (e->c.kind != KRBREPL_COMMIT_CHANGES)
-        return 0;
-    e->left = KRBREPL__IPROP_RECORDS(e->c.nchanges);
-    krbrepl__commit_each(&e->c, &e->it);
-    return 0;
-}
+struct krbrepl__iprop_step {
+    krbrepl_bytes key, value;
+    uint32_t last;         /* the change that says what this record is in the end */
+    uint8_t hdb, put;      /* it is in the table; it is a put there */
+    uint8_t pass;          /* of its first record */
+    uint8_t first, second; /* enum what */
+};
 
 /* ---- what a change is ----------------------------------------------------------------------- */
 
@@ -56,11 +52,6 @@ int krbrepl__iprop_is_entry(krbrepl_bytes key, krbrepl_bytes value)
     return read_entry(key, value, &e);
 }
 
-static int is_put(const krbrepl__change_view *v, krbrepl__hdb_entry *e)
-{
-    return v->op == KRBREPL_PUT && in_table(v) && read_entry(v->key, v->value, e);
-}
-
 /* The name that a key stands for. */
 static int read_key(krbrepl_bytes key, krbrepl__hdb_princ *p)
 {
@@ -91,63 +82,174 @@ static uint32_t time_of(const krbrepl__iprop_emit *e)
     return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
-static void put_first(const krbrepl__iprop_emit *e, uint32_t version, const krbrepl__change_view *v,
-                      const krbrepl__hdb_entry *entry, krbrepl__buf *b)
+/* ---- what is said of each change ------------------------------------------------------------- */
+
+/* A change among those of its record. */
+typedef struct place {
+    krbrepl_bytes key;
+    uint32_t at;
+} place;
+
+static int same_key(const place *a, const place *b)
 {
-    if (needs_delete(entry))
-        krbrepl__hdb_rec_delete(b, version, time_of(e), &entry->princ);
-    else
-        krbrepl__hdb_rec_modify(b, version, time_of(e), KRBREPL__HDB_MASK_ALL, v->value);
+    return a->key.len == b->key.len && memcmp(a->key.data, b->key.data, a->key.len) == 0;
 }
 
-static void put_rest(krbrepl__iprop_emit *e, uint32_t version, const krbrepl__change_view *v,
-                     krbrepl__buf *b)
+static int by_key(const void *one, const void *other)
+{
+    const place *a = one, *b = other;
+    int order;
+
+    if (a->key.len != b->key.len)
+        return a->key.len < b->key.len ? -1 : 1;
+    order = memcmp(a->key.data, b->key.data, a->key.len);
+    if (order != 0)
+        return order;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static int is_entry_put(const struct krbrepl__iprop_step *t)
+{
+    return t->hdb && t->put && krbrepl__iprop_is_entry(t->key, t->value);
+}
+
+static int is_alias_put(const struct krbrepl__iprop_step *t)
+{
+    return t->hdb && t->put && krbrepl__hdb_kind(t->value) == KRBREPL__HDB_ALIAS;
+}
+
+/* What the first record of the first put of an entry does, for what the record is in the end. */
+static enum what first_of(const struct krbrepl__iprop_step *last, int removed)
+{
+    krbrepl__hdb_entry e;
+
+    if (removed || !is_entry_put(last) || krbrepl__hdb_entry_read(&e, last->value, NULL) != 0)
+        return REMOVE;
+    return needs_delete(&e) ? REMOVE : MODIFY;
+}
+
+/* All changes of one record, `n` of them in their order. */
+static void plan_record(krbrepl__iprop_emit *e, const place *p, size_t n)
+{
+    uint32_t end = p[n - 1].at;
+    struct krbrepl__iprop_step *last = &e->step[end], *t, *entry = NULL;
+    int removed = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        t = &e->step[p[i].at];
+        t->last = end;
+        removed |= !t->put;
+        if (is_entry_put(t)) {
+            t->pass = PASS_FIRST;
+            entry = entry == NULL ? t : entry;
+        } else if (is_alias_put(t)) {
+            t->pass = PASS_ALIASES;
+        } else {
+            e->odd += t->put;
+        }
+    }
+    if (entry != NULL)
+        entry->first = first_of(last, removed);
+    if (last->pass == PASS_FIRST)
+        last->second = CREATE;
+    else if (!last->put || last->pass == PASS_ALIASES)
+        last->first = REMOVE;
+}
+
+/* NOMEM. */
+static int plan(krbrepl__iprop_emit *e)
+{
+    size_t n = e->c.nchanges, count = 0, i, k;
+    place *p = krbrepl__alloc_array(n, sizeof *p);
+    krbrepl__change_view v;
+    krbrepl__change_it it;
+
+    e->step = krbrepl__alloc_array(n, sizeof *e->step);
+    if (p == NULL || e->step == NULL) {
+        krbrepl__free(p, n * sizeof *p);
+        return KRBREPL_ERR_NOMEM;
+    }
+    krbrepl__commit_each(&e->c, &it);
+    for (i = 0; i < n && krbrepl__commit_next(&it, &v) == 1; i++) {
+        e->step[i] = (struct krbrepl__iprop_step){.key = v.key, .value = v.value, .pass = PASS_REST};
+        e->step[i].hdb = (uint8_t)in_table(&v);
+        e->step[i].put = (uint8_t)(v.op == KRBREPL_PUT);
+        if (e->step[i].hdb)
+            p[count++] = (place){v.key, (uint32_t)i};
+    }
+    qsort(p, count, sizeof *p, by_key);
+    for (i = 0; i < count; i = k) {
+        for (k = i + 1; k < count && same_key(&p[i], &p[k]); k++)
+            continue;
+        plan_record(e, &p[i], k - i);
+    }
+    krbrepl__free(p, n * sizeof *p);
+    return 0;
+}
+
+void krbrepl__iprop_emit_end(krbrepl__iprop_emit *e)
+{
+    krbrepl__free(e->step, e->c.nchanges * sizeof *e->step);
+    e->step = NULL;
+    e->left = 0;
+}
+
+int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit)
+{
+    int rc;
+
+    krbrepl__iprop_emit_end(e);
+    rc = krbrepl__commit_decode(commit, &e->c);
+    e->pass = PASS_FIRST;
+    e->at = 0;
+    e->odd = 0;
+    if (rc != 0 || e->c.kind != KRBREPL_COMMIT_CHANGES) {
+        e->c.nchanges = 0;
+        return rc;
+    }
+    rc = plan(e);
+    if (rc == 0)
+        e->left = KRBREPL__IPROP_RECORDS(e->c.nchanges);
+    return rc;
+}
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+static void say(const krbrepl__iprop_emit *e, uint32_t version, const struct krbrepl__iprop_step *t,
+                enum what what, krbrepl__buf *b)
 {
     krbrepl__hdb_princ name;
 
-    if (v->op == KRBREPL_DELETE && in_table(v) && read_key(v->key, &name)) {
+    if (what == CREATE)
+        krbrepl__hdb_rec_create(b, version, time_of(e), t->value);
+    else if (what == MODIFY)
+        krbrepl__hdb_rec_modify(b, version, time_of(e), KRBREPL__HDB_MASK_ALL, e->step[t->last].value);
+    else if (what == REMOVE && read_key(t->key, &name))
         krbrepl__hdb_rec_delete(b, version, time_of(e), &name);
-        return;
-    }
-    if (v->op == KRBREPL_PUT && in_table(v) && krbrepl__hdb_kind(v->value) != KRBREPL__HDB_ALIAS)
-        e->odd++;
-    krbrepl__hdb_rec_nop(b, version, time_of(e));
-}
-
-/* 1: this change has a record in this pass. */
-static int one(krbrepl__iprop_emit *e, uint32_t version, const krbrepl__change_view *v, krbrepl__buf *b)
-{
-    krbrepl__hdb_entry entry;
-    int put = is_put(v, &entry);
-
-    if (e->pass == PASS_SECOND) {
-        if (put)
-            krbrepl__hdb_rec_create(b, version, time_of(e), v->value);
-        else
-            krbrepl__hdb_rec_nop(b, version, time_of(e));
-        return 1;
-    }
-    if (put != (e->pass == PASS_FIRST))
-        return 0;
-    if (put)
-        put_first(e, version, v, &entry, b);
     else
-        put_rest(e, version, v, b);
-    return 1;
+        krbrepl__hdb_rec_nop(b, version, time_of(e));
 }
 
 int krbrepl__iprop_emit_next(krbrepl__iprop_emit *e, uint32_t version, krbrepl__buf *b)
 {
-    krbrepl__change_view v;
+    uint32_t n = e->c.nchanges;
 
     while (e->left != 0 && e->pass != PASS_END) {
-        if (krbrepl__commit_next(&e->it, &v) != 1) {
+        const struct krbrepl__iprop_step *t;
+
+        if (e->at == n) {
             e->pass++;
-            krbrepl__commit_each(&e->c, &e->it);
-        } else if (one(e, version, &v, b)) {
-            e->left--;
-            return 1;
+            e->at = 0;
+            continue;
         }
+        t = &e->step[e->pass == PASS_REST ? n - 1 - e->at : e->at];
+        e->at++;
+        if (e->pass != PASS_SECOND && e->pass != t->pass)
+            continue;
+        say(e, version, t, (enum what)(e->pass == PASS_SECOND ? t->second : t->first), b);
+        e->left--;
+        return 1;
     }
     return 0;
 }

@@ -7,10 +7,16 @@
  *   an entry       first a modify of everything that a modify carries, then a create: one of the two has an
  *                  effect. Where a modify does not do (see `needs_delete`): first a delete, then a create
  *   a removal      a delete, then a nop
- *   anything else  (another table; an alias, which a slave makes from its entry): two nops
+ *   an alias       (which a slave makes from its entry) a delete of what may have the name, then a nop
+ *   anything else  two nops
  *
- * The first records of all entries come before the removals, and these before all second records: the alias
- * that an entry loses is not removed before the entry is without it, and one that it gets is free by then. */
+ * A record that one commit changes several times gets what it is in the end: what came before is nops, or with
+ * the last create the slave would have what was removed again, or what came first.
+ *
+ * The first records of all entries come before the removals, these before the names that become aliases, and all
+ * of them before the second records: the alias that an entry loses is not removed before the entry is without
+ * it, and a name that becomes an alias is free by then. Removals go backwards, since hosts remove the rows of
+ * the aliases before their entry, and a slave stops at the removal of a name that is an alias there. */
 #ifndef KRBREPL__IPROP_EMIT_H
 #define KRBREPL__IPROP_EMIT_H
 
@@ -18,8 +24,9 @@
 #include "commit.h"
 
 typedef struct krbrepl__iprop_emit {
-    krbrepl__commit c; /* borrows the encoded commit */
-    krbrepl__change_it it;
+    krbrepl__commit c;                /* borrows the encoded commit */
+    struct krbrepl__iprop_step *step; /* one for each change */
+    uint32_t at;                      /* in this pass */
     int pass;
     uint64_t left; /* records that are still to come */
     uint64_t odd;  /* puts into the table `hdb` that are no entry that a slave could hold */
@@ -28,10 +35,12 @@ typedef struct krbrepl__iprop_emit {
 /* How many records a commit with so many changes takes. */
 #define KRBREPL__IPROP_RECORDS(changes) (2u * (uint64_t)(changes))
 
-/* PROTO and the like, as krbrepl__commit_decode. */
+/* PROTO and the like, as krbrepl__commit_decode; NOMEM. What it was begun with before is given back. */
 int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit);
 /* Appends the next record under this version. 1: it did; 0: there is none. An error of `b` stays there. */
 int krbrepl__iprop_emit_next(krbrepl__iprop_emit *e, uint32_t version, krbrepl__buf *b);
+
+void krbrepl__iprop_emit_end(krbrepl__iprop_emit *e);
 
 /* Can a slave hold this as an entry, under this key? */
 int krbrepl__iprop_is_entry(krbrepl_bytes key, krbrepl_bytes value);

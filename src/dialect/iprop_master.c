@@ -135,6 +135,7 @@ static int take_answer(krbrepl__iprop_master *s, uint32_t version)
     krbrepl__iprop_mark m = take_mark(s);
     krbrepl__sess_info *i = &s->info;
 
+    s->moved_ms = s->now;
     if (m.whole && version != m.version)
         return krbrepl__iprop_end(
             s, KRBREPL_ERR_PROTO,
@@ -244,7 +245,8 @@ static int master_feed(krbrepl__sess *base, const uint8_t *p, size_t n, uint64_t
     if (s->info.phase == KRBREPL__SESS_CLOSED)
         return s->info.err;
     s->info.bytes_in += n;
-    s->info.heard_ms = s->moved_ms = now_ms;
+    /* Not of `moved_ms`: one that chats would keep a place of a complete database that it does not take. */
+    s->info.heard_ms = now_ms;
     s->asked_ms = 0;
     while (n != 0 && rc == 0 && s->info.phase != KRBREPL__SESS_CLOSED) {
         piece = n < KRBREPL__CHAN_FEED ? n : KRBREPL__CHAN_FEED;
@@ -428,6 +430,7 @@ static uint64_t master_deadline(const krbrepl__sess *base)
 static void release(krbrepl__iprop_master *s)
 {
     krbrepl__strfree(s->address);
+    krbrepl__iprop_emit_end(&s->emit);
     krbrepl__buf_free(&s->pend);
     krbrepl__buf_free(&s->msg);
     krbrepl__free(s, sizeof *s);

@@ -197,6 +197,7 @@ static void drop_commit(krbrepl__iprop_master *s)
     s->info.commits++;
     s->emitting = 0;
     krbrepl__buf_consume(&s->pend, 4 + s->emit.c.encoded.len);
+    krbrepl__iprop_emit_end(&s->emit);
 }
 
 /* Passes over what the slave has of the commit that was opened. */

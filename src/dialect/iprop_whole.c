@@ -17,6 +17,7 @@ void krbrepl__iprop_whole(krbrepl__iprop_master *s, uint64_t reason)
     s->copy_due = s->may_ask = 1;
     s->reason = reason;
     s->emitting = 0;
+    krbrepl__iprop_emit_end(&s->emit);
     s->skip = 0;
     krbrepl__buf_reset(&s->pend);
 }

@@ -77,6 +77,61 @@ static void changes_follow_as_two_records_each(void **state)
     world_free(&w);
 }
 
+/* Several changes of one record in a commit, as a batch makes them. */
+static void a_record_that_one_commit_changes_twice_is_what_it_is_in_the_end(void **state)
+{
+    world w;
+    made e = entry("d", 1);
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    e.start = 1;
+    world_put(&w, &e);
+    meet(&w);
+    world_gather(&w);
+    put(&w, "b", 1);
+    put(&w, "b", 2); /* new, and changed at once */
+    put(&w, "c", 1);
+    world_delete(&w, "c"); /* new, and gone at once */
+    world_delete(&w, "d");
+    put(&w, "d", 2); /* another one of the name: its start of validity is gone */
+    put(&w, "a", 2);
+    world_delete(&w, "a");
+    world_commit(&w);
+    world_run(&w, UINT32_MAX);
+    assert_true(world_same(&w));
+    assert_int_equal(w.slave.rows.n, 2);
+    assert_int_equal(w.completes, 1);
+    world_free(&w);
+}
+
+static void a_name_may_turn_from_an_entry_into_an_alias_in_one_commit(void **state)
+{
+    world w;
+    made e = entry("e", 2);
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    put(&w, "b", 1);
+    put(&w, "e", 1);
+    meet(&w);
+    e.aliases[0] = "a";
+    world_put(&w, &e); /* the row of the alias is written over the entry */
+    world_run(&w, UINT32_MAX);
+    assert_true(world_same(&w));
+    e.aliases[1] = "b";
+    world_gather(&w);
+    world_delete(&w, "b");
+    world_put(&w, &e);
+    world_commit(&w);
+    world_run(&w, UINT32_MAX);
+    assert_true(world_same(&w));
+    assert_int_equal(w.completes, 1);
+    world_free(&w);
+}
+
 static void nothing_is_sent_before_it_is_written_down(void **state)
 {
     world w;
@@ -281,6 +336,29 @@ static void silence_is_asked_about_then_ends_the_session(void **state)
     world_free(&w);
 }
 
+/* The places for complete databases are few. */
+static void a_slave_that_chats_and_takes_nothing_loses_its_place(void **state)
+{
+    world w;
+    int minutes;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    world_connect(&w);
+    world_greet(&w, 0);
+    for (minutes = 0; minutes < 10; minutes++) {
+        krbrepl__sess_work(w.sess, w.now);
+        assert_int_equal(w.ms.entered, 1);
+        w.now += 60 * 1000;
+        world_chat(&w);
+    }
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_NET);
+    assert_int_equal(w.ms.entered, 0);
+    world_free(&w);
+}
+
 static void a_slave_that_never_speaks_is_not_waited_for(void **state)
 {
     world w;
@@ -419,6 +497,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_slave_gets_a_complete_database),
         cmocka_unit_test(changes_follow_as_two_records_each),
+        cmocka_unit_test(a_record_that_one_commit_changes_twice_is_what_it_is_in_the_end),
+        cmocka_unit_test(a_name_may_turn_from_an_entry_into_an_alias_in_one_commit),
         cmocka_unit_test(nothing_is_sent_before_it_is_written_down),
         cmocka_unit_test(a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit),
         cmocka_unit_test(numbers_that_mean_nothing_here_get_a_complete_database),
@@ -428,6 +508,7 @@ int main(void)
         cmocka_unit_test(the_numbers_never_reach_two_to_the_31),
         cmocka_unit_test(a_slave_that_cannot_apply_a_record_gets_a_complete_database),
         cmocka_unit_test(silence_is_asked_about_then_ends_the_session),
+        cmocka_unit_test(a_slave_that_chats_and_takes_nothing_loses_its_place),
         cmocka_unit_test(a_slave_that_never_speaks_is_not_waited_for),
         cmocka_unit_test(those_who_may_not_get_nothing),
         cmocka_unit_test(an_answer_that_cannot_be_true_ends_the_session),

@@ -144,6 +144,12 @@ static void commit(world *w, group *g)
     krbrepl_bytes one;
     krbrepl_pos pos;
 
+    if (w->gathers) {
+        krbrepl__buf_bytes(&w->gathered, g->changes.data, g->changes.len);
+        w->ngathered += g->n;
+        krbrepl__buf_free(&g->changes);
+        return;
+    }
     memset(&c, 0, sizeof c);
     w->cumulative += g->n;
     c.kind = KRBREPL_COMMIT_CHANGES;
@@ -231,8 +237,8 @@ void world_put(world *w, const made *e)
     krbrepl__buf_init(&value, 0);
     key_of(&key, e->name);
     put_entry(&value, e);
-    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), &value);
     drop_aliases(w, &g, e->name, e);
+    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), &value);
     princ_of(&p, e->name);
     krbrepl__buf_reset(&value);
     krbrepl__hdb_alias_write(&value, &p);
@@ -265,8 +271,8 @@ void world_delete(world *w, const char *name)
     krbrepl__buf_init(&g.changes, 0);
     krbrepl__buf_init(&key, 0);
     key_of(&key, name);
-    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), NULL);
     drop_aliases(w, &g, name, NULL);
+    add(&g, KRBREPL__HDB_TABLE, bytes_of(&key), NULL);
     krbrepl__buf_free(&key);
     commit(w, &g);
 }
@@ -281,6 +287,21 @@ void world_other(world *w, const char *table)
     krbrepl__buf_bytes(&value, "v", 1);
     add(&g, table, (krbrepl_bytes){"k", 1}, &value);
     krbrepl__buf_free(&value);
+    commit(w, &g);
+}
+
+void world_gather(world *w)
+{
+    krbrepl__buf_init(&w->gathered, 0);
+    w->ngathered = 0;
+    w->gathers = 1;
+}
+
+void world_commit(world *w)
+{
+    group g = {w->gathered, w->ngathered};
+
+    w->gathers = 0;
     commit(w, &g);
 }
 
@@ -423,6 +444,11 @@ void world_cut(world *w)
 void world_greet(world *w, uint32_t version)
 {
     say(w, KRBREPL__IPROP_I_HAVE, version);
+}
+
+void world_chat(world *w)
+{
+    say(w, KRBREPL__IPROP_I_AM_HERE, 0);
 }
 
 /* ---- the slave ------------------------------------------------------------------------------ */

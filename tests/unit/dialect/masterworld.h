@@ -39,23 +39,33 @@ typedef struct world {
     unsigned asked, last_told, completes;
     uint32_t whole_version; /* of the last complete database */
     unsigned dies_after;    /* so many records, the slave is killed; 0: not */
+    int gathers;            /* what is changed waits for one commit */
+    krbrepl__buf gathered;
+    uint32_t ngathered;
 } world;
 
 void world_init(world *w);
 void world_free(world *w);
 uint32_t world_random(world *w, uint32_t below);
 
-/* One commit: the entry, and the rows of its aliases, as a host writes them. */
+/* One commit: the entry, and the rows of its aliases, in the order in which Heimdal's functions write them: the rows
+ * that go, the entry, the rows that come. */
 void world_put(world *w, const made *e);
 void world_delete(world *w, const char *name);
 int world_has(const world *w, const char *name);
 /* A commit of a change that is no entry. */
 void world_other(world *w, const char *table);
 
+/* Several of these in one commit. What they find is what was there before it. */
+void world_gather(world *w);
+void world_commit(world *w);
+
 void world_connect(world *w);
 void world_cut(world *w);
 /* The slave says what it has. */
 void world_greet(world *w, uint32_t version);
+/* The slave says that it is there. */
+void world_chat(world *w);
 /* Lets the master work, and takes at most `max` messages. How many there were. */
 unsigned world_run(world *w, unsigned max);
 /* Until nothing happens any more, connecting as often as it takes. */
