@@ -230,6 +230,19 @@ static bool open_store(struct replica *r)
     return take_kdb(r) && daemon_open(&r->d) && (r->kdb == NULL || kdb_is_the_same(r));
 }
 
+/* The watch has a handle of its own. It ends before the store is opened again on other files, or this process would have
+ * both open, with one file of locks, which the end of the first takes from the second. */
+static int run(struct replica *r, const struct opt *opts)
+{
+    int rc;
+
+    r->stash = stash_watch(&r->d, r->stash_file);
+    rc = start(r, opts) ? daemon_run(&r->d) : PROG_FAILED;
+    stash_free(r->stash);
+    r->stash = NULL; /* the end of the node is told too */
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     static struct replica r = {.served = {.d = &r.d, .lock = PTHREAD_MUTEX_INITIALIZER}};
@@ -337,13 +350,10 @@ int main(int argc, char **argv)
         r.d.ctx = &r;
         rc = PROG_FAILED;
         if (open_store(&r)) {
-            r.stash = stash_watch(&r.d, r.stash_file);
-            if ((r.listen == NULL || served_first(&r.served)) && start(&r, opts))
-                rc = daemon_run(&r.d);
+            if (r.listen == NULL || served_first(&r.served))
+                rc = run(&r, opts);
             while (daemon_again(&r.d))
-                rc = start(&r, opts) ? daemon_run(&r.d) : PROG_FAILED;
-            stash_free(r.stash);
-            r.stash = NULL; /* the end of the node is told too */
+                rc = run(&r, opts);
         }
     }
     daemon_end(&r.d, &cmd);

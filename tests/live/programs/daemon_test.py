@@ -350,6 +350,20 @@ def a_master_key_without_stash_is_warned_of():
     check("master key" not in again.log and "stash" not in again.log, again.log)
 
 
+@in_realm
+def a_replica_keeps_nothing_open_of_files_that_were_replaced():
+    pair = Pair(acl=f"krbrepl/replica@{REALM}\n")
+    pair.replica.stop()
+    pair.replica = pair.follow_with("--stash-file", os.path.join(os.environ["REALM_DIR"], "stash"))
+    shutil.copyfile(path("r/data.mdb"), path("r/new.mdb"))
+    os.rename(path("r/new.mdb"), path("r/data.mdb"))
+    pair.replica.says("follows the master", times=2)
+    fds = f"/proc/{pair.replica.p.pid}/fd"
+    files = [os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)]
+    equal([f for f in files if f.endswith("data.mdb (deleted)")], [])
+    pair.stop()
+
+
 if __name__ == "__main__":
     try:
         runner.main(sys.modules["__main__"])
