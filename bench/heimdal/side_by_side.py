@@ -81,21 +81,19 @@ def one_change(way, watch, writer, order):
     return begin, master, slaves
 
 
-def changes(report, n, slaves, count, rounds):
+def changes(report, n, slaves, count):
     ways = ways_of(n)
     followed = {way.name: follow(way, slaves) for way in ways}
     writers = {way.name: way.writer(stdin=subprocess.PIPE) for way in ways}
-    made = 0
-    for _ in range(rounds):
+    # A disk has moods of a second and less: the ways change with every change.
+    for made in range(1, count + 1):
+        order = f"modify --max-ticket-life={made % 200 + 1}h user{made % n + 1}"
         for way in ways:
-            for _ in range(count):
-                made += 1
-                order = f"modify --max-ticket-life={made % 200 + 1}h user{made % n + 1}"
-                begin, master, seen = one_change(way, followed[way.name][1], writers[way.name], order)
-                values = {"ms_from_change": max(max(seen) - master, 0) * 1e3, "ms_from_call": (max(seen) - begin) * 1e3}
-                if len(seen) > 1:
-                    values["ms_half_of_them"] = max(statistics.median(seen) - master, 0) * 1e3
-                report.add(way.name, **values)
+            begin, master, seen = one_change(way, followed[way.name][1], writers[way.name], order)
+            values = {"ms_from_change": max(max(seen) - master, 0) * 1e3, "ms_from_call": (max(seen) - begin) * 1e3}
+            if len(seen) > 1:
+                values["ms_half_of_them"] = max(statistics.median(seen) - master, 0) * 1e3
+            report.add(way.name, **values)
     for way in ways:
         writers[way.name].stdin.close()
         writers[way.name].wait()
@@ -109,12 +107,12 @@ def changes(report, n, slaves, count, rounds):
 
 
 def change(options, report):
-    changes(report, options.sizes[0], ["s1"], 20, options.rounds)
+    changes(report, options.sizes[0], ["s1"], 40 * options.rounds)
 
 
 def fan_out(options, report):
     """Fifty slaves wait for one change; a small database, for all copies of it share the disk."""
-    changes(report, min(options.sizes[0], 1000), [f"s{i}" for i in range(1, options.slaves + 1)], 5, options.rounds)
+    changes(report, min(options.sizes[0], 1000), [f"s{i}" for i in range(1, options.slaves + 1)], 10 * options.rounds)
 
 
 def burst(options, report):
