@@ -32,6 +32,7 @@ typedef struct propchan {
     int phase;
     int key; /* which of the keys the other end uses; -1: not known yet */
     pid_t pid;
+    int64_t heard_us; /* the time in the last message */
     const krbrepl__sys *sys;
     uint8_t addr[2][16]; /* own, the peer's */
     krbrepl_bytes local, peer;
@@ -237,6 +238,14 @@ static int check_priv(propchan *s, const krbrepl__priv *p)
         return die(s, krbrepl__fail(&s->base.err, KRBREPL_ERR_AUTH,
                                     "channel: a message says that it comes from, or goes to, another "
                                     "address than it does"));
+    /* Without numbers, only this tells that one is said again: a complete database of five minutes ago would be
+     * the content once more. */
+    if (p->time_us < s->heard_us)
+        return die(s,
+                   krbrepl__fail(&s->base.err, KRBREPL_ERR_AUTH,
+                                 "channel: a message is older than the one before it; it was repeated, "
+                                 "or the clock of the other end was set back"));
+    s->heard_us = p->time_us;
     return 0;
 }
 

@@ -209,6 +209,30 @@ static void clocks_and_addresses_are_checked(void **state)
     assert_acceptor_refuses(i, a, "another address");
 }
 
+/* Somebody on the way sends once more what he saw in the same connection. */
+static void a_message_that_is_said_again_is_refused(void **state)
+{
+    krbrepl__buf seen;
+    ends e;
+
+    (void)state;
+    ends_open(&e, initiator(), acceptor());
+    krbrepl__buf_init(&seen, 0);
+    assert_int_equal(tell(e.i, "I have 1"), 0);
+    krbrepl__buf_bytes(&seen, e.i->out.data, e.i->out.len);
+    let(&e);
+    assert_hears(e.a, "I have 1");
+    usleep(1000); /* the clock has moved */
+    assert_int_equal(tell(e.i, "I have 2"), 0);
+    let(&e);
+    assert_hears(e.a, "I have 2");
+    assert_int_equal(e.a->ops->feed(e.a, seen.data, seen.len), KRBREPL_ERR_AUTH);
+    assert_int_equal(e.a->in.len, 0);
+    assert_non_null(strstr(e.a->err.text, "repeated"));
+    krbrepl__buf_free(&seen);
+    ends_close(&e);
+}
+
 static void a_key_that_is_not_there_is_told_to_both(void **state)
 {
     krbrepl__propchan_cfg a = acceptor();
@@ -480,6 +504,7 @@ int main(void)
         cmocka_unit_test(both_ends_prove_each_other_and_talk),
         cmocka_unit_test(changed_bytes_are_refused),
         cmocka_unit_test(clocks_and_addresses_are_checked),
+        cmocka_unit_test(a_message_that_is_said_again_is_refused),
         cmocka_unit_test(a_key_that_is_not_there_is_told_to_both),
         cmocka_unit_test(keys_below_the_floor_are_not_used),
         cmocka_unit_test(strangers_get_nowhere),
