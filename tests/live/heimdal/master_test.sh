@@ -181,8 +181,11 @@ every_operation_arrives_as_an_increment()
     knows s1 nick && fail "an alias that is gone is still known"
     must heimdal_kadmin rename user other
     take; arrives s1
+    must heimdal_kadmin modify --alias=nick other
+    take; arrives s1
     must heimdal_kadmin delete other
     take; arrives s1
+    knows s1 nick && fail "an alias of an entry that is gone is still known"
     [ "$(said "complete database begins")" = "$copies" ] || fail "there was a complete database"
     says "cannot apply" && fail "the slave could not apply something"
     return 0
