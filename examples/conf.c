@@ -113,6 +113,11 @@ char **conf_values(struct conf *c, const char *name)
     return values != NULL ? values : confsrc_values(c->files, SECTION, NULL, name);
 }
 
+char **conf_lookup(struct conf *c, const char *section, const char *sub, const char *name)
+{
+    return confsrc_values(c->files, section, sub, name);
+}
+
 void conf_values_free(char **values)
 {
     confsrc_free(values);

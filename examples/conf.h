@@ -26,6 +26,9 @@ const char *conf_realm(const struct conf *c);
 
 /* All values of `name` in [krbrepl], ended by NULL; NULL when there is none. */
 char **conf_values(struct conf *c, const char *name);
+
+/* All values at this place of what was read; `sub` may be NULL. To be freed as those above. */
+char **conf_lookup(struct conf *c, const char *section, const char *sub, const char *name);
 void conf_values_free(char **values);
 
 /* The profile that a KDC reads before krb5.conf (KRB5_KDC_PROFILE, or kdc.conf where distributions keep it). To

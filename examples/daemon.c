@@ -98,9 +98,13 @@ int daemon_begin(struct daemon *d, const struct opt_command *cmd, int *argc, cha
             return rc;
     }
     block_signals();
+    if (d->before != NULL && !d->before(d->settle_ctx))
+        return PROG_FAILED;
     d->conf = conf_open(d->config_file, d->realm);
     if (d->conf == NULL || !opts_from_conf(cmd, d->conf))
         return PROG_FAILED;
+    if (d->settle != NULL && !d->settle(d->settle_ctx))
+        return PROG_USAGE;
     if (!take_level(d) || !times_are_sane(cmd))
         return PROG_USAGE;
     if (d->store_dir == NULL) {
@@ -180,8 +184,8 @@ void daemon_node_failed(struct daemon *d, const char *what, int err)
 /* Waits for signals and for time to pass, while the node runs in the main thread. */
 static void *mind(void *arg)
 {
-    const struct timespec pause = {TICK_SECONDS, 0};
     struct daemon *d = arg;
+    const struct timespec pause = {d->tick_seconds != 0 ? (time_t)d->tick_seconds : TICK_SECONDS, 0};
     sigset_t set;
     int sig;
 

@@ -31,6 +31,12 @@ struct daemon {
     void (*reload)(void *ctx); /* on SIGHUP */
     void (*tick)(void *ctx);   /* at the start and every few seconds */
     void *ctx;
+    unsigned tick_seconds; /* 0: 5 */
+
+    /* Called by daemon_begin, when the command line has been read: before the configuration is, and after. May be
+     * NULL; false after a message. */
+    bool (*before)(void *ctx), (*settle)(void *ctx);
+    void *settle_ctx;
 };
 
 #define DAEMON_OPTS(d)                                                                           \

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "daemon.h"
+#include "ipropd.h"
+#include "ipropfile.h"
 #include "kdbglue.h"
 #include "prog.h"
 #include "served.h"
@@ -21,6 +23,10 @@ struct replica {
     uint64_t whole_ms;
     bool replace;
     uint8_t database_id[16];
+    uint64_t retry_min_ms, retry_max_ms;
+    char *status_file;
+    struct ipropfile status;
+    struct ipropd as; /* started as ipropd-slave */
     struct stash *stash;
     struct kdbglue *kdb; /* NULL: the store has its records itself */
 };
@@ -42,7 +48,10 @@ static void tick(void *ctx)
 {
     struct replica *r = ctx;
 
-    stash_look(r->stash);
+    /* With a host's database only the thread that works on that may look. */
+    if (r->kdb == NULL)
+        stash_look(r->stash);
+    ipropfile_slave(&r->status);
 }
 
 static int authorize(void *ctx, const char *principal, const char *address)
@@ -141,6 +150,8 @@ static bool start(struct replica *r, const struct opt *opts)
     opt.database_id = opts_is_set(opts, "database-id") ? r->database_id : NULL;
     opt.missing_ms = r->d.missing_ms;
     opt.lost_ms = r->d.lost_ms;
+    opt.retry_min_ms = r->retry_min_ms;
+    opt.retry_max_ms = r->retry_max_ms;
     set_dialect(r, &opt, &serve);
     if (!daemon_node(&r->d, &events, r))
         rc = PROG_FAILED;
@@ -158,6 +169,13 @@ static bool take_master(struct replica *r, int argc, char **argv)
     if (argc > 0) {
         free(r->master);
         r->master = prog_dup(argv[0]);
+    }
+    if (r->master != NULL) {
+        char buf[16], *whole;
+
+        whole = ipropd_with_port(r->master, r->as.d != NULL ? r->as.port : ipropd_port(NULL, buf));
+        free(r->master);
+        r->master = whole;
     }
     if (r->master == NULL)
         prog_say("no master is named; write `krbrepl-replica --store DIR MASTER[:PORT]`, or `master = "
@@ -230,9 +248,31 @@ static bool open_store(struct replica *r)
     return take_kdb(r) && daemon_open(&r->d) && (r->kdb == NULL || kdb_is_the_same(r));
 }
 
+/* Started as ipropd-slave: what its options and settings mean. */
+static void take_as(struct ipropd *as, struct replica *r)
+{
+    if (as->d == NULL)
+        return;
+    r->dialect = prog_dup("heimdal-iprop");
+    r->principal = prog_dup(as->principal);
+    r->mkey_file = as->mkey_file != NULL ? prog_dup(as->mkey_file) : NULL;
+    r->retry_min_ms = as->retry_min_ms;
+    r->retry_max_ms = as->retry_max_ms;
+    r->status_file = as->report;
+}
+
+static void take_status(struct replica *r)
+{
+    r->status.file = r->status_file;
+    r->status.dir = r->d.store_dir;
+    r->status.master = r->master;
+    r->status.lost_ms = r->d.lost_ms;
+    r->d.tick_seconds = r->status_file != NULL ? 1 : 0;
+}
+
 /* The watch has a handle of its own. It ends before the store is opened again on other files, or this process would have
  * both open, with one file of locks, which the end of the first takes from the second. */
-static int run(struct replica *r, const struct opt *opts)
+static int follow(struct replica *r, const struct opt *opts)
 {
     int rc;
 
@@ -240,6 +280,97 @@ static int run(struct replica *r, const struct opt *opts)
     rc = start(r, opts) ? daemon_run(&r->d) : PROG_FAILED;
     stash_free(r->stash);
     r->stash = NULL; /* the end of the node is told too */
+    return rc;
+}
+
+static int work(struct replica *r, const struct opt *opts)
+{
+    int rc = PROG_FAILED;
+
+    ipropfile_begin(&r->status);
+    if (r->listen == NULL || served_first(&r->served))
+        rc = follow(r, opts);
+    while (daemon_again(&r->d))
+        rc = follow(r, opts);
+    if (rc == PROG_OK)
+        ipropfile_slave_down(&r->status);
+    return rc;
+}
+
+static int run(struct replica *r, const struct opt_command *cmd, int argc, char **argv)
+{
+    int rc;
+
+    prog_init(cmd->name);
+    argc--;
+    argv++;
+    rc = daemon_begin(&r->d, cmd, &argc, &argv);
+    if (rc == OPTS_GO)
+        take_as(&r->as, r);
+    if (rc == OPTS_GO && (!take_master(r, argc, argv) || !take_dialect(r)))
+        rc = PROG_USAGE;
+    if (rc == OPTS_GO) {
+        bool kdb = strcmp(r->d.store_dir, KDBGLUE_STORE) == 0;
+
+        r->d.reload = reload;
+        r->d.tick = !kdb || r->status_file != NULL ? tick : NULL;
+        r->d.ctx = r;
+        rc = PROG_FAILED;
+        if ((r->as.d == NULL || ipropd_make_store(&r->as)) && open_store(r)) {
+            take_status(r);
+            rc = work(r, cmd->opts);
+        }
+    }
+    daemon_end(&r->d, cmd);
+    served_free(&r->served);
+    kdbglue_close(r->kdb);
+    ipropd_free(&r->as);
+    return rc;
+}
+
+static const char as_notes[] =
+    "This is krbrepl-replica under the name of Heimdal's program: it takes its options, reads its "
+    "settings and\n"
+    "follows its master into a store, which is made when it is not there: --store, else `store` in "
+    "[krbrepl], else\n"
+    "the dbname of [kdc] when it begins with krbrepl:, else krbrepl in the database directory.\n"
+    "See krbrepl-replica(8).";
+
+/* Started as ipropd-slave; `as` knows the daemon already. */
+static int run_as(struct replica *r, int argc, char **argv)
+{
+    struct opt opts[] = {
+        IPROPD_OPTS(&r->as),
+        {.name = "time-lost",
+         .kind = OPT_TIME,
+         .to = &r->d.lost_ms,
+         .arg = "TIME",
+         .help = "time before server is considered lost (5 min)"},
+        {.name = "status-file",
+         .kind = OPT_TEXT,
+         .to = &r->as.report,
+         .arg = "FILE",
+         .help = "file to write out status into (ipropd-slave-status)"},
+        {.name = NULL},
+    };
+    const struct opt_command cmd = {.name = "ipropd-slave",
+                                    .operands = "master",
+                                    .least = 1,
+                                    .most = 1,
+                                    .summary = "Follows Heimdal's ipropd-master.",
+                                    .notes = as_notes,
+                                    .opts = opts,
+                                    .short_names = true};
+    int rc;
+
+    r->d.before = ipropd_before;
+    r->d.settle = ipropd_settle;
+    r->d.settle_ctx = &r->as;
+    rc = run(r, &cmd, argc, argv);
+    free(r->dialect);
+    free(r->principal);
+    free(r->mkey_file);
+    free(r->master);
     return rc;
 }
 
@@ -313,6 +444,24 @@ int main(int argc, char **argv)
          .arg = "TIME",
          .conf = true,
          .help = "heimdal-iprop: ask for a whole database so often (only when it is needed)"},
+        {.name = "retry-min",
+         .kind = OPT_TIME,
+         .to = &r.retry_min_ms,
+         .arg = "TIME",
+         .conf = true,
+         .help = "first wait before connecting again (100 ms; heimdal-iprop: 1 s)"},
+        {.name = "retry-max",
+         .kind = OPT_TIME,
+         .to = &r.retry_max_ms,
+         .arg = "TIME",
+         .conf = true,
+         .help = "longest wait before connecting again (30 s)"},
+        {.name = "status-file",
+         .kind = OPT_TEXT,
+         .to = &r.status_file,
+         .arg = "FILE",
+         .conf = true,
+         .help = "say there how it stands, in the words of ipropd-slave"},
         {.name = "listen",
          .kind = OPT_LIST,
          .to = &r.listen,
@@ -334,30 +483,10 @@ int main(int argc, char **argv)
                                         "Keeps a copy of a Kerberos database in step with its master.",
                                     .notes = notes,
                                     .opts = opts};
-    int rc;
 
-    prog_init(cmd.name);
-    argc--;
-    argv++;
-    rc = daemon_begin(&r.d, &cmd, &argc, &argv);
-    if (rc == OPTS_GO && !take_master(&r, argc, argv))
-        rc = PROG_USAGE;
-    if (rc == OPTS_GO && !take_dialect(&r))
-        rc = PROG_USAGE;
-    if (rc == OPTS_GO) {
-        r.d.reload = reload;
-        r.d.tick = strcmp(r.d.store_dir, KDBGLUE_STORE) != 0 ? tick : NULL;
-        r.d.ctx = &r;
-        rc = PROG_FAILED;
-        if (open_store(&r)) {
-            if (r.listen == NULL || served_first(&r.served))
-                rc = run(&r, opts);
-            while (daemon_again(&r.d))
-                rc = run(&r, opts);
-        }
+    if (argc > 0 && ipropd_named(argv[0], "ipropd-slave")) {
+        r.as.d = &r.d;
+        return run_as(&r, argc, argv);
     }
-    daemon_end(&r.d, &cmd);
-    served_free(&r.served);
-    kdbglue_close(r.kdb);
-    return rc;
+    return run(&r, &cmd, argc, argv);
 }

@@ -153,6 +153,20 @@ static int take_value(const struct opt_command *cmd, struct opt *o, const char *
     return PROG_USAGE;
 }
 
+/* The only option that begins so; NULL when there is none, or more than one. */
+static struct opt *find_begin(const struct opt_command *cmd, const char *name, size_t len)
+{
+    struct opt *o, *found = NULL;
+
+    for (o = cmd->opts; o != NULL && o->name != NULL; o++)
+        if (strncmp(o->name, name, len) == 0) {
+            if (found != NULL)
+                return NULL;
+            found = o;
+        }
+    return found;
+}
+
 static struct opt *find_long(const struct opt_command *cmd, const char *name, size_t len)
 {
     struct opt *o;
@@ -160,7 +174,7 @@ static struct opt *find_long(const struct opt_command *cmd, const char *name, si
     for (o = cmd->opts; o != NULL && o->name != NULL; o++)
         if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
             return o;
-    return NULL;
+    return cmd->short_names ? find_begin(cmd, name, len) : NULL;
 }
 
 static struct opt *find_letter(const struct opt_command *cmd, char letter)
@@ -204,8 +218,9 @@ static int long_option(const struct opt_command *cmd, struct cursor *at, const c
     if (o == NULL)
         return wrong(cmd, "unknown option ", word);
     if (o->kind == OPT_FLAG)
-        return equals != NULL ? wrong(cmd, "this option takes no value: ", word)
-                              : take_value(cmd, o, "yes");
+        return equals != NULL && cmd->short_names ? take_value(cmd, o, equals + 1)
+               : equals != NULL                   ? wrong(cmd, "this option takes no value: ", word)
+                                                  : take_value(cmd, o, "yes");
     value = equals != NULL ? equals + 1 : next_word(at);
     if (value == NULL)
         return wrong(cmd, "a value has to follow the option ", word);

@@ -38,6 +38,9 @@ struct opt_command {
     const char *summary;
     const char *notes; /* below the options; may be NULL */
     struct opt *opts;
+    bool
+        short_names; /* as Heimdal's programs: an option may be shortened while it is the only one that begins so,
+                       * and a flag takes `=yes` or `=no` */
 };
 
 /* What opts_parse answers besides an exit code of the program. */

@@ -113,7 +113,13 @@ static uint64_t time_unit(const char *word, size_t len)
 {
     const size_t count = sizeof time_units / sizeof time_units[0];
     uint64_t factor = find_unit(time_units, count, word, len);
+    size_t i;
 
+    /* "5 mo", "1 ho": the beginning of a word that is no unit by itself. */
+    for (i = 0; factor == 0 && len > 1 && i < count; i++)
+        if (time_units[i].factor > 1 && strlen(time_units[i].name) > len &&
+            strncasecmp(time_units[i].name, word, len) == 0)
+            return time_units[i].factor;
     /* A plural needs a word: "ms" is no plural of "m". */
     if (factor == 0 && len > 2 && (word[len - 1] == 's' || word[len - 1] == 'S'))
         factor = find_unit(time_units, count, word, len - 1);
@@ -138,8 +144,8 @@ bool times_parse(const char *text, uint64_t *ms, bool *had_unit)
         factor = len == 0 ? 1000 : time_unit(p, len);
         if (factor == 0 || n > LONGEST_MS / factor || sum > LONGEST_MS - n * factor)
             return false;
-        /* A number without unit stands alone: "5 3 min" is a slip of the pen. */
-        if (len == 0 && (unit || *p != '\0'))
+        /* A number without unit stands alone or at the end: "5 3 min" is a slip of the pen. */
+        if (len == 0 && *p != '\0')
             return false;
         unit = unit || len > 0;
         sum += n * factor;

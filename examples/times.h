@@ -2,7 +2,8 @@
  *
  * A duration is one or more NUMBER UNIT, with or without blanks or commas between them: `300`, `300 s`,
  * `5 min`, `1 h 30 min`, `2 days`. Units are ms, s, m or min, h, d, w, month (30 days) and y (365 days),
- * short or spelled out, in the singular or the plural. A number without unit is in seconds. */
+ * short, spelled out or shortened (`ho`, `mo`), in the singular or the plural. A number without unit, alone or at the end
+ * (`3 min 5`), is in seconds. */
 #ifndef KRBREPL_TIMES_H
 #define KRBREPL_TIMES_H
 

@@ -1,0 +1,179 @@
+#!/bin/bash
+# names_test.sh PROGRAMS TAKELOG PROMISE: krbrepl-master and krbrepl-replica under the names of ipropd-master and
+# ipropd-slave take the place of Heimdal's, with the command lines and settings that these have.
+. "$(dirname "$0")/../../common/heimdal.sh"
+heimdal_alone "$@"
+PROGRAMS=$1 TAKELOG=$2 PROMISE=$3
+WORK=$(mktemp -d)
+trap 'cleanup' EXIT
+
+cleanup()
+{
+    heimdal_stop
+    rm -rf "$WORK"
+}
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    tail -n 40 "$HEIMDAL_DIR"/*.out "$HEIMDAL_DIR"/*/status "$HEIMDAL_DIR"/*/slaves-stats >&2 2>/dev/null
+    exit 1
+}
+
+must() { "$@" || fail "$*"; }
+quiet() { "$@" >"$WORK/quiet.out" 2>&1 || { cat "$WORK/quiet.out" >&2; fail "$*"; }; }
+
+# ---- whose programs the realm is run with -------------------------------------------------------
+
+# The library of the fixture starts what heimdal_path finds: here these links, when OURS has their name.
+OURS=
+mkdir "$WORK/links"
+ln -s "$PROGRAMS/krbrepl-master" "$WORK/links/ipropd-master"
+ln -s "$PROGRAMS/krbrepl-replica" "$WORK/links/ipropd-slave"
+eval "theirs_$(declare -f heimdal_path)"
+heimdal_path()
+{
+    if [[ " $OURS " == *" $1 "* ]]; then
+        echo "$WORK/links/$1"
+    else
+        theirs_heimdal_path "$1"
+    fi
+}
+
+# Heimdal's own libraries are not for programs of ours.
+eval "their_$(declare -f heimdal_daemon)"
+heimdal_daemon()
+{
+    if [[ $2 == "$WORK"/* ]]; then
+        HEIMDAL_LIBRARIES=$LD_LIBRARY_PATH their_heimdal_daemon "$@"
+    else
+        their_heimdal_daemon "$@"
+    fi
+}
+
+# MIT's library does not know the word before an address.
+known_to_both() { sed -i 's|kdc = tcp/|kdc = |' "$HEIMDAL_DIR/$1/krb5.conf"; }
+
+begin()
+{
+    must heimdal_start "$WORK/r"
+    known_to_both master
+    must heimdal_kadmin add -p secret --use-defaults alice
+    must heimdal_slave_make s1
+    known_to_both s1
+    heimdal_allow iprop/s1
+}
+
+# What was changed in the realm since the last call becomes commits of the store that the master's configuration means
+# where it says nothing.
+take()
+{
+    local store=$HEIMDAL_DIR/master/krbrepl
+    if [ ! -d "$store" ]; then
+        quiet "$PROGRAMS/krbrepl" init --quiet --master "$store"
+        echo 0 >"$WORK/taken"
+    fi
+    "$TAKELOG" "$store" "$HEIMDAL_DIR/master/log" "$(cat "$WORK/taken")" >"$WORK/taken.new" || fail "takelog"
+    mv "$WORK/taken.new" "$WORK/taken"
+}
+
+same_slave() { [ "$(heimdal_dump master)" = "$(heimdal_dump s1)" ]; }
+slave_arrives()
+{
+    heimdal_until 30 same_slave && return
+    diff <(heimdal_dump master) <(heimdal_dump s1) >&2
+    fail "the slave is not what the master is"
+}
+
+stats_say() { grep -Eq "$1" "$HEIMDAL_DIR/master/slaves-stats"; }
+status_says() { grep -q "$1" "$HEIMDAL_DIR/s1/status"; }
+
+# ---- promises -----------------------------------------------------------------------------------
+
+ipropd_master_is_replaced_by_the_link()
+{
+    begin
+    must heimdal_master_up
+    heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
+    slave_arrives
+    must heimdal_master_down
+    take
+    OURS=ipropd-master
+    # The command line is the same one.
+    must heimdal_master_up --time-missing="2min 30 sec" --time-gone="1 hour"
+    must test -s "$HEIMDAL_DIR/master/ipropd-master.pid"
+    must heimdal_kadmin add -p secret --use-defaults bob
+    take
+    slave_arrives
+    heimdal_until 30 stats_say "^iprop/s1@$REALM  *IPv4:127.0.0.1  *$(heimdal_version s1)  Up  *20" ||
+        fail "the table of the slaves does not have it"
+    must stats_say "^Master version: $(heimdal_version s1)\$"
+    heimdal_slave_down s1
+    heimdal_until 30 stats_say "^iprop/s1@$REALM .*  Down  " || fail "the slave is not shown as gone"
+    heimdal_master_down
+    must stats_say "^master down at 20"
+    must test ! -e "$HEIMDAL_DIR/master/ipropd-master.pid"
+    # The way back.
+    OURS=
+    must heimdal_master_up
+    heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
+    must heimdal_kadmin add -p secret --use-defaults carol
+    slave_arrives
+}
+
+# A dump of the store of s1, loaded into a database of Heimdal's.
+store_dump()
+{
+    local dir=$HEIMDAL_DIR/scratch
+    rm -rf "$dir" && mkdir "$dir" && heimdal_config scratch && cp "$HEIMDAL_DIR/master/m-key" "$dir" &&
+        "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$HEIMDAL_DIR/s1/krbrepl" "$dir/dump" &&
+        heimdal_on scratch heimdal_tool kadmin -l -c "$dir/krb5.conf" -r "$REALM" load "$dir/dump" >&2 &&
+        heimdal_dump scratch
+}
+
+same_store() { [ "$(heimdal_dump master)" = "$(store_dump 2>/dev/null)" ]; }
+at_last() { [ "$(heimdal_slave_at s1)" = "$(heimdal_version)" ]; }
+
+ipropd_slave_is_replaced_by_the_link()
+{
+    begin
+    must heimdal_master_up
+    OURS=ipropd-slave
+    heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT" --time-lost="5 minutes"
+    heimdal_until 30 at_last || fail "the status file does not have the master's version"
+    must same_store
+    must heimdal_kadmin modify --max-ticket-life=2hours alice
+    heimdal_until 30 at_last || fail "the status file does not follow"
+    must same_store
+    must test -s "$HEIMDAL_DIR/s1/ipropd-slave.pid"
+    heimdal_master_down
+    heimdal_until 30 status_says "^disconnected from master" || fail "the master's end is not told"
+    heimdal_slave_down s1
+    must test ! -e "$HEIMDAL_DIR/s1/status"
+}
+
+both_are_replaced_by_the_links()
+{
+    begin
+    take
+    OURS="ipropd-master ipropd-slave"
+    must heimdal_master_up
+    heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
+    heimdal_until 30 same_store || fail "the stores are not equal"
+    must heimdal_kadmin add -p secret --use-defaults bob
+    take
+    heimdal_until 30 same_store || fail "the stores are not equal after a change"
+    heimdal_until 30 stats_say "^iprop/s1@$REALM .*  Up  " || fail "the table does not have it"
+}
+
+a_keytab_in_the_database_is_refused_with_what_to_do()
+{
+    begin
+    take
+    if KRB5_CONFIG=$HEIMDAL_DIR/master/krb5.conf "$WORK/links/ipropd-master" -k HDB: 2>"$WORK/err"; then
+        fail "it started"
+    fi
+    must grep -q 'ext_keytab' "$WORK/err"
+}
+
+"$PROMISE"
