@@ -259,6 +259,8 @@ int krbrepl_heimdal_log_each(const char *file, uint64_t from, uint64_t to, krbre
         rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "log: an argument is NULL");
     else
         rc = krbrepl__heim_log_walk(file, from, to, fn != NULL ? tell : NULL, &t, &found, &mine);
+    if (t.name.err != 0 || t.from.err != 0)
+        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_NOMEM);
     if (rc == 0 && info != NULL && krbrepl__narrow(info, &found, sizeof found) != 0)
         rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
     krbrepl__buf_free(&t.name);

@@ -24,12 +24,20 @@ static void refuse(line *l, const char *what)
         l->wrong = what;
 }
 
+/* Empties a buffer of the line. That memory was out is not forgotten: a key that was cut for it would be stored. */
+static void reuse(line *l, krbrepl__buf *b)
+{
+    if (l->out->err == 0)
+        l->out->err = b->err;
+    krbrepl__buf_reset(b);
+}
+
 /* The next field; a blank behind a backslash is part of it. */
 static const char *field(line *l, const char *what)
 {
     int quoted = 0;
 
-    krbrepl__buf_reset(&l->token);
+    reuse(l, &l->token);
     while (l->r.left != 0 && is_blank(l->r.p[0]))
         (void)krbrepl__rd_u8(&l->r);
     while (l->r.left != 0 && (quoted || !is_blank(l->r.p[0]))) {
@@ -89,7 +97,7 @@ static krbrepl_bytes octets(line *l, const char **s, const char *what)
 {
     krbrepl_bytes v = {NULL, 0};
 
-    krbrepl__buf_reset(&l->data);
+    reuse(l, &l->data);
     if (**s == '"') {
         for (++*s; **s != '\0' && **s != '"'; ++*s)
             krbrepl__buf_u8(&l->data, (unsigned char)**s);

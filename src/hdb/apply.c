@@ -32,7 +32,7 @@ static int fetch(const krbrepl__hdb_rows *rows, const krbrepl__hdb_princ *name, 
         rc = KRBREPL_ERR_NOTFOUND;
     if (rc == 0) {
         krbrepl__buf_bytes(out, value.data, value.len);
-        rc = out->err;
+        rc = out->err != 0 ? krbrepl__fail_plain(ei, out->err) : 0;
     }
     krbrepl__buf_free(&key);
     return rc;
