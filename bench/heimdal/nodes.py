@@ -128,7 +128,7 @@ class Way:
             conf.write_text(conf.read_text().replace(f"log_file = {directory}/log", "log_file = /dev/null"))
 
     def conf_env(self, directory, name="krb5.conf"):
-        return {"KRB5_CONFIG": str(directory / name), "HEIM_PIDFILE_DIR": str(directory)}
+        return {"KRB5_CONFIG": str(directory / name), "HEIM_PIDFILE_DIR": f"{directory}/"}
 
     def kadmin_argv(self):
         return [path_of("kadmin"), "-l", "-c", str(self.dir / "krb5.conf"), "-r", REALM]
