@@ -18,7 +18,8 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME krbrepl)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION net)
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "It keeps copies of a Kerberos database, with principals, keys and policies, in
 step with the one that is written. This package has the library, the daemons for
-master and replica, the tool for operators, and the module for the KDC of MIT krb5.")
+master and replica, the tool for operators, and the modules for the KDCs of MIT krb5
+and Heimdal.")
 # What dpkg-shlibdeps finds, and the version of LMDB that it cannot know of (docs/dependencies.md).
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS "liblmdb0 (>= 0.9.24)")
@@ -38,8 +39,13 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${krbrepl_control}/triggers ${krb
 # pkg-config wants the .pc files of all that the static library is linked with, even for the shared one.
 set(CPACK_DEBIAN_DEVEL_PACKAGE_NAME libkrbrepl-dev)
 set(CPACK_DEBIAN_DEVEL_PACKAGE_SECTION libdevel)
+if(KRBREPL_GSS STREQUAL "heimdal")
+  set(krbrepl_kerberos_dev heimdal-multidev)
+else()
+  set(krbrepl_kerberos_dev libkrb5-dev)
+endif()
 set(CPACK_DEBIAN_DEVEL_PACKAGE_DEPENDS
-  "krbrepl (= ${PROJECT_VERSION}), libssl-dev, liblmdb-dev, libkrb5-dev")
+  "krbrepl (= ${PROJECT_VERSION}), libssl-dev, liblmdb-dev, ${krbrepl_kerberos_dev}")
 set(CPACK_COMPONENT_DEVEL_DESCRIPTION "Headers, static libraries, files for pkg-config and CMake, the reference, and a guide
 for programs that are to be a master or a replica of a Kerberos database.")
 

@@ -39,6 +39,7 @@ pkg() { PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig pkg-config "$@"; }
 has_cpp() { [ -e "$prefix/include/krbrepl/krbrepl.hpp" ]; }
 has_mit() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-mit.pc" ]; }
 has_kdb5() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-kdb5.pc" ]; }
+has_heimdal() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-heimdal.pc" ]; }
 has_testing() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-testing.pc" ]; }
 
 # Programs that are installed find the library that is installed with them, wherever that is.
@@ -63,6 +64,11 @@ examples_compile() {
         elif grep -q '<sqlite3.h>' $files; then
             pkg --exists sqlite3 || continue
             flags="$flags $(pkg --cflags --libs sqlite3)"
+        fi
+        # Heimdal's KDC is in one process with a library that is linked with Heimdal, and with no other.
+        if grep -q '<kdc.h>' $files; then
+            [ -e "$prefix/include/krbrepl/hdb.h" ] || continue
+            flags="-L$prefix/$libdir -lkrbrepl-hdb $flags $(pkg --cflags --libs heimdal-krb5) -lkdc -lhdb"
         fi
         # shellcheck disable=SC2086
         "$cc" -Wall -Wextra -Werror $files $flags -o "$work/$(basename "$example" .c)"
@@ -95,6 +101,12 @@ pkgconfig_shared() {
         "$cc" -std=c99 "$here/program/kdb5.c" $(pkg --cflags --libs krbrepl-kdb5) -o "$work/kdb5"
         "$work/kdb5"
     fi
+    if has_heimdal; then
+        # shellcheck disable=SC2046
+        "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/heimdal.c" $(pkg --cflags --libs krbrepl-heimdal) -o "$work/heimdal"
+        linked_with_tree "$work/heimdal"
+        run "$work/heimdal"
+    fi
     programs_run
     examples_compile
 }
@@ -121,6 +133,12 @@ pkgconfig_static() {
         not_linked_shared "$work/mit"
         "$work/mit"
     fi
+    if has_heimdal; then
+        # shellcheck disable=SC2046
+        "$cc" -std=c99 "$here/program/heimdal.c" $(pkg --cflags --libs --static krbrepl-heimdal) -o "$work/heimdal"
+        not_linked_shared "$work/heimdal"
+        run "$work/heimdal"
+    fi
     if has_testing; then
         # shellcheck disable=SC2046
         "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/testing.c" $(pkg --cflags --libs krbrepl-testing) -o "$work/testing"
@@ -139,6 +157,8 @@ find_package() {
     run "$work/build/shared" "$work/build/static" "$work/build/cxx"
     ! has_cpp || run "$work/build/cpp"
     ! has_mit || "$work/build/mit"
+    ! has_kdb5 || "$work/build/kdb5"
+    ! has_heimdal || run "$work/build/heimdal" "$work/build/heimdal-static"
 }
 
 subdirectory() {
@@ -187,9 +207,18 @@ debian_packages() {
         return 1
     fi
     dpkg-deb -f "$run" Depends | grep -F 'libssl3' | grep -qF 'liblmdb0 (>= 0.9.24)'
-    dpkg-deb -f "$dev" Depends | grep -qF "krbrepl (= $(dpkg-deb -f "$run" Version)), libssl-dev, liblmdb-dev, libkrb5-dev"
+    dpkg-deb -f "$dev" Depends | grep -qF "krbrepl (= $(dpkg-deb -f "$run" Version)), libssl-dev, liblmdb-dev"
     dpkg-deb --ctrl-tarfile "$run" | tar -xO ./triggers | grep -q ldconfig
-    dpkg-deb --ctrl-tarfile "$run" | tar -xO ./shlibs | grep -q '^libkrbrepl 0'
+    dpkg-deb --ctrl-tarfile "$run" | tar -xO ./shlibs >"$work/shlibs"
+    sed -n 's,.*/\(libkrbrepl[a-z0-9-]*\)\.so\.\([0-9]*\.[0-9]*\)$,^\1 \2 ,p' "$run.files" >"$work/sonames"
+    test -s "$work/sonames"
+    while read -r package; do grep -q "$package" "$work/shlibs"; done <"$work/sonames"
+    # Whose Kerberos the library is linked with, its programs are built with.
+    for package in krb5-gssapi:libkrb5-dev heimdal-gssapi:heimdal-multidev; do
+        if grep -qF "${package%:*}" "$(find "$root" -name krbrepl.pc)"; then
+            dpkg-deb -f "$dev" Depends | grep -qF "libssl-dev, liblmdb-dev, ${package#*:}"
+        fi
+    done
 
     pc=$(find "$root" -name krbrepl.pc)
     # shellcheck disable=SC2046 # flags are words
