@@ -392,6 +392,14 @@ class DirStore:
         with self._use as c:
             self._use.check(lib.krbrepl_store_set_retention(c, opt.c))
 
+    def trim(self, keep: int) -> int:
+        """Drops the oldest commits of the journal until ``keep`` remain, but none that a known replica still needs.
+        How many went."""
+        dropped = ffi.new("uint64_t *")
+        with self._use as c:
+            self._use.check(lib.krbrepl_store_trim(c, keep, dropped))
+        return int(dropped[0])
+
     # ---- roles and backups
 
     def promote(self, who: str | None = None) -> Position:

@@ -380,5 +380,9 @@ PROMISE(backups_roles_and_retention_are_within_reach)
     keep.entries = 5;
     s.set_retention(keep);
     CHECK(s.info().retention_entries == 5);
+    const std::uint64_t had = s.info().journal_last + 1 - s.info().journal_first;
+    CHECK(had > 1);
+    CHECK(s.trim(1) == had - 1);
+    CHECK(s.info().journal_first == s.info().journal_last);
     CHECK(s.each_slot([](const krbrepl_slot &) {}));
 }

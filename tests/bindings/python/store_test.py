@@ -392,6 +392,9 @@ def backups_roles_and_retention_are_within_reach():
         equal(store.promote("tester").epoch, 2)
         store.set_retention(krbrepl.Retention(entries=5))
         equal(store.info().retention_entries, 5)
+        had = store.info().journal_last + 1 - store.info().journal_first
+        equal(store.trim(1), had - 1)
+        equal(store.info().journal_first, store.info().journal_last)
         keep = krbrepl.Retention(entries=3, slot_seconds=77)
         krbrepl.create(Path(top) / "kept", master=True, retention=keep, database_id=b"0123456789abcdef")
         with krbrepl.DirStore(Path(top) / "kept", readonly=True) as kept:

@@ -433,6 +433,16 @@ class store
         check(krbrepl_store_set_retention(get(), &r));
     }
 
+    /// Drops the oldest commits of the journal until `keep` remain, but none that a known replica still needs. How
+    /// many went.
+    std::uint64_t trim(std::uint64_t keep)
+    {
+        std::uint64_t dropped = 0;
+
+        check(krbrepl_store_trim(get(), keep, &dropped));
+        return dropped;
+    }
+
     /* ---- roles, backups. An empty `who` is "uid N". */
     position promote(const std::string &who = {})
     {
