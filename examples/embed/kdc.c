@@ -129,7 +129,8 @@ static int loop(krbrepl_node *node)
     for (i = UDP; i < FIRST + CLIENTS; i++)
         polled[i] = (struct pollfd){i < FIRST ? polled[i].fd : -1, POLLIN, 0};
     while (rc == 0 && !stop) {
-        (void)poll(polled, FIRST + CLIENTS, krbrepl_node_timeout(node));
+        if (poll(polled, FIRST + CLIENTS, krbrepl_node_timeout(node)) < 0)
+            continue;                    /* a signal; what `polled` says is that of the time before */
         rc = krbrepl_node_process(node); /* first, so that requests see what has arrived */
         serve_udp(polled[UDP].fd);
         for (i = 0; i < CLIENTS; i++)
@@ -148,7 +149,8 @@ static int listener(const char *address, const char *port, int type)
 
     if (getaddrinfo(address, port, &hints, &at) != 0)
         return -1;
-    fd = socket(at->ai_family, type, 0);
+    /* A caller who is gone again before he is accepted must not keep the others waiting. */
+    fd = socket(at->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || (type == SOCK_STREAM && listen(fd, 128) != 0))
         fd = (close(fd), -1);
