@@ -62,10 +62,9 @@ static void serve_udp(int fd)
 {
     static unsigned char request[REQUEST];
     krb5_data reply;
-    ssize_t n;
+    ssize_t n = (from_len = sizeof from,
+                 recvfrom(fd, request, sizeof request, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len));
 
-    from_len = sizeof from;
-    n = recvfrom(fd, request, sizeof request, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
     if (n <= 0)
         return;
     reply = answer(request, (size_t)n, 1);
@@ -101,8 +100,8 @@ static void serve_tcp(int i)
     struct client *c = &clients[i];
     int fd = polled[FIRST + i].fd;
     ssize_t n = recv(fd, c->in + c->have, REQUEST - c->have, MSG_DONTWAIT);
-    krb5_data reply;
     uint32_t len = 0;
+    krb5_data reply;
 
     c->have += n > 0 ? (size_t)n : 0;
     if (c->have >= sizeof len)
@@ -130,7 +129,7 @@ static int loop(krbrepl_node *node)
         polled[i] = (struct pollfd){i < FIRST ? polled[i].fd : -1, POLLIN, 0};
     while (rc == 0 && !stop) {
         if (poll(polled, FIRST + CLIENTS, krbrepl_node_timeout(node)) < 0)
-            continue;                    /* a signal; what `polled` says is that of the time before */
+            continue;                    /* what `polled` says is old */
         rc = krbrepl_node_process(node); /* first, so that requests see what has arrived */
         serve_udp(polled[UDP].fd);
         for (i = 0; i < CLIENTS; i++)
@@ -149,7 +148,6 @@ static int listener(const char *address, const char *port, int type)
 
     if (getaddrinfo(address, port, &hints, &at) != 0)
         return -1;
-    /* A caller who is gone again before he is accepted must not keep the others waiting. */
     fd = socket(at->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || (type == SOCK_STREAM && listen(fd, 128) != 0))
