@@ -62,8 +62,8 @@ static void serve_udp(int fd)
 {
     static unsigned char request[REQUEST];
     krb5_data reply;
-    ssize_t n = (from_len = sizeof from,
-                 recvfrom(fd, request, sizeof request, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len));
+    ssize_t n = (from_len = sizeof from, recvfrom(fd, request, sizeof request, MSG_DONTWAIT,
+                                                  (struct sockaddr *)&from, &from_len));
 
     if (n <= 0)
         return;
