@@ -75,7 +75,7 @@ def peer(p: Peer) -> dict[str, Any]:
         "lag_us": p.lag_us, "connected": stamp(p.connected_us), "last_seen": stamp(p.last_seen_us),
         "last_copy": stamp(p.last_copy_us), "last_copy_reason": low(p.last_copy_reason),
         "bytes_out": p.bytes_out, "bytes_in": p.bytes_in, "proved_seq": p.proved_seq, "proved": stamp(p.proved_us),
-        "last_error": error_name(p.last_err)}
+        "dialect": low(p.dialect), "version": p.version, "last_error": error_name(p.last_err)}
 
 
 def gather(dir: str, timeout: float) -> dict[str, Any]:

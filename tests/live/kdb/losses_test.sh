@@ -43,6 +43,8 @@ twenty_bursts_that_are_killed_leave_no_difference() {
         sleep "0.0$((RANDOM % 9 + 1))"
         kill -KILL $pid
         wait $pid 2>/dev/null
+        # A commit whose process was killed before LMDB had told the others of it is seen from the next writer on.
+        quietly admin addprinc -nokey "after-$round"
         replicas_equal
     done 2>/dev/null
     nothing_is_missing
