@@ -12,8 +12,9 @@
 struct served {
     struct daemon *d;
     char *acl_file;
-    bool heimdal;      /* slaves of Heimdal's are served */
-    char *slaves_file; /* those who may be that, in Heimdal's format; NULL: `slaves` in the store's directory */
+    bool heimdal; /* slaves of Heimdal's are served */
+    char *
+        slaves_file; /* those who may be that, in Heimdal's format; NULL: `slaves` in the store's directory */
     pthread_mutex_t lock; /* guards `acl`: SIGHUP replaces it while the node asks */
     struct acl *acl;
     time_t said_at; /* of the refusals in the log; the node's thread */

@@ -33,7 +33,8 @@ enum krbrepl_log_level {
 /* What `authorize` may grant: any of these, or'ed. 0 refuses the peer. */
 #define KRBREPL_ALLOW_REPLICA 1 /* may receive every record, keys included */
 #define KRBREPL_ALLOW_MONITOR 2 /* may ask for the status */
-#define KRBREPL_ALLOW_HEIMDAL 4 /* may receive every entry as a slave of Heimdal's, over a weaker channel */
+#define KRBREPL_ALLOW_HEIMDAL \
+    4 /* may receive every entry as a slave of Heimdal's, over a weaker channel */
 
 /* All optional but `authorize`: without it nobody may connect to a master, for the stream holds every
  * key of a realm. Arguments are borrowed until the callback returns. */
@@ -77,8 +78,9 @@ typedef struct krbrepl_master_options {
     /* Unmodified slaves of Heimdal's (ipropd-slave) are served too, at the same addresses: those whom `authorize`
      * gives KRBREPL_ALLOW_HEIMDAL, and who have never been replicas in the native protocol. What follows is for
      * them alone. Their channel has no forward secrecy; docs/security.md says what that means. */
-    uint64_t flags;              /* KRBREPL_MASTER_... */
-    const char *heimdal_service; /* own principal towards them; NULL: iprop/HOSTNAME in the default realm */
+    uint64_t flags; /* KRBREPL_MASTER_... */
+    const char
+        *heimdal_service; /* own principal towards them; NULL: iprop/HOSTNAME in the default realm */
     const char *heimdal_keytab;  /* NULL: `keytab` */
     uint64_t heimdal_missing_ms; /* 120,000 */
     uint64_t heimdal_gone_ms;    /* 300,000 */

@@ -62,7 +62,8 @@ int krbrepl_replica_start(krbrepl_node *n, const krbrepl_replica_options *opt)
         rc = krbrepl__widen(&serve, sizeof serve, o.serve);
         o.serve = &serve;
     }
-    rc = rc == 0 ? krbrepl__replica_start(n, &o) : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_replica_options");
+    rc = rc == 0 ? krbrepl__replica_start(n, &o)
+                 : krbrepl__unsized(krbrepl__node_ei(n), rc, "node: krbrepl_replica_options");
     krbrepl__node_leave(n);
     return rc;
 }

@@ -185,8 +185,8 @@ int krbrepl__islave_take_records(krbrepl__islave *s, krbrepl_bytes body)
             return gone;
         if (b.learned)
             krbrepl__logf(s->log, KRBREPL_LOG_INFO, "iprop",
-                          "the history of %s is known by its record %lu from now on",
-                          s->info.principal, (unsigned long)s->st.version);
+                          "the history of %s is known by its record %lu from now on", s->info.principal,
+                          (unsigned long)s->st.version);
     } else {
         s->port->abort(s->port->ctx);
     }

@@ -152,7 +152,7 @@ struct krbrepl_store {
     uint64_t map_size, max_readers;
     const krbrepl__sys *sys;
     krbrepl__sha *sha;
-    int follows;                /* it follows a source, and may write (source.h) */
+    int follows;                          /* it follows a source, and may write (source.h) */
     int hosted;                           /* the records are in the host's database */
     struct krbrepl__host *host;           /* NULL: not hosted, or opened without the host's callbacks */
     int journaled;                        /* the commits are in the host's journal */

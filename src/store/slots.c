@@ -324,10 +324,11 @@ int krbrepl__slot_reset(krbrepl_store *s, const char *principal)
     if (rc < 0)
         return rc;
     if (f.dialect == KRBREPL_DIALECT_NATIVE)
-        return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
-                             "replicas: %.200s speaks the native protocol, which finds out by itself what a "
-                             "replica needs; to forget it, drop its slot",
-                             principal);
+        return krbrepl__fail(
+            KRBREPL__EI(s), KRBREPL_ERR_STATE,
+            "replicas: %.200s speaks the native protocol, which finds out by itself what a "
+            "replica needs; to forget it, drop its slot",
+            principal);
     return krbrepl__slot_drop(s, principal);
 }
 

@@ -607,7 +607,8 @@ static void a_damaged_record_of_a_replica_is_named_and_healed(void **state)
     one_start(&t->a);
     await_proved(&t->a, seq, &st);
     assert_int_equal(st.last_copy_reason, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(st.differs, 1);
+    /* Twice when the comparison was under way before the record was repaired. */
+    assert_in_range(st.differs, 1, 2);
     assert_true(log_has(&t->a, 0, "record principal record-7 does not match its checksum"));
     assert_true(log_has(&t->a, 0, "puts principal record-7"));
     assert_int_equal(lists_of(&t->a), 1);
