@@ -129,7 +129,7 @@ static int moved(krbrepl_store *s, uint64_t seq, const uint8_t chain[CHAIN])
 /* The commit of an entry, not verified yet. NOTFOUND: the host does not have it. */
 static int entry_commit(krbrepl_store *s, uint64_t seq, krbrepl__rd *r, krbrepl_bytes *commit)
 {
-    if (r->left == ELSEWHERE)
+    if (s->journaled && r->left == ELSEWHERE)
         return krbrepl__hostjournal_read(s, seq, commit);
     *commit = krbrepl__rd_view(r, r->left);
     return 0;

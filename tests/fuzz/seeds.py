@@ -368,6 +368,7 @@ STORE = {
     "record-key-is-a-prefix": at(RECORD, row(), SIGNED, b"principal\0user"),
     "journal-empty": at(JOURNAL, b"", 0),
     "journal-chain-alone": at(JOURNAL, bytes(32), 0),
+    "journal-as-if-the-host-had-it": at(JOURNAL, bytes(48), 0),
     "journal-signed": at(JOURNAL, bytes(32) + commit(seq=6, cumulative=5), SIGNED),
     "journal-wrong-seq": at(JOURNAL, bytes(32) + commit(seq=9, cumulative=5), SIGNED),
     "journal-cumulative-falls": at(JOURNAL, bytes(32) + commit(seq=6, cumulative=0), SIGNED),
