@@ -191,6 +191,8 @@ TABLE
 ldap_tool_refuses() {
     local command
     command -v kdb5_ldap_util >/dev/null || return 0
+    # Debian's tool ends by a segmentation fault, in which a preloaded sanitizer hangs.
+    [ -z "${LD_PRELOAD:-}" ] || return 0
     kdb_db2 true
     for command in 'list' 'view' 'list_policy' 'view_policy staff' 'create_policy -maxtktlife 1day staff' \
         'destroy_policy -force staff' 'modify -maxtktlife 1day'; do
