@@ -400,13 +400,17 @@ new_mkey_dump() {
     [ "$(wc -l <"$work/converted")" -gt 5 ] || fail "the dump is short"
 }
 
+# A stash file is a keytab, whose entries have the time at which they were written: the keys are compared.
+stashed() { quietly kdb_at "$1" util stash -f "$work/stash.$1" && klist -k -e -K "$work/stash.$1" | tail -n +2; } # NAME
+
 stash_again() {
     local name
     for name in $KDB_NODES; do
         rm -f "$work/stash.$name"
-        quietly kdb_at "$name" util stash -f "$work/stash.$name"
+        stashed "$name" >"$work/keys.$name"
+        grep -q '(0x' "$work/keys.$name" || fail "no key in the stash file of $name: $(cat "$work/keys.$name")"
     done
-    cmp "$work/stash.master" "$work/stash.replica-1" && cmp "$work/stash.master" "$work/stash.replica-2" || fail "the stash files differ"
+    cmp "$work/keys.master" "$work/keys.replica-1" && cmp "$work/keys.master" "$work/keys.replica-2" || fail "the stash files differ"
 }
 
 # Refused where the database is replicated; afterwards the realm comes out of its dump, with a history of its own.
