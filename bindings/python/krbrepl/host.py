@@ -11,8 +11,8 @@ from typing import Any, Callable, Sequence
 from ._calls import GO_ON, THREW, Catch
 from ._krbrepl import ffi, lib
 from ._structs import Given
-from .errors import Invalid, State
-from .values import Change, Position, bytes_of, change_of, position_of, text_of
+from .errors import Corrupt, Invalid, State
+from .values import Change, HostFlag, Position, bytes_of, change_of, position_of, text_of
 
 _IMPORT = ("import_begin", "import_change", "import_commit", "import_abort")
 _JOURNAL = ("journal_append", "journal_read", "journal_cut")
@@ -25,13 +25,17 @@ class Store:
     its other callbacks. They must not call the library on the same store. With Node.spawn() they are called from a
     thread of the library's as well."""
 
+    #: What the library has to know of the database; read when it is opened.
+    flags: HostFlag = HostFlag(0)
+
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value of a record, or None."""
         raise NotImplementedError
 
     def apply(self, changes: Sequence[Change], pos: Position | None) -> None:
         """Makes these changes in their order, and remembers `pos` (None: no position belongs to them), durably. Doing
-        it a second time must change nothing; deleting what is not there is no failure."""
+        it a second time must change nothing; deleting what is not there is no failure. Corrupt, when it is raised
+        here, says that other records may be lost as well: see HostFlag.TEARS."""
         raise NotImplementedError
 
     # All four or none: a whole new content beside the present one. Without them a full copy changes the present
@@ -93,7 +97,8 @@ class Hosted:
         self._busy: set[int] = set()  # threads that are in the program's database
         self._lent: dict[int, Any] = {}  # by thread: the value that C borrows until the next call
         self.handle = ffi.new_handle(self)
-        self.ops = Given("krbrepl_host_ops", get=lib.krbrepl_py_host_get, apply=lib.krbrepl_py_host_apply)
+        self.ops = Given("krbrepl_host_ops", get=lib.krbrepl_py_host_get, apply=lib.krbrepl_py_host_apply,
+                         flags=int(store.flags))
         for name in _own(store, _IMPORT, "an import"):
             setattr(self.ops.c, name, getattr(lib, "krbrepl_py_host_" + name))
         self.journal = Given("krbrepl_journal_ops", append=lib.krbrepl_py_host_journal_append,
@@ -129,7 +134,7 @@ class Hosted:
             return fn()
         except BaseException as exc:
             (self.of_calls if self._thread == me else self.of_nodes).keep(exc, self.store)
-            return int(THREW)
+            return int(lib.KRBREPL_ERR_CORRUPT if isinstance(exc, Corrupt) else THREW)
         finally:
             self._busy.discard(me)
 

@@ -19,7 +19,7 @@ from ._structs import Given, id_of, out
 from .errors import Error, Forked, new_errinfo, raise_for
 from .errors import State as StateError
 from .store import DirStore
-from .values import LogLevel, Peer, State, Status, from_struct
+from .values import LogLevel, MasterOptions, Peer, State, Status, from_struct
 
 Authorize = Callable[[str, str], int]
 OnPeer = Callable[[Peer, "Error | None"], object]
@@ -34,6 +34,15 @@ _open: weakref.WeakSet[Node] = weakref.WeakSet()
 def _close_all() -> None:
     for node in list(_open):
         node._close_at_exit()
+
+
+def _serving(o: MasterOptions) -> Given:
+    return Given("krbrepl_master_options", listen=o.listen, service=o.service, keytab=o.keytab, max_peers=o.max_peers,
+                 max_unauth=o.max_unauth, max_per_address=o.max_per_address, handshake_ms=o.handshake_ms,
+                 missing_ms=o.missing_ms, gone_ms=o.gone_ms, window=o.window, repairs_max=o.repairs_max,
+                 flags=lib.KRBREPL_MASTER_HEIMDAL if o.heimdal else 0, heimdal_service=o.heimdal_service,
+                 heimdal_keytab=o.heimdal_keytab, heimdal_missing_ms=o.heimdal_missing_ms,
+                 heimdal_gone_ms=o.heimdal_gone_ms)
 
 
 class _Inside:
@@ -62,7 +71,7 @@ class _Inside:
 
 class Node:
     """Joins a store to its peers. All callbacks are optional but `authorize`: without it nobody may connect to a
-    master. It is asked with a principal and an address and answers Allow.REPLICA, Allow.MONITOR or 0.
+    master. It is asked with a principal and an address and answers Allow.REPLICA, another of Allow, or 0.
 
     Drive it by run(); by spawn(), which takes a thread of the library's, where the callbacks are called then; by
     krbrepl.aio; or in a loop of your own: wait until fileno() is readable, no longer than `timeout`, then process().
@@ -93,11 +102,13 @@ class Node:
 
     def start_master(self, *, listen: str | None = None, service: str | None = None, keytab: str | None = None,
                      max_peers: int = 0, max_unauth: int = 0, max_per_address: int = 0, handshake_ms: int = 0,
-                     missing_ms: int = 0, gone_ms: int = 0, window: int = 0) -> None:
-        """Serves replicas. The store must be master."""
-        opt = Given("krbrepl_master_options", listen=listen, service=service, keytab=keytab, max_peers=max_peers,
-                    max_unauth=max_unauth, max_per_address=max_per_address, handshake_ms=handshake_ms,
-                    missing_ms=missing_ms, gone_ms=gone_ms, window=window)
+                     missing_ms: int = 0, gone_ms: int = 0, window: int = 0, repairs_max: int = 0,
+                     heimdal: bool = False, heimdal_service: str | None = None, heimdal_keytab: str | None = None,
+                     heimdal_missing_ms: int = 0, heimdal_gone_ms: int = 0) -> None:
+        """Serves replicas. The store must be master. What each is: see MasterOptions."""
+        opt = _serving(MasterOptions(
+            listen, service, keytab, max_peers, max_unauth, max_per_address, handshake_ms, missing_ms, gone_ms, window,
+            repairs_max, heimdal, heimdal_service, heimdal_keytab, heimdal_missing_ms, heimdal_gone_ms))
         with self._inside as c:
             self._quit = False
             self._finish(c, lib.krbrepl_master_start(c, opt.c))
@@ -106,15 +117,17 @@ class Node:
                       keytab: str | None = None, database_id: bytes | None = None, retry_min_ms: int = 0,
                       retry_max_ms: int = 0, handshake_ms: int = 0, missing_ms: int = 0, lost_ms: int = 0,
                       dialect: int = 0, mkey_file: str | None = None, replace: bool = False, renew_ms: int = 0,
-                      whole_ms: int = 0) -> None:
+                      whole_ms: int = 0, serve: MasterOptions | None = None) -> None:
         """Follows a master. One that cannot be reached is tried again, for ever. With Dialect.HEIMDAL it is an
-        ipropd-master, and the store is master of a history of its own; the last four are for that dialect."""
+        ipropd-master, and the store is master of a history of its own; the last five are for that dialect. `serve`:
+        native replicas are served by the same node."""
         ident = id_of(database_id)
+        served = _serving(serve) if serve is not None else None
         opt = Given("krbrepl_replica_options", master=master, service=service, principal=principal, keytab=keytab,
                     database_id=ident, retry_min_ms=retry_min_ms, retry_max_ms=retry_max_ms,
                     handshake_ms=handshake_ms, missing_ms=missing_ms, lost_ms=lost_ms, dialect=int(dialect),
                     flags=lib.KRBREPL_REPLICA_REPLACE if replace else 0, mkey_file=mkey_file, renew_ms=renew_ms,
-                    whole_ms=whole_ms)
+                    whole_ms=whole_ms, serve=served.c if served else None)
         with self._inside as c:
             self._quit = False
             self._finish(c, lib.krbrepl_replica_start(c, opt.c))

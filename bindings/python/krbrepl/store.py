@@ -497,6 +497,12 @@ class DirStore:
         with self._use as c:
             return _found(self._use, lib.krbrepl_slot_drop(c, chars(principal)))
 
+    def reset_slot(self, principal: str) -> bool:
+        """A slave of Heimdal's gets its complete database anew. False when it is not known; raises State for a replica
+        in the native protocol."""
+        with self._use as c:
+            return _found(self._use, lib.krbrepl_slot_reset(c, chars(principal)))
+
     # ---- what belongs to this node alone
 
     def local_put(self, table: str, key: Bytes, value: Bytes) -> None:

@@ -129,6 +129,13 @@ class Allow(enum.IntFlag):
     NOTHING = 0
     REPLICA = 1
     MONITOR = 2
+    HEIMDAL = 4
+
+
+class HostFlag(enum.IntFlag):
+    """What a database of the program's own is like."""
+
+    TEARS = 1  #: a process that dies in `apply` may take more records with it than were to be changed
 
 
 class StoreFlag(enum.IntFlag):
@@ -167,6 +174,29 @@ class Retention:
     seconds: int = 0
     hard_cap: int = 0
     slot_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class MasterOptions:
+    """How replicas are served; 0 and None are the default. With `heimdal` unmodified slaves of Heimdal's are served
+    too, those whom `authorize` gives Allow.HEIMDAL."""
+
+    listen: str | None = None
+    service: str | None = None
+    keytab: str | None = None
+    max_peers: int = 0
+    max_unauth: int = 0
+    max_per_address: int = 0
+    handshake_ms: int = 0
+    missing_ms: int = 0
+    gone_ms: int = 0
+    window: int = 0
+    repairs_max: int = 0
+    heimdal: bool = False
+    heimdal_service: str | None = None
+    heimdal_keytab: str | None = None
+    heimdal_missing_ms: int = 0
+    heimdal_gone_ms: int = 0
 
 
 @dataclass(frozen=True)

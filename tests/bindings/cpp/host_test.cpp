@@ -1,6 +1,7 @@
 /* What the C++ binding promises of stores whose records are in a database of the program's own. */
 #include "pair.hpp"
 
+#include <atomic>
 #include <map>
 
 namespace
@@ -64,6 +65,26 @@ class memory : public krbrepl::importing_host
         if (broken == what)
             throw test::oops(7);
     }
+};
+
+/* A write that fails takes another record with it. */
+class tearing : public memory
+{
+  public:
+    std::uint64_t flags() const override
+    {
+        return KRBREPL_HOST_TEARS;
+    }
+    void apply(const std::vector<krbrepl::change> &changes, const krbrepl::position *to) override
+    {
+        if (tear.exchange(false)) {
+            now.erase("a");
+            throw std::system_error(krbrepl::errc::CORRUPT, "the write has failed half-way");
+        }
+        memory::apply(changes, to);
+    }
+
+    std::atomic<bool> tear{false};
 };
 
 class commits : public krbrepl::journal
@@ -229,6 +250,32 @@ PROMISE(a_full_copy_and_commits_arrive_in_the_host_of_a_replica)
               krbrepl::prove(p.replica_store.dir(), 60000,
                              [](const char *, std::uint64_t, std::uint64_t) { throw test::oops(9); });
           }) == 9);
+    p.replica.stop();
+    p.master.stop();
+}
+
+PROMISE(a_write_that_tears_the_host_of_a_replica_is_mended_by_a_copy)
+{
+    auto here = std::make_shared<memory>();
+    auto there = std::make_shared<tearing>();
+    pair p(here, there);
+
+    p.start_master();
+    p.start_replica();
+    p.master.spawn();
+    p.replica.spawn();
+    p.commit("a", "1");
+    CHECK(p.arrived(p.commit("b", "1")));
+    there->tear = true;
+    CHECK(p.arrived(p.commit("b", "2")));
+    CHECK(!there->tear);
+    CHECK(there->now == here->now && there->now.size() == 2);
+    try {
+        p.replica.check();
+        CHECK(false);
+    } catch (const std::system_error &e) {
+        CHECK(e.code() == krbrepl::errc::CORRUPT);
+    }
     p.replica.stop();
     p.master.stop();
 }

@@ -78,6 +78,7 @@ PROMISE(what_is_not_there_is_no_exception)
     CHECK(!s.local_get("principal", "nobody"));
     CHECK(!s.local_remove("principal", "nobody"));
     CHECK(!s.drop_slot("nobody@NOWHERE"));
+    CHECK(!s.reset_slot("nobody@NOWHERE"));
     CHECK(!krbrepl::fetch_status(s.dir()));
 }
 

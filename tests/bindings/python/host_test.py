@@ -246,6 +246,35 @@ def what_the_database_raises_in_a_node_comes_out_of_the_call_that_drives_it():
             until(lambda: node_test._turn(p.replica) or p.dbs[False].records == p.dbs[True].records, "the copy")
 
 
+class _Tearing(_Importing):
+    """A write that fails takes another record with it."""
+
+    flags = krbrepl.HostFlag.TEARS
+    tear = None
+
+    def apply(self, changes, pos):
+        if self.tear is not None:
+            mine, self.tear = self.tear, None
+            del self.records["principal", b"a"]
+            raise mine
+        super().apply(changes, pos)
+
+
+def a_write_that_tears_the_database_of_a_replica_is_mended_by_a_copy():
+    with _Pair(_Tearing) as p:
+        p.start()
+        p.master.spawn()
+        p.replica.spawn()
+        p.commit(b"a", b"1")
+        check(p.arrived(p.commit(b"b", b"1")))
+        mine = p.dbs[False].tear = krbrepl.Corrupt("the write has failed half-way")
+        pos = p.commit(b"b", b"2")
+        until(lambda: p.dbs[False].tear is None, "the write fails")
+        check(p.arrived(pos))
+        equal(p.dbs[False].records, p.dbs[True].records)
+        check(raises(krbrepl.Corrupt, p.replica.check) is mine)
+
+
 class _Journal(krbrepl.Store):
     def __init__(self):
         self.commits = {}

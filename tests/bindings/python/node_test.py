@@ -110,8 +110,24 @@ def commits_of_a_master_arrive_at_its_replica():
         equal((answer.status.state, answer.status.pos), (krbrepl.State.STREAMING, pos))
         p.replica.stop()
         until(lambda: [slot.principal for slot in p.master_store.slots()] == [_principal("replica")], "the slot")
+        raises(krbrepl.StateError, p.master_store.reset_slot, _principal("replica"))
+        equal(p.master_store.reset_slot("nobody@NOWHERE"), False)
         p.master.close()
         equal(krbrepl.fetch_status(p.master_store.dir), None)
+
+
+def a_node_that_follows_a_master_of_another_kind_serves_native_replicas():
+    with _Pair() as p:
+        pos = p.commit(b"alice", b"secret")
+        serve = krbrepl.MasterOptions(p.at, _principal("master"), _keytab("master"), repairs_max=2, heimdal=True,
+                                      heimdal_service=_principal("master"), heimdal_keytab=_keytab("master"))
+        p.master.start_replica("127.0.0.1:1", service=_principal("other"), principal=_principal("master"),
+                               keytab=_keytab("master"), dialect=krbrepl.Dialect.HEIMDAL, replace=True, serve=serve)
+        p.start_replica()
+        p.master.spawn()
+        p.replica.spawn()
+        until(lambda: p.replica_store.info().pos == pos, "the commit arrives")
+        equal(p.master.status().upstream_dialect, krbrepl.Dialect.HEIMDAL)
 
 
 def a_loop_of_ones_own_drives_both():

@@ -30,8 +30,14 @@ class host
     /* Puts the value of a record into `value`, which is empty; false when there is no such record. */
     virtual bool get(std::string_view table, std::string_view key, bytes &value) = 0;
     /* Makes these changes in their order, and remembers `to` (nullptr: no position belongs to them), durably. Doing
-     * it a second time must change nothing; deleting what is not there is no failure. */
+     * it a second time must change nothing; deleting what is not there is no failure. A std::system_error with
+     * errc::CORRUPT says that other records may be lost as well: see KRBREPL_HOST_TEARS. */
     virtual void apply(const std::vector<change> &changes, const position *to) = 0;
+    /* KRBREPL_HOST_...; asked once, when the store is opened. */
+    virtual std::uint64_t flags() const
+    {
+        return 0;
+    }
 };
 
 /* One that can take a whole new content beside the present one. With any other, a full copy changes the present content
@@ -83,6 +89,7 @@ class hosted
         commits.cut = &cut;
         ops.get = &get;
         ops.apply = &apply;
+        ops.flags = host_ != nullptr ? host_->flags() : 0;
         if (import_ != nullptr) {
             ops.import_begin = &import_begin;
             ops.import_change = &import_change;
@@ -186,14 +193,22 @@ class hosted
     static int apply(void *ctx, const krbrepl_change *const *changes, std::size_t n,
                      const krbrepl_pos *to)
     {
-        return guard(ctx, [&](hosted &h) {
+        bool torn = false;
+        int rc = guard(ctx, [&](hosted &h) {
             std::vector<change> all;
 
             all.reserve(n);
             for (std::size_t i = 0; i < n; i++)
                 all.push_back(change_of(*changes[i]));
-            with_position(to, [&](const position *p) { h.host_->apply(all, p); });
+            try {
+                with_position(to, [&](const position *p) { h.host_->apply(all, p); });
+            } catch (const std::system_error &e) {
+                torn = e.code() == errc::CORRUPT;
+                throw;
+            }
         });
+
+        return torn ? KRBREPL_ERR_CORRUPT : rc;
     }
     static int import_begin(void *ctx)
     {

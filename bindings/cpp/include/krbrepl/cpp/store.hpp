@@ -545,6 +545,11 @@ class store
     {
         return detail::found(krbrepl_slot_drop(get(), principal.c_str()), open());
     }
+    /* A slave of Heimdal's gets its complete database anew. False when there is no such slot. */
+    bool reset_slot(const std::string &principal)
+    {
+        return detail::found(krbrepl_slot_reset(get(), principal.c_str()), open());
+    }
 
     /* ---- what belongs to this node alone */
     void local_put(const char *table, std::string_view key, std::string_view value)
