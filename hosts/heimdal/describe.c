@@ -1,58 +1,20 @@
 /* describe.c: one line for people about a record. */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <krbrepl/heimdal.h>
 
 #include "apply.h"
+#include "line.h"
 
-#define TEXT_MAX_BYTES 2048u
-
-static void put(krbrepl__buf *b, const char *fmt, ...) KRBREPL__PRINTF(2, 3);
-
-static void put(krbrepl__buf *b, const char *fmt, ...)
-{
-    char text[128];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    krbrepl__buf_bytes(b, text, strlen(text));
-}
-
-/* A name; what could move the cursor or begin another line is replaced. */
 static void put_name(krbrepl__buf *b, const krbrepl__hdb_princ *p)
 {
     krbrepl__buf text;
-    size_t i;
 
     krbrepl__buf_init(&text, 0);
     krbrepl__hdb_princ_text(&text, p);
-    for (i = 0; i < text.len && i < TEXT_MAX_BYTES; i++)
-        krbrepl__buf_u8(b, text.data[i] < 0x20 || text.data[i] == 0x7f ? '?' : text.data[i]);
-    if (i < text.len)
-        put(b, "...");
+    krbrepl__line_text(b, text.data, text.len);
     krbrepl__buf_free(&text);
-}
-
-static void put_enctype(krbrepl__buf *b, int64_t type)
-{
-    static const struct {
-        int64_t type;
-        const char *name;
-    } known[] = {{1, "des-cbc-crc"}, {3, "des-cbc-md5"},  {16, "des3-cbc-sha1"}, {17, "aes128-cts"},
-                 {18, "aes256-cts"}, {19, "aes128-sha2"}, {20, "aes256-sha2"},   {23, "arcfour-hmac"}};
-    size_t i;
-
-    for (i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].type == type) {
-            put(b, "%s", known[i].name);
-            return;
-        }
-    put(b, "enctype %" PRId64, type);
 }
 
 static void put_keys(krbrepl__buf *b, const krbrepl__hdb_entry *e)
@@ -61,15 +23,15 @@ static void put_keys(krbrepl__buf *b, const krbrepl__hdb_entry *e)
     krbrepl__rd r;
     size_t n = 0;
 
-    put(b, "kvno %" PRIu32 " (", e->kvno);
+    krbrepl__line_put(b, "kvno %" PRIu32 " (", e->kvno);
     krbrepl__hdb_keys(e, &r);
     for (; krbrepl__hdb_key_next(&r, &k) && n < 8; n++) {
-        put(b, "%s", n != 0 ? ", " : "");
-        put_enctype(b, k.etype);
+        krbrepl__line_put(b, "%s", n != 0 ? ", " : "");
+        krbrepl__line_enctype(b, k.etype);
     }
-    put(b, "%s)", n == 0 ? "no keys" : "");
+    krbrepl__line_put(b, "%s)", n == 0 ? "no keys" : "");
     if (e->clear != 0)
-        put(b, ", %zu keys in clear", e->clear);
+        krbrepl__line_put(b, ", %zu keys in clear", e->clear);
 }
 
 /* YYYYMMDDhhmmssZ as 2031-02-03T23:59:59Z. */
@@ -82,7 +44,7 @@ static void put_time(krbrepl__buf *b, krbrepl__rd *r)
     for (i = 0; i < v.len && i < 14 && p[i] >= '0' && p[i] <= '9'; i++)
         ;
     if (v.len == 15 && i == 14)
-        put(b, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", p, p + 4, p + 6, p + 8, p + 10, p + 12);
+        krbrepl__line_put(b, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", p, p + 4, p + 6, p + 8, p + 10, p + 12);
 }
 
 static int open_field(const krbrepl__hdb_entry *e, unsigned n, krbrepl__rd *r)
@@ -100,7 +62,7 @@ static void put_time_field(krbrepl__buf *b, const krbrepl__hdb_entry *e, unsigne
 
     if (!open_field(e, n, &r))
         return;
-    put(b, ", %s ", what);
+    krbrepl__line_put(b, ", %s ", what);
     put_time(b, &r);
 }
 
@@ -111,7 +73,7 @@ static void put_modified(krbrepl__buf *b, const krbrepl__hdb_entry *e)
 
     if (!open_field(e, KRBREPL__HDB_MODIFIED_BY, &r))
         return;
-    put(b, ", modified ");
+    krbrepl__line_put(b, ", modified ");
     krbrepl__der_enter(&r, KRBREPL__DER_SEQUENCE, &in);
     krbrepl__der_enter(&in, KRBREPL__DER_CTX(0), &field);
     put_time(b, &field);
@@ -120,7 +82,7 @@ static void put_modified(krbrepl__buf *b, const krbrepl__hdb_entry *e)
     krbrepl__der_enter(&in, KRBREPL__DER_CTX(1), &field);
     krbrepl__hdb_princ_read(&field, &p);
     if (field.err == 0) {
-        put(b, " by ");
+        krbrepl__line_put(b, " by ");
         put_name(b, &p);
     }
 }
@@ -133,7 +95,7 @@ static void put_aliases(krbrepl__buf *b, const krbrepl__hdb_entry *e)
 
     krbrepl__rd_init(&r, e->aliases.data, e->aliases.len);
     for (; krbrepl__hdb_alias_next(&r, &p) && n < 8; n++) {
-        put(b, n == 0 ? ", aliases " : " ");
+        krbrepl__line_put(b, n == 0 ? ", aliases " : " ");
         put_name(b, &p);
     }
 }
@@ -141,10 +103,10 @@ static void put_aliases(krbrepl__buf *b, const krbrepl__hdb_entry *e)
 static void put_entry(krbrepl__buf *b, const krbrepl__hdb_entry *e)
 {
     put_name(b, &e->princ);
-    put(b, ": ");
+    krbrepl__line_put(b, ": ");
     put_keys(b, e);
     if (e->flags != 0)
-        put(b, ", flags 0x%" PRIx32, e->flags);
+        krbrepl__line_put(b, ", flags 0x%" PRIx32, e->flags);
     put_time_field(b, e, KRBREPL__HDB_VALID_START, "valid from");
     put_time_field(b, e, KRBREPL__HDB_VALID_END, "expires");
     put_time_field(b, e, KRBREPL__HDB_PW_END, "password expires");
@@ -163,24 +125,9 @@ static int put_alias(krbrepl__buf *b, krbrepl_bytes key, krbrepl_bytes value)
     krbrepl__rd_init(&r, key.data, key.len);
     krbrepl__hdb_princ_read(&r, &name);
     put_name(b, &name);
-    put(b, ": alias of ");
+    krbrepl__line_put(b, ": alias of ");
     put_name(b, &target);
     return 0;
-}
-
-/* As snprintf: as much as there is room for, and a NUL. */
-static int hand_out(const krbrepl__buf *b, char *buf, size_t room)
-{
-    size_t n = b->len < room ? b->len : room - (room != 0);
-
-    if (b->err != 0)
-        return b->err;
-    if (room == 0)
-        return (int)b->len;
-    if (n != 0)
-        memcpy(buf, b->data, n);
-    buf[n] = '\0';
-    return (int)b->len;
 }
 
 int krbrepl_heimdal_describe(krbrepl_bytes key, krbrepl_bytes value, char *buf, size_t room)
@@ -200,8 +147,8 @@ int krbrepl_heimdal_describe(krbrepl_bytes key, krbrepl_bytes value, char *buf, 
             put_entry(&b, &e);
     }
     if (rc != 0)
-        put(&b, "not a record that can be read");
-    n = hand_out(&b, buf, room);
+        krbrepl__line_put(&b, "not a record that can be read");
+    n = krbrepl__line_out(&b, buf, room);
     krbrepl__buf_free(&b);
     return rc != 0 ? KRBREPL_ERR_FORMAT : n;
 }

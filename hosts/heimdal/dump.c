@@ -4,11 +4,11 @@
 
 #include <krbrepl/heimdal.h>
 
+#include "answer.h"
 #include "cipher.h"
 #include "mem.h"
 #include "options.h"
 #include "outfile.h"
-#include "storefail.h"
 #include "text.h"
 
 #define SHOW_EVERY 4096u
@@ -23,7 +23,7 @@ _Static_assert(sizeof(krbrepl_heimdal_dump_result) ==
 typedef struct job {
     krbrepl_store *store;
     krbrepl_view *view;
-    krbrepl__heim_out out;
+    krbrepl__common_out out;
     krbrepl_heimdal_dump_options opt;
     krbrepl_heimdal_dump_result res;
     krbrepl_heimdal_cipher cipher; /* size 0: none */
@@ -50,11 +50,11 @@ static int write_entry(job *j, krbrepl_bytes value)
                              "dump: a value of table hdb is no entry of Heimdal; see `krbrepl list`");
     if (j->opt.format == KRBREPL_HEIMDAL_HPROP) {
         krbrepl__buf_vec32(&j->out.buf, value.data, value.len);
-        return krbrepl__heim_out_flush(&j->out, 0);
+        return krbrepl__common_out_flush(&j->out, 0);
     }
     rc = krbrepl__heim_text_write(&j->out.buf, &e, &lost, j->ei);
     j->lost += lost != 0;
-    return rc != 0 ? rc : krbrepl__heim_out_flush(&j->out, 0);
+    return rc != 0 ? rc : krbrepl__common_out_flush(&j->out, 0);
 }
 
 static int one(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
@@ -79,13 +79,13 @@ static int write_all(job *j)
 
     if ((rc = krbrepl_view_open(j->store, &j->view)) != 0 ||
         (rc = krbrepl_view_pos(j->view, &j->res.pos)) != 0)
-        return krbrepl__heim_store_fail(j->store, rc, j->ei);
+        return krbrepl__common_store_fail(j->store, rc, j->ei);
     rc = krbrepl_view_each(j->view, KRBREPL__HDB_TABLE, NULL, NULL, 0, one, j);
     if (rc != 0 && j->ei->code != rc)
-        return krbrepl__heim_store_fail(j->store, rc, j->ei);
+        return krbrepl__common_store_fail(j->store, rc, j->ei);
     if (rc == 0 && j->opt.format == KRBREPL_HEIMDAL_HPROP)
         krbrepl__buf_u32(&j->out.buf, 0);
-    return rc != 0 ? rc : krbrepl__heim_out_finish(&j->out);
+    return rc != 0 ? rc : krbrepl__common_out_finish(&j->out);
 }
 
 static void tell_lost(const job *j)
@@ -111,14 +111,14 @@ static int dump(job *j, const char *file, const krbrepl_heimdal_dump_options *op
         return rc;
     if (j->opt.format > KRBREPL_HEIMDAL_HPROP)
         return krbrepl__fail(j->ei, KRBREPL_ERR_INVALID, "dump: unknown format");
-    rc = krbrepl__heim_out_open(&j->out, file, j->ei);
+    rc = krbrepl__common_out_open(&j->out, file, j->ei);
     if (rc == 0)
         rc = write_all(j);
     if (rc == 0)
         tell_lost(j);
     j->res.bytes = j->out.bytes;
     krbrepl_view_close(j->view);
-    krbrepl__heim_out_close(&j->out);
+    krbrepl__common_out_close(&j->out);
     krbrepl__buf_free(&j->clear);
     return rc;
 }
@@ -139,7 +139,5 @@ int krbrepl_heimdal_dump(krbrepl_store *s, const char *file, const krbrepl_heimd
         rc = krbrepl__fail(&mine, KRBREPL_ERR_INVALID, "dump: an argument is NULL");
     else
         rc = dump(&j, file, opt);
-    if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
-        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
-    return krbrepl__errinfo_give(rc, &mine, ei);
+    return krbrepl__common_answer(rc, out, &j.res, sizeof j.res, &mine, ei);
 }

@@ -3,13 +3,14 @@
 
 #include <krbrepl/heimdal.h>
 
+#include "answer.h"
 #include "apply.h"
 #include "cipher.h"
 #include "mem.h"
 #include "options.h"
 #include "overlay.h"
 #include "reader.h"
-#include "storefail.h"
+#include "replace.h"
 
 #define SHOW_EVERY 4096u /* entries between two calls of progress */
 
@@ -52,7 +53,7 @@ static int keep_old(job *j, const krbrepl__hdb_entry *e)
     rc = b.err != 0 ? b.err : krbrepl_view_get(j->before, KRBREPL__HDB_TABLE, key, &old);
     krbrepl__buf_free(&b);
     if (rc != 0)
-        return rc == KRBREPL_ERR_NOTFOUND ? 0 : krbrepl__heim_store_fail(j->store, rc, j->ei);
+        return rc == KRBREPL_ERR_NOTFOUND ? 0 : krbrepl__common_store_fail(j->store, rc, j->ei);
     if (!krbrepl__heim_same_in_clear(&j->cipher, old, made))
         return 0;
     krbrepl__buf_reset(&j->sealed);
@@ -109,7 +110,7 @@ static int put_row(job *j, krbrepl_load *load, const krbrepl__hdb_princ *name, k
     if (rc == KRBREPL_ERR_EXISTS)
         return krbrepl__heim_reader_fail(&j->in, KRBREPL_ERR_INPUT,
                                          "its name, or an alias of it, was given before");
-    return rc != 0 ? krbrepl__heim_store_fail(j->store, rc, j->ei) : 0;
+    return rc != 0 ? krbrepl__common_store_fail(j->store, rc, j->ei) : 0;
 }
 
 static int put_aliases(job *j, krbrepl_load *load, const krbrepl__hdb_entry *e)
@@ -133,27 +134,9 @@ static int put_aliases(job *j, krbrepl_load *load, const krbrepl__hdb_entry *e)
     return rc;
 }
 
-/* Records of other tables are no part of the file and stay. */
-static int carry_one(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes value)
+static int put_all(void *ctx, krbrepl_load *load)
 {
-    return strcmp(table, KRBREPL__HDB_TABLE) == 0 ? 0 : krbrepl_load_put(ctx, table, key, value);
-}
-
-static int carry(job *j, krbrepl_load *load)
-{
-    krbrepl_view *v = NULL;
-    int rc;
-
-    /* Opened after the load began: what was committed between makes the load fail with CONFLICT. */
-    if ((rc = krbrepl_view_open(j->store, &v)) != 0 ||
-        (rc = krbrepl_view_each(v, NULL, NULL, NULL, 0, carry_one, load)) != 0)
-        krbrepl__heim_store_fail(j->store, rc, j->ei);
-    krbrepl_view_close(v);
-    return rc;
-}
-
-static int put_all(job *j, krbrepl_load *load)
-{
+    job *j = ctx;
     krbrepl__hdb_entry e;
     krbrepl_bytes der;
     int rc;
@@ -167,30 +150,27 @@ static int put_all(job *j, krbrepl_load *load)
         return krbrepl__fail(j->ei, KRBREPL_ERR_INPUT,
                              "%.120s holds no entry: it would empty the database, so it was not loaded",
                              j->in.name);
-    return carry(j, load);
+    return 0;
 }
 
 static int load_whole(job *j)
 {
-    krbrepl_load_options opt;
+    const krbrepl__common_replacement r = {
+        .store = j->store,
+        .tables = {KRBREPL__HDB_TABLE},
+        .who = j->opt.who,
+        .why = j->opt.why,
+        .progress = j->opt.progress,
+        .progress_ctx = j->opt.ctx,
+        .put = put_all,
+        .job = j,
+        .ei = j->ei,
+    };
     krbrepl_load_result res;
-    krbrepl_load *load = NULL;
-    int rc;
+    int rc = krbrepl__common_replace(&r, &res);
 
-    KRBREPL_INIT(&opt);
-    KRBREPL_INIT(&res);
-    opt.who = j->opt.who;
-    opt.why = j->opt.why;
-    opt.progress = j->opt.progress;
-    opt.progress_ctx = j->opt.ctx;
-    if ((rc = krbrepl_load_begin(j->store, &load, &opt)) != 0)
-        return krbrepl__heim_store_fail(j->store, rc, j->ei);
-    if ((rc = put_all(j, load)) != 0) {
-        krbrepl_load_abort(load);
+    if (rc != 0)
         return rc;
-    }
-    if ((rc = krbrepl_load_commit(load, &res)) != 0)
-        return krbrepl__heim_store_fail(j->store, rc, j->ei);
     j->res.pos = res.pos;
     j->res.kind = res.kind;
     j->res.commits = res.kind != 0;
@@ -274,7 +254,7 @@ static int prepare(job *j, const char *file, const krbrepl_heimdal_load_options 
     if (rc != 0)
         return rc;
     if (j->cipher.size != 0 && (rc = krbrepl_view_open(j->store, &j->before)) != 0)
-        return krbrepl__heim_store_fail(j->store, rc, j->ei);
+        return krbrepl__common_store_fail(j->store, rc, j->ei);
     if ((j->opt.flags & ~(uint64_t)KRBREPL_HEIMDAL_LOAD_UPDATE) != 0)
         return krbrepl__fail(j->ei, KRBREPL_ERR_INVALID, "load: unknown flags");
     if (j->opt.why == NULL) {
@@ -318,7 +298,5 @@ int krbrepl_heimdal_load(krbrepl_store *s, const char *file, const krbrepl_heimd
         krbrepl__buf_free(&j.sealed);
         krbrepl_view_close(j.before);
     }
-    if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
-        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
-    return krbrepl__errinfo_give(rc, &mine, ei);
+    return krbrepl__common_answer(rc, out, &j.res, sizeof j.res, &mine, ei);
 }

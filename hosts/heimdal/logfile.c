@@ -7,9 +7,9 @@
 
 #include <krbrepl/heimdal.h>
 
+#include "answer.h"
 #include "logfile.h"
 #include "mem.h"
-#include "options.h"
 
 /* No record of a log that was ever written comes near; what says more is damaged. */
 #define MAX_RECORD (KRBREPL_MAX_VALUE + 65536u)
@@ -261,9 +261,7 @@ int krbrepl_heimdal_log_each(const char *file, uint64_t from, uint64_t to, krbre
         rc = krbrepl__heim_log_walk(file, from, to, fn != NULL ? tell : NULL, &t, &found, &mine);
     if (t.name.err != 0 || t.from.err != 0)
         rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_NOMEM);
-    if (rc == 0 && info != NULL && krbrepl__narrow(info, &found, sizeof found) != 0)
-        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
     krbrepl__buf_free(&t.name);
     krbrepl__buf_free(&t.from);
-    return krbrepl__errinfo_give(rc, &mine, ei);
+    return krbrepl__common_answer(rc, info, &found, sizeof found, &mine, ei);
 }

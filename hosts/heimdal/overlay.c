@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "answer.h"
 #include "cipher.h"
 #include "errinfo.h"
 #include "mem.h"
-#include "storefail.h"
 
 /* What a change takes in a commit besides key and value, rounded up, and what is left for its head. */
 #define CHANGE_OVERHEAD 64u
@@ -117,7 +117,7 @@ static int get(void *ctx, krbrepl_bytes key, krbrepl_bytes *value, krbrepl_errin
     }
     rc = krbrepl_view_get(o->view, KRBREPL__HDB_TABLE, key, value);
     if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
-        return krbrepl__heim_store_fail(o->store, rc, ei);
+        return krbrepl__common_store_fail(o->store, rc, ei);
     return rc;
 }
 
@@ -161,7 +161,7 @@ int krbrepl__heim_overlay_new(krbrepl__heim_overlay **out, krbrepl_store *s, krb
     o->rows.ctx = o;
     o->rows.again = 1;
     rc = krbrepl_view_open(s, &o->view);
-    return rc != 0 ? krbrepl__heim_store_fail(s, rc, ei) : 0;
+    return rc != 0 ? krbrepl__common_store_fail(s, rc, ei) : 0;
 }
 
 static int seal(void *ctx, krbrepl_bytes entry, krbrepl__buf *out, krbrepl_errinfo *ei)
@@ -212,7 +212,7 @@ static int begin(group *g)
     int rc = krbrepl_txn_begin(g->o->store, &g->txn, g->opt);
 
     g->changes = g->bytes = 0;
-    return rc != 0 ? krbrepl__heim_store_fail(g->o->store, rc, g->ei) : 0;
+    return rc != 0 ? krbrepl__common_store_fail(g->o->store, rc, g->ei) : 0;
 }
 
 static int commit(group *g)
@@ -223,7 +223,7 @@ static int commit(group *g)
     g->txn = NULL;
     rc = krbrepl_txn_commit(t, &g->out->pos);
     if (rc != 0)
-        return krbrepl__heim_store_fail(g->o->store, rc, g->ei);
+        return krbrepl__common_store_fail(g->o->store, rc, g->ei);
     g->out->commits += g->changes != 0;
     return 0;
 }
@@ -261,7 +261,7 @@ static int write_one(group *g, const node *n, int had)
     else
         rc = krbrepl_txn_delete(g->txn, KRBREPL__HDB_TABLE, view(&n->key));
     if (rc != 0)
-        return krbrepl__heim_store_fail(g->o->store, rc, g->ei);
+        return krbrepl__common_store_fail(g->o->store, rc, g->ei);
     if (!n->there)
         g->out->deleted++;
     else if (had)
@@ -277,7 +277,7 @@ static int settle(group *g, const node *n)
     int rc = krbrepl_txn_get(g->txn, KRBREPL__HDB_TABLE, view(&n->key), &old), had = rc == 0;
 
     if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
-        return krbrepl__heim_store_fail(g->o->store, rc, g->ei);
+        return krbrepl__common_store_fail(g->o->store, rc, g->ei);
     if (had == n->there && (!had || equivalent(g, old, view(&n->value))))
         return 0;
     return write_one(g, n, had);
@@ -293,7 +293,7 @@ static int check_view(group *g)
     KRBREPL_INIT(&info);
     if ((rc = krbrepl_store_info_get(g->o->store, &info)) != 0 ||
         (rc = krbrepl_view_pos(g->o->view, &pos)) != 0)
-        return krbrepl__heim_store_fail(g->o->store, rc, g->ei);
+        return krbrepl__common_store_fail(g->o->store, rc, g->ei);
     g->out->pos = info.pos;
     if (memcmp(&pos.chain, &info.pos.chain, sizeof pos.chain) == 0)
         return 0;

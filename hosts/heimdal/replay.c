@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer.h"
 #include "cipher.h"
 #include "logfile.h"
 #include "options.h"
@@ -88,7 +89,5 @@ int krbrepl_heimdal_replay(krbrepl_store *s, const char *file,
     else
         rc = replay(&j, s, file);
     krbrepl__heim_overlay_free(j.o);
-    if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
-        rc = krbrepl__fail_plain(&mine, KRBREPL_ERR_INVALID);
-    return krbrepl__errinfo_give(rc, &mine, ei);
+    return krbrepl__common_answer(rc, out, &j.res, sizeof j.res, &mine, ei);
 }

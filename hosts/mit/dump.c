@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 
+#include "answer.h"
 #include "errinfo.h"
 #include "options.h"
 #include "outfile.h"
-#include "storefail.h"
 #include "writer.h"
 
 #define SHOW_EVERY 4096u /* records between two calls of progress */
@@ -22,7 +22,7 @@ struct job {
     krbrepl_store *store;
     krbrepl_mit_dump_options opt;
     krbrepl_mit_dump_result res;
-    krbrepl__mit_out out;
+    krbrepl__common_out out;
     uint64_t total;
     int foreign_local; /* a local entry could not be read, which was told */
     int told;          /* the failure is in ei already */
@@ -54,7 +54,7 @@ static int get_lockout(struct job *j, krbrepl_bytes key, krbrepl_mit_lockout *l)
     if (rc == KRBREPL_ERR_NOTFOUND)
         return 0;
     if (rc != 0 && rc != KRBREPL_ERR_TOOBIG)
-        return krbrepl__mit_store_fail(j->store, rc, j->ei);
+        return krbrepl__common_store_fail(j->store, rc, j->ei);
     if (rc == 0 && krbrepl_mit_lockout_decode((krbrepl_bytes){local, len}, l) == 0)
         return 0;
     if (!j->foreign_local)
@@ -86,7 +86,7 @@ static int write_record(void *ctx, const char *table, krbrepl_bytes key, krbrepl
     else if ((rc = get_lockout(j, key, &l)) == 0)
         rc = krbrepl__mit_write_principal(&j->out.buf, key, value, &l, j->ei);
     if (rc == 0)
-        rc = krbrepl__mit_out_flush(&j->out, 0);
+        rc = krbrepl__common_out_flush(&j->out, 0);
     if (rc != 0) {
         j->told = 1;
         return name_record(j, table, key, rc);
@@ -104,7 +104,7 @@ static int write_table(struct job *j, krbrepl_view *v, const char *table)
     int rc = krbrepl_view_each(v, table, NULL, NULL, 0, write_record, j);
 
     if (rc != 0 && !j->told)
-        krbrepl__mit_store_fail(j->store, rc, j->ei);
+        krbrepl__common_store_fail(j->store, rc, j->ei);
     return rc;
 }
 
@@ -128,7 +128,7 @@ static int write_all(struct job *j)
 
     KRBREPL_INIT(&info);
     if ((rc = krbrepl_view_open(j->store, &v)) != 0 || (rc = krbrepl_view_pos(v, &j->res.pos)) != 0) {
-        krbrepl__mit_store_fail(j->store, rc, j->ei);
+        krbrepl__common_store_fail(j->store, rc, j->ei);
         goto done;
     }
     if (krbrepl_store_info_get(j->store, &info) == 0)
@@ -160,9 +160,10 @@ static int dump_to(krbrepl_store *s, const char *file, const krbrepl_mit_dump_op
         return krbrepl__fail_plain(ei, rc);
     j.out.write = j.opt.write;
     j.out.ctx = j.opt.ctx;
-    if ((rc = krbrepl__mit_out_open(&j.out, file, j.ei)) == 0 && (rc = write_all(&j)) == 0)
-        rc = krbrepl__mit_out_finish(&j.out);
-    krbrepl__mit_out_close(&j.out);
+    j.out.marked = 1;
+    if ((rc = krbrepl__common_out_open(&j.out, file, j.ei)) == 0 && (rc = write_all(&j)) == 0)
+        rc = krbrepl__common_out_finish(&j.out);
+    krbrepl__common_out_close(&j.out);
     j.res.bytes = j.out.bytes;
     if (rc == 0 && out != NULL && krbrepl__narrow(out, &j.res, sizeof j.res) != 0)
         rc = krbrepl__fail_plain(ei, KRBREPL_ERR_INVALID);

@@ -10,7 +10,6 @@
 #include "errinfo.h"
 #include "mem.h"
 #include "options.h"
-#include "storefail.h"
 
 #define SHOW_EVERY (1u << 20) /* bytes between two calls of progress */
 

@@ -1,9 +1,9 @@
 /* mkey.c: the master key principal in a store. */
 #include <krbrepl/mit.h>
 
+#include "answer.h"
 #include "buf.h"
 #include "errinfo.h"
-#include "storefail.h"
 
 struct search {
     krbrepl_bytes key, value;
@@ -77,13 +77,13 @@ static int mkey_kvno(krbrepl_store *s, const char *realm, uint64_t *kvno, krbrep
     if (s == NULL || kvno == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "master key: an argument is NULL");
     if ((rc = krbrepl_view_open(s, &v)) != 0)
-        return krbrepl__mit_store_fail(s, rc, ei);
+        return krbrepl__common_store_fail(s, rc, ei);
     rc = realm != NULL ? find_in_realm(v, realm, &value) : find_any(v, &value);
     if (rc == KRBREPL_ERR_NOTFOUND)
         rc = krbrepl__fail(ei, rc, "the database holds no master key principal K/M%s%.100s",
                            realm != NULL ? "@" : "", realm != NULL ? realm : "");
     else if (rc != 0)
-        rc = krbrepl__mit_store_fail(s, rc, ei);
+        rc = krbrepl__common_store_fail(s, rc, ei);
     else
         rc = newest_kvno(value, kvno, ei);
     krbrepl_view_close(v);

@@ -4,9 +4,9 @@
  * into commits. Records that are there already, byte for byte, are left out. */
 #include "load.h"
 
+#include "answer.h"
 #include "errinfo.h"
 #include "seen.h"
-#include "storefail.h"
 
 /* What a change takes in a commit besides key and value, rounded up, and what is left for its head. */
 #define CHANGE_OVERHEAD 64u
@@ -59,7 +59,7 @@ static int begin(struct group *g)
     opt.why = g->job->opt.why;
     rc = krbrepl_txn_begin(g->job->store, &g->txn, &opt);
     g->changes = g->bytes = 0;
-    return rc != 0 ? krbrepl__mit_store_fail(g->job->store, rc, g->job->ei) : 0;
+    return rc != 0 ? krbrepl__common_store_fail(g->job->store, rc, g->job->ei) : 0;
 }
 
 static int commit(struct group *g)
@@ -70,7 +70,7 @@ static int commit(struct group *g)
     g->txn = NULL;
     rc = krbrepl_txn_commit(t, &g->job->res.pos);
     if (rc != 0)
-        return krbrepl__mit_store_fail(g->job->store, rc, g->job->ei);
+        return krbrepl__common_store_fail(g->job->store, rc, g->job->ei);
     if (g->changes != 0) {
         g->job->res.commits++;
         g->job->res.kind = KRBREPL_COMMIT_CHANGES;
@@ -86,7 +86,7 @@ static int put_one(struct group *g, const krbrepl__mit_entry *e)
 
     rc = krbrepl_txn_get(g->txn, e->table, e->key, &have);
     if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
-        return krbrepl__mit_store_fail(g->job->store, rc, g->job->ei);
+        return krbrepl__common_store_fail(g->job->store, rc, g->job->ei);
     there = rc == 0;
     if (there && have.len == e->value.len && memcmp(have.data, e->value.data, have.len) == 0)
         return 0;
@@ -95,7 +95,7 @@ static int put_one(struct group *g, const krbrepl__mit_entry *e)
             return rc;
     rc = krbrepl_txn_put(g->txn, e->table, e->key, e->value);
     if (rc != 0)
-        return krbrepl__mit_store_fail(g->job->store, rc, g->job->ei);
+        return krbrepl__common_store_fail(g->job->store, rc, g->job->ei);
     g->changes++;
     g->bytes += size;
     g->job->res.added += !there;

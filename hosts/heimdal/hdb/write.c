@@ -7,12 +7,11 @@
  * long, and a rename is two commits. */
 #include "hdbmod.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "plugin.h"
 
 /* Gathered commits: small enough that other writers and the replicas do not wait for long. */
 #define GATHER_CHANGES 1000u
@@ -22,24 +21,11 @@
 
 /* ---- who and why ------------------------------------------------------------------------------ */
 
-static void program_name(char *out, size_t room)
-{
-    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, room - 1) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    if (out[0] == '\0')
-        snprintf(out, room, "hdb");
-}
-
 void krbrepl__hdb_why(char *out, size_t room, const char *what)
 {
     char program[64];
 
-    program_name(program, sizeof program);
+    krbrepl__plugin_program(program, sizeof program, "hdb");
     snprintf(out, room, "%s: %s", program, what);
 }
 

@@ -7,13 +7,11 @@
  * what is done. So he gets success, and the log gets the numbers. */
 #include "kdbmod.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mem.h"
+#include "plugin.h"
 
 /* What a change takes in a commit besides key and value, rounded up, and what is left for its head. */
 #define CHANGE_OVERHEAD 64u
@@ -22,23 +20,10 @@
 
 /* ---- who and why ------------------------------------------------------------------------------ */
 
-static void program_name(char *out, size_t room)
-{
-    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, room - 1) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    if (out[0] == '\0')
-        snprintf(out, room, "kdb");
-}
-
 void krbrepl__kdb_self(krbrepl__kdb *h, char *out, size_t room, const char *what)
 {
     if (h->program[0] == '\0')
-        program_name(h->program, sizeof h->program);
+        krbrepl__plugin_program(h->program, sizeof h->program, "kdb");
     snprintf(out, room, "%s: %s", h->program, what);
 }
 

@@ -1,8 +1,9 @@
-#include "storefail.h"
+#include "answer.h"
 
 #include "errinfo.h"
+#include "options.h"
 
-int krbrepl__mit_store_fail(krbrepl_store *s, int rc, krbrepl_errinfo *ei)
+int krbrepl__common_store_fail(krbrepl_store *s, int rc, krbrepl_errinfo *ei)
 {
     krbrepl_errinfo own;
 
@@ -16,4 +17,12 @@ int krbrepl__mit_store_fail(krbrepl_store *s, int rc, krbrepl_errinfo *ei)
         ei->sys_errno = own.sys_errno;
     }
     return rc;
+}
+
+int krbrepl__common_answer(int rc, void *out, const void *result, size_t now, krbrepl_errinfo *mine,
+                           krbrepl_errinfo *ei)
+{
+    if (rc == 0 && out != NULL && krbrepl__narrow(out, result, now) != 0)
+        rc = krbrepl__fail_plain(mine, KRBREPL_ERR_INVALID);
+    return krbrepl__errinfo_give(rc, mine, ei);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 
 #define WORTH_WRITING 65536u
 
-static int failed(krbrepl__mit_out *o, const char *doing, const char *path)
+static int failed(krbrepl__common_out *o, const char *doing, const char *path)
 {
     return krbrepl__fail_sys(o->ei, KRBREPL_ERR_IO, errno, "cannot %s %.150s", doing, path);
 }
@@ -29,7 +30,7 @@ static char *with_suffix(const char *file, const char *suffix)
 }
 
 /* Takes FILE.dump_ok, so that two dumps to one name do not meet in FILE.tmp. */
-static int lock_ok(krbrepl__mit_out *o)
+static int lock_ok(krbrepl__common_out *o)
 {
     struct flock lock;
 
@@ -48,31 +49,29 @@ static int lock_ok(krbrepl__mit_out *o)
     return ftruncate(o->ok_fd, 0) == 0 ? 0 : failed(o, "write", o->ok);
 }
 
-static int open_tmp(krbrepl__mit_out *o)
+static int open_tmp(krbrepl__common_out *o)
 {
     char *tmp = with_suffix(o->file, ".tmp");
     int rc = 0;
 
-    o->ok = with_suffix(o->file, ".dump_ok");
-    if (tmp == NULL || o->ok == NULL)
+    o->ok = o->marked ? with_suffix(o->file, ".dump_ok") : NULL;
+    if (tmp == NULL || (o->marked && o->ok == NULL))
         rc = krbrepl__fail_plain(o->ei, KRBREPL_ERR_NOMEM);
-    else
+    else if (o->marked)
         rc = lock_ok(o);
-    if (rc == 0) {
-        o->fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        /* A leftover of a crash may have been made with another mode. */
-        if (o->fd < 0 || fchmod(o->fd, 0600) != 0)
-            rc = failed(o, "write", tmp);
-        o->own_fd = o->fd >= 0;
-    }
-    if (rc == 0)
-        o->tmp = tmp;
-    else
+    if (rc == 0 && (o->fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+        rc = failed(o, "write", tmp);
+    if (rc != 0) {
         krbrepl__strfree(tmp);
-    return rc;
+        return rc;
+    }
+    o->own_fd = 1;
+    o->tmp = tmp;
+    /* A leftover of a crash may have been made with another mode. */
+    return fchmod(o->fd, 0600) != 0 ? failed(o, "write", tmp) : 0;
 }
 
-int krbrepl__mit_out_open(krbrepl__mit_out *o, const char *file, krbrepl_errinfo *ei)
+int krbrepl__common_out_open(krbrepl__common_out *o, const char *file, krbrepl_errinfo *ei)
 {
     struct stat st;
 
@@ -98,7 +97,7 @@ int krbrepl__mit_out_open(krbrepl__mit_out *o, const char *file, krbrepl_errinfo
     return 0;
 }
 
-static int write_fd(krbrepl__mit_out *o, const uint8_t *p, size_t left)
+static int write_fd(krbrepl__common_out *o, const uint8_t *p, size_t left)
 {
     ssize_t n;
 
@@ -115,7 +114,7 @@ static int write_fd(krbrepl__mit_out *o, const uint8_t *p, size_t left)
     return 0;
 }
 
-int krbrepl__mit_out_flush(krbrepl__mit_out *o, int in_any_case)
+int krbrepl__common_out_flush(krbrepl__common_out *o, int in_any_case)
 {
     int rc = 0, host;
 
@@ -136,7 +135,7 @@ int krbrepl__mit_out_flush(krbrepl__mit_out *o, int in_any_case)
 }
 
 /* After a power cut the directory might still hold the old entry, beside a newer dump_ok. */
-static int sync_dir(krbrepl__mit_out *o)
+static int sync_dir(krbrepl__common_out *o)
 {
     const char *slash = strrchr(o->file, '/');
     char *dir = slash == NULL      ? krbrepl__strdup(".")
@@ -156,9 +155,9 @@ static int sync_dir(krbrepl__mit_out *o)
     return rc;
 }
 
-int krbrepl__mit_out_finish(krbrepl__mit_out *o)
+int krbrepl__common_out_finish(krbrepl__common_out *o)
 {
-    int rc = krbrepl__mit_out_flush(o, 1);
+    int rc = krbrepl__common_out_flush(o, 1);
 
     if (rc != 0 || o->tmp == NULL)
         return rc;
@@ -169,14 +168,14 @@ int krbrepl__mit_out_finish(krbrepl__mit_out *o)
         return failed(o, "rename to its final name the file", o->tmp);
     krbrepl__strfree(o->tmp);
     o->tmp = NULL;
-    if ((rc = sync_dir(o)) != 0)
+    if ((rc = sync_dir(o)) != 0 || !o->marked)
         return rc;
     if (write(o->ok_fd, "", 1) != 1 || fsync(o->ok_fd) != 0)
         return failed(o, "write", o->ok);
     return 0;
 }
 
-void krbrepl__mit_out_close(krbrepl__mit_out *o)
+void krbrepl__common_out_close(krbrepl__common_out *o)
 {
     if (o->tmp != NULL)
         unlink(o->tmp);
