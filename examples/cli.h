@@ -27,6 +27,13 @@ struct cli {
         .name = NULL                                                                            \
     }
 
+/* Of a command that makes a commit. */
+#define CLI_WHO(to_)                                                 \
+    {                                                                \
+        .name = "who", .kind = OPT_TEXT, .to = (to_), .arg = "NAME", \
+        .help = "who does it, for the journal (uid N)"               \
+    }
+
 /* Parses options and operands. OPTS_GO, or the exit code. */
 int cli_begin(struct cli *c, const struct opt_command *cmd, int *argc, char ***argv);
 

@@ -240,11 +240,7 @@ static int change_role(int argc, char **argv, const struct opt_command *shape,
     struct cli c = {0};
     char *who = NULL;
     struct opt opts[] = {
-        {.name = "who",
-         .kind = OPT_TEXT,
-         .to = &who,
-         .arg = "NAME",
-         .help = "who does it, for the journal (uid N)"},
+        CLI_WHO(&who),
         CLI_OPTS(&c),
     };
     struct opt_command cmd = *shape;
@@ -328,11 +324,7 @@ int cmd_resolve(int argc, char **argv)
          .kind = OPT_FLAG,
          .to = &keep_replica,
          .help = "make the store in DIR the master; the old master gives up what only it has"},
-        {.name = "who",
-         .kind = OPT_TEXT,
-         .to = &who,
-         .arg = "NAME",
-         .help = "who does it, for the journal (uid N)"},
+        CLI_WHO(&who),
         CLI_OPTS(&c),
     };
     const struct opt_command cmd = {
@@ -394,11 +386,7 @@ int cmd_restore(int argc, char **argv)
     krbrepl_errinfo ei;
     char *who = NULL;
     struct opt opts[] = {
-        {.name = "who",
-         .kind = OPT_TEXT,
-         .to = &who,
-         .arg = "NAME",
-         .help = "who does it, for the journal (uid N)"},
+        CLI_WHO(&who),
         CLI_OPTS(&c),
     };
     const struct opt_command cmd = {

@@ -164,7 +164,7 @@ void prog_hex(char *out, const void *data, size_t n)
     out[2 * n] = '\0';
 }
 
-static int digit(char c)
+int prog_hexdigit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -182,7 +182,7 @@ bool prog_unhex(uint8_t *out, size_t n, const char *text)
     if (strlen(text) != 2 * n)
         return false;
     for (i = 0; i < n; i++) {
-        int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        int high = prog_hexdigit(text[2 * i]), low = prog_hexdigit(text[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;

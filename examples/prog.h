@@ -45,6 +45,7 @@ void prog_wipe_free(void *p, size_t n);
 
 /* `out` has room for 2 * n + 1 characters. */
 void prog_hex(char *out, const void *data, size_t n);
+int prog_hexdigit(char c); /* 0 to 15; -1: none */
 /* Exactly `n` bytes out of 2 * n hexadecimal digits. */
 bool prog_unhex(uint8_t *out, size_t n, const char *text);
 

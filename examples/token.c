@@ -4,17 +4,7 @@
 #include <string.h>
 
 #include "json.h"
-
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "prog.h"
 
 static bool is_blank(char c)
 {
@@ -35,7 +25,7 @@ static int read_hex(char **p, const char *end, size_t *len, const char **why)
     *p += 2;
     *len = 0;
     while (*p < end && !is_blank(**p)) {
-        int high = digit(**p), low = *p + 1 < end ? digit((*p)[1]) : -1;
+        int high = prog_hexdigit(**p), low = *p + 1 < end ? prog_hexdigit((*p)[1]) : -1;
 
         if (high < 0 || low < 0) {
             *why = "a word that begins with 0x has pairs of hexadecimal digits";
@@ -57,8 +47,8 @@ static int read_escape(char **p, const char *end)
     if (*p >= end)
         return -1;
     if (**p == 'x') {
-        high = *p + 1 < end ? digit((*p)[1]) : -1;
-        low = *p + 2 < end ? digit((*p)[2]) : -1;
+        high = *p + 1 < end ? prog_hexdigit((*p)[1]) : -1;
+        low = *p + 2 < end ? prog_hexdigit((*p)[2]) : -1;
         *p += 3;
         return high < 0 || low < 0 ? -1 : high << 4 | low;
     }

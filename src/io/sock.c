@@ -194,13 +194,12 @@ static int passing(int e)
     return e == EAGAIN || e == EWOULDBLOCK || e == EINTR || e == ECONNABORTED || e == EPROTO;
 }
 
-int krbrepl__sock_accept(int listener, int *fd, krbrepl__addr *peer)
+int krbrepl__accept(int listener, int *fd, struct sockaddr *sa, socklen_t *len)
 {
-    peer->len = sizeof peer->ss;
 #ifdef __linux__
-    *fd = accept4(listener, (struct sockaddr *)&peer->ss, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    *fd = accept4(listener, sa, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 #else
-    *fd = accept(listener, (struct sockaddr *)&peer->ss, &peer->len);
+    *fd = accept(listener, sa, len);
     if (*fd >= 0) {
         fcntl(*fd, F_SETFD, FD_CLOEXEC);
         fcntl(*fd, F_SETFL, O_NONBLOCK);
@@ -209,6 +208,12 @@ int krbrepl__sock_accept(int listener, int *fd, krbrepl__addr *peer)
     if (*fd >= 0)
         return 0;
     return passing(errno) ? 1 : KRBREPL_ERR_NET;
+}
+
+int krbrepl__sock_accept(int listener, int *fd, krbrepl__addr *peer)
+{
+    peer->len = sizeof peer->ss;
+    return krbrepl__accept(listener, fd, (struct sockaddr *)&peer->ss, &peer->len);
 }
 
 int krbrepl__sock_connect(const krbrepl__addr *a, int *fd, krbrepl_errinfo *ei)

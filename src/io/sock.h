@@ -35,7 +35,8 @@ int krbrepl__addr_parse(const char *host, const char *port, krbrepl__addr out[2]
 /* NET with the reason. *fd is closed on exec and does not block. */
 int krbrepl__sock_listen(const krbrepl__addr *a, int *fd, krbrepl_errinfo *ei);
 int krbrepl__sock_bound(int fd, krbrepl__addr *out); /* the address that it really has */
-/* 0: one came; 1: none waits; NET otherwise, with errno set. */
+/* 0: one came; 1: none waits; NET otherwise, with errno set. `sa` may be NULL. */
+int krbrepl__accept(int listener, int *fd, struct sockaddr *sa, socklen_t *len);
 int krbrepl__sock_accept(int listener, int *fd, krbrepl__addr *peer);
 /* Begins to connect; writable when that is decided. NET with the errno in ei. */
 int krbrepl__sock_connect(const krbrepl__addr *a, int *fd, krbrepl_errinfo *ei);

@@ -1,6 +1,3 @@
-/* For accept4, as in sock.c. */
-#define _GNU_SOURCE 1
-
 #include "usock.h"
 
 #include <errno.h>
@@ -11,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "sock.h"
 
 /* A socket's address holds some 100 bytes of path. By way of the directory's descriptor every directory
  * has a short one. */
@@ -119,18 +118,5 @@ int krbrepl__usock_connect(int dirfd, const char *name, int type, int *fd, krbre
 
 int krbrepl__usock_accept(int listener, int *fd)
 {
-#ifdef __linux__
-    *fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-#else
-    *fd = accept(listener, NULL, NULL);
-    if (*fd >= 0) {
-        fcntl(*fd, F_SETFD, FD_CLOEXEC);
-        fcntl(*fd, F_SETFL, O_NONBLOCK);
-    }
-#endif
-    if (*fd >= 0)
-        return 0;
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED
-               ? 1
-               : KRBREPL_ERR_NET;
+    return krbrepl__accept(listener, fd, NULL, NULL);
 }

@@ -1,15 +1,14 @@
 #include "gsscred.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <gssapi/gssapi_krb5.h>
 
 #include "gsslib.h"
 #include "krb5lib.h"
 #include "mem.h"
+#include "selfname.h"
 
 /* ---- what went wrong ------------------------------------------------------------------------ */
 
@@ -77,21 +76,6 @@ int krbrepl__gss_fail(krbrepl_errinfo *ei, const char *what, OM_uint32 major, OM
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* krbrepl/HOSTNAME, lower case as the names of hosts are in Kerberos. */
-static char *default_self(void)
-{
-    char host[256], self[sizeof host + 8];
-    char *s;
-
-    if (gethostname(host, sizeof host) != 0)
-        return NULL;
-    host[sizeof host - 1] = '\0';
-    for (s = host; *s != '\0'; s++)
-        *s = (char)tolower((unsigned char)*s);
-    snprintf(self, sizeof self, "krbrepl/%s", host);
-    return krbrepl__strdup(self);
-}
-
 /* A principal is taken as it is written, and gets the default realm if it has none. A host-based name
  * would be changed by way of DNS. */
 static int import(gss_name_t *out, const char *principal, krbrepl_errinfo *ei)
@@ -136,7 +120,7 @@ int krbrepl__gsscred_init(krbrepl__gsscred *c, const krbrepl__sec_cfg *cfg, krbr
     c->initiator = cfg->initiator;
     if (cfg->initiator && cfg->target == NULL)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "auth: no principal of the other end was given");
-    c->self = cfg->self != NULL ? krbrepl__strdup(cfg->self) : default_self();
+    c->self = cfg->self != NULL ? krbrepl__strdup(cfg->self) : krbrepl__selfname("krbrepl");
     c->target = krbrepl__strdup(cfg->target);
     c->keytab = krbrepl__strdup(cfg->keytab);
     if (c->self != NULL && (c->target != NULL || cfg->target == NULL) &&

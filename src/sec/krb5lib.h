@@ -3,7 +3,11 @@
 #ifndef KRBREPL__KRB5LIB_H
 #define KRBREPL__KRB5LIB_H
 
+#include <string.h>
+
 #include <krb5.h>
+
+#include <krbrepl/types.h>
 
 /* The numbers of the enctypes that are taken (RFC 3962, RFC 8009). */
 enum {
@@ -12,6 +16,21 @@ enum {
     KRBREPL__AES128_SHA256 = 19,
     KRBREPL__AES256_SHA384 = 20
 };
+
+/* For what the library only reads. */
+static inline krb5_data krbrepl__krb5_view(krbrepl_bytes b)
+{
+    union {
+        const void *from;
+        void *to;
+    } cast = {b.data};
+    krb5_data d;
+
+    memset(&d, 0, sizeof d);
+    d.length = (unsigned)b.len;
+    d.data = cast.to;
+    return d;
+}
 
 #ifdef KRBREPL_GSS_HEIMDAL
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "krb5lib.h"
 #include "krbkeys.h"
 #include "mem.h"
 
@@ -90,20 +91,6 @@ static long enctype_of(const krb5_keyblock *key)
     return key->enctype;
 }
 
-static krb5_data view(krbrepl_bytes b)
-{
-    union {
-        const void *from;
-        char *to;
-    } cast = {b.data};
-    krb5_data d;
-
-    memset(&d, 0, sizeof d);
-    d.length = (unsigned)b.len;
-    d.data = cast.to;
-    return d;
-}
-
 /* The first `made` bytes of what was reserved at `at` are kept. */
 static int keep(krb5_error_code e, krbrepl__buf *out, size_t at, size_t made)
 {
@@ -115,7 +102,7 @@ static int keep(krb5_error_code e, krbrepl__buf *out, size_t at, size_t made)
 
 int krbrepl__privkey_seal(krbrepl__privkey *k, int usage, krbrepl_bytes in, krbrepl__buf *out)
 {
-    krb5_data plain = view(in);
+    krb5_data plain = krbrepl__krb5_view(in);
     krb5_enc_data enc;
     size_t n, at = out->len;
     uint8_t *room;
@@ -129,7 +116,7 @@ int krbrepl__privkey_seal(krbrepl__privkey *k, int usage, krbrepl_bytes in, krbr
         return out->err;
     memset(&enc, 0, sizeof enc);
     enc.enctype = k->enctype;
-    enc.ciphertext = view((krbrepl_bytes){room, n});
+    enc.ciphertext = krbrepl__krb5_view((krbrepl_bytes){room, n});
     return keep(krb5_k_encrypt(k->ctx, k->key, usage, NULL, &plain, &enc), out, at,
                 enc.ciphertext.length);
 }
@@ -148,8 +135,8 @@ int krbrepl__privkey_open(krbrepl__privkey *k, int usage, krbrepl_bytes in, krbr
         return out->err;
     memset(&enc, 0, sizeof enc);
     enc.enctype = k->enctype;
-    enc.ciphertext = view(in);
-    plain = view((krbrepl_bytes){room, in.len});
+    enc.ciphertext = krbrepl__krb5_view(in);
+    plain = krbrepl__krb5_view((krbrepl_bytes){room, in.len});
     return keep(krb5_k_decrypt(k->ctx, k->key, usage, NULL, &enc, &plain), out, at, plain.length);
 }
 

@@ -1,32 +1,16 @@
 #include "sendauth.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aplib.h"
 #include "krbpriv.h"
 #include "mem.h"
+#include "selfname.h"
 
 #define ERR_GENERIC 60 /* of RFC 4120: the reason is in the log, and no help to a stranger */
 
 /* ---- birth and death ------------------------------------------------------------------------ */
-
-/* iprop/HOSTNAME, lower case as the names of hosts are in Kerberos. */
-static char *default_self(void)
-{
-    char host[256], self[sizeof host + 8];
-    char *s;
-
-    if (gethostname(host, sizeof host) != 0)
-        return NULL;
-    host[sizeof host - 1] = '\0';
-    for (s = host; *s != '\0'; s++)
-        *s = (char)tolower((unsigned char)*s);
-    snprintf(self, sizeof self, "iprop/%s", host);
-    return krbrepl__strdup(self);
-}
 
 void krbrepl__sendauth_free(krbrepl__sendauth *a)
 {
@@ -65,20 +49,6 @@ static int krb_fail(krbrepl__sendauth *a, krb5_error_code e, const char *what, k
     code = krbrepl__fail(ei, KRBREPL_ERR_AUTH, "auth: %s: %.120s", what, why);
     krb5_free_error_message(a->keys.krb5, why);
     return code;
-}
-
-static krb5_data view(krbrepl_bytes b)
-{
-    union {
-        const void *from;
-        char *to;
-    } cast = {b.data};
-    krb5_data d;
-
-    memset(&d, 0, sizeof d);
-    d.length = (unsigned)b.len;
-    d.data = (void *)cast.to;
-    return d;
 }
 
 static krbrepl_bytes bytes_of(const krbrepl__buf *b)
@@ -172,7 +142,7 @@ static int accept_keys(krbrepl__sendauth *a, krbrepl_errinfo *ei)
 
 static int read_request(krbrepl__sendauth *a, krb5_principal self, krbrepl_errinfo *ei)
 {
-    krb5_data req = view(bytes_of(&a->token_in));
+    krb5_data req = krbrepl__krb5_view(bytes_of(&a->token_in));
     krb5_ticket *ticket = NULL;
     krb5_flags opts = 0;
     krb5_error_code e = krb5_auth_con_init(a->keys.krb5, &a->auth);
@@ -317,7 +287,7 @@ static int refused(krbrepl_bytes reply, krbrepl_errinfo *ei)
 
 int krbrepl__sendauth_reply(krbrepl__sendauth *a, krbrepl_bytes reply, krbrepl_errinfo *ei)
 {
-    krb5_data rep = view(reply);
+    krb5_data rep = krbrepl__krb5_view(reply);
     krb5_ap_rep_enc_part *part = NULL;
     krb5_keyblock *theirs = NULL;
     const uint8_t *first = reply.data;
@@ -367,7 +337,7 @@ int krbrepl__sendauth_new(krbrepl__sendauth **out, const krbrepl__propchan_cfg *
     a->sys = cfg->sys != NULL ? cfg->sys : krbrepl__sys_default();
     krbrepl__buf_init(&a->token_in, KRBREPL__PROP_TOKEN_MAX);
     krbrepl__buf_init(&a->token_out, 0);
-    a->self = cfg->self != NULL ? krbrepl__strdup(cfg->self) : default_self();
+    a->self = cfg->self != NULL ? krbrepl__strdup(cfg->self) : krbrepl__selfname("iprop");
     a->target = krbrepl__strdup(cfg->target);
     a->keytab = krbrepl__strdup(cfg->keytab);
     if (a->self == NULL || (cfg->target != NULL && a->target == NULL) ||
