@@ -23,3 +23,28 @@ function(krbrepl_internal name)
   target_link_libraries(${name} PRIVATE krbrepl_flags krbrepl_static OpenSSL::SSL OpenSSL::Crypto
     PkgConfig::LMDB PkgConfig::GSSAPI Threads::Threads)
 endfunction()
+
+# krbrepl_header_lists(TARGETS target ... DIRECTORIES directory ...)
+#
+# What the public headers in these directories hold, as lists for the tests: functions that take a handle (handles.inc) or
+# fill in an errinfo (errinfos.inc), structs that start with their size (sized.inc).
+function(krbrepl_header_lists)
+  cmake_parse_arguments(PARSE_ARGV 0 H "" "" "TARGETS;DIRECTORIES")
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  set(abi ${PROJECT_SOURCE_DIR}/tests/abi)
+  set(here ${CMAKE_CURRENT_BINARY_DIR})
+  set(lists ${here}/handles.inc ${here}/errinfos.inc ${here}/sized.inc)
+  set(sources ${abi}/lists.py ${abi}/headers.py)
+  foreach(directory IN LISTS H_DIRECTORIES)
+    file(GLOB headers CONFIGURE_DEPENDS ${directory}/*.h)
+    list(APPEND sources ${headers})
+  endforeach()
+  add_custom_command(OUTPUT ${lists} COMMAND ${Python3_EXECUTABLE} -B ${abi}/lists.py ${here} ${H_DIRECTORIES}
+    DEPENDS ${sources} VERBATIM)
+  list(GET H_TARGETS 0 first)
+  add_custom_target(${first}_lists DEPENDS ${lists})
+  foreach(target IN LISTS H_TARGETS)
+    add_dependencies(${target} ${first}_lists)
+    target_include_directories(${target} PRIVATE ${here})
+  endforeach()
+endfunction()

@@ -1,5 +1,8 @@
 #include "growth.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static unsigned char *make(size_t len, int fill)
 {
     size_t room = len < sizeof len ? sizeof len : len;
@@ -144,7 +147,7 @@ void growth_complete(const shape *s, size_t n, const char *const *names, size_t 
 
 /* ---- the detail of a failure -------------------------------------------------------------------- */
 
-void growth_errinfo(const teller *t, void *ctx)
+static void check_errinfo(const teller *t, void *ctx)
 {
     krbrepl_errinfo whole = {.size = sizeof whole};
     int rc = t->tell(ctx, &whole);
@@ -163,5 +166,38 @@ void growth_errinfo(const teller *t, void *ctx)
         else if (len >= offsetof(krbrepl_errinfo, host_code))
             assert_memory_equal(p + sizeof len, &whole.code, sizeof whole.code);
         free(p);
+    }
+}
+
+void growth_errinfos(const teller *t, size_t n, const char *const *names, size_t n_names, void *ctx)
+{
+    size_t i;
+
+    assert_int_equal(n_names, n);
+    for (i = 0; i < n; i++) {
+        assert_string_equal(t[i].name, names[i]);
+        check_errinfo(&t[i], ctx);
+    }
+}
+
+/* ---- children ------------------------------------------------------------------------------------ */
+
+void growth_forked(const storer *f, size_t n, const char *const *names, size_t n_names, void *ctx,
+                   krbrepl_store *s)
+{
+    size_t i;
+    int status;
+    pid_t child;
+
+    assert_int_equal(n_names, n);
+    for (i = 0; i < n; i++) {
+        assert_string_equal(f[i].name, names[i]);
+        assert_int_equal(f[i].go(ctx, NULL), KRBREPL_ERR_INVALID);
+        child = fork();
+        if (child == 0)
+            _exit(-f[i].go(ctx, s));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(-WEXITSTATUS(status), KRBREPL_ERR_FORKED);
     }
 }

@@ -19,6 +19,12 @@ typedef struct shape {
     const void *sample; /* TAKEN: a struct with these fields, NULL when none are needed */
 } shape;
 
+/* A row for a struct of which no field is needed. */
+#define GROWTH_SHAPE(name, way, go)                           \
+    {                                                         \
+#name, sizeof(name), way, go, 0, sizeof(size_t), NULL \
+    }
+
 /* Tries every length from 0 to today's and GROWTH_FURTHER more. */
 void growth_check(const shape *s, void *ctx);
 
@@ -32,6 +38,17 @@ typedef struct teller {
     int (*tell)(void *ctx, krbrepl_errinfo *ei); /* makes it fail, or tell of a failure */
 } teller;
 
-void growth_errinfo(const teller *t, void *ctx);
+/* Each with an errinfo of every length. The names are those of all functions that fill one in, in the same order. */
+void growth_errinfos(const teller *t, size_t n, const char *const *names, size_t n_names, void *ctx);
+
+/* A function with a store. */
+typedef struct storer {
+    const char *name;
+    int (*go)(void *ctx, krbrepl_store *s);
+} storer;
+
+/* Without a store each answers INVALID, and in a child FORKED. The names as above. */
+void growth_forked(const storer *f, size_t n, const char *const *names, size_t n_names, void *ctx,
+                   krbrepl_store *s);
 
 #endif

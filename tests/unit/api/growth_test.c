@@ -559,13 +559,8 @@ static const char *const telling_functions[] = {
 
 static void an_errinfo_of_any_length_is_filled_to_its_end(void **state)
 {
-    size_t i, n = sizeof tellers / sizeof tellers[0];
-
-    assert_int_equal(sizeof telling_functions / sizeof telling_functions[0], n);
-    for (i = 0; i < n; i++) {
-        assert_string_equal(tellers[i].name, telling_functions[i]);
-        growth_errinfo(&tellers[i], *state);
-    }
+    growth_errinfos(tellers, sizeof tellers / sizeof tellers[0], telling_functions,
+                    sizeof telling_functions / sizeof telling_functions[0], *state);
 }
 
 int main(void)

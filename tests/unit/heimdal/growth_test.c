@@ -1,9 +1,6 @@
 /* The structs of heimdal.h at every length, the errinfos that its functions fill in, and its functions in a child. */
 #include "growth.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "place.h"
 
 static place *ground(void *ctx)
@@ -64,11 +61,6 @@ static int log_record(void *ctx, void *p)
     return size == sizeof(krbrepl_heimdal_log_record) ? 0 : 1;
 }
 
-#define SHAPE(name, way, go)                                  \
-    {                                                         \
-#name, sizeof(name), way, go, 0, sizeof(size_t), NULL \
-    }
-
 static int seal(void *ctx, krbrepl_bytes in, void *out, size_t *len, uint64_t *mkvno)
 {
     (void)ctx;
@@ -100,14 +92,14 @@ static int cipher(void *ctx, void *p)
 static const shape shapes[] = {
     {"krbrepl_heimdal_cipher", sizeof(krbrepl_heimdal_cipher), TAKEN, cipher, 0,
      offsetof(krbrepl_heimdal_cipher, ctx), &both},
-    SHAPE(krbrepl_heimdal_load_options, TAKEN, load_options),
-    SHAPE(krbrepl_heimdal_load_result, FILLED, load_result),
-    SHAPE(krbrepl_heimdal_dump_options, TAKEN, dump_options),
-    SHAPE(krbrepl_heimdal_dump_result, FILLED, dump_result),
-    SHAPE(krbrepl_heimdal_log_record, HANDED_OUT, log_record),
-    SHAPE(krbrepl_heimdal_log_info, FILLED, log_info),
-    SHAPE(krbrepl_heimdal_replay_options, TAKEN, replay_options),
-    SHAPE(krbrepl_heimdal_replay_result, FILLED, replay_result),
+    GROWTH_SHAPE(krbrepl_heimdal_load_options, TAKEN, load_options),
+    GROWTH_SHAPE(krbrepl_heimdal_load_result, FILLED, load_result),
+    GROWTH_SHAPE(krbrepl_heimdal_dump_options, TAKEN, dump_options),
+    GROWTH_SHAPE(krbrepl_heimdal_dump_result, FILLED, dump_result),
+    GROWTH_SHAPE(krbrepl_heimdal_log_record, HANDED_OUT, log_record),
+    GROWTH_SHAPE(krbrepl_heimdal_log_info, FILLED, log_info),
+    GROWTH_SHAPE(krbrepl_heimdal_replay_options, TAKEN, replay_options),
+    GROWTH_SHAPE(krbrepl_heimdal_replay_result, FILLED, replay_result),
 };
 
 static const char *const public_structs[] = {
@@ -164,38 +156,33 @@ static const char *const telling_functions[] = {
 
 static void an_errinfo_of_any_length_is_filled_to_its_end(void **state)
 {
-    size_t i, n = sizeof tellers / sizeof tellers[0];
-
-    assert_int_equal(sizeof telling_functions / sizeof telling_functions[0], n);
-    for (i = 0; i < n; i++) {
-        assert_string_equal(tellers[i].name, telling_functions[i]);
-        growth_errinfo(&tellers[i], *state);
-    }
+    growth_errinfos(tellers, sizeof tellers / sizeof tellers[0], telling_functions,
+                    sizeof telling_functions / sizeof telling_functions[0], *state);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
 
-static int forked_dump(krbrepl_store *s)
+static int forked_dump(void *ctx, krbrepl_store *s)
 {
+    (void)ctx;
     return krbrepl_heimdal_dump(s, "/dev/null", NULL, NULL, NULL);
 }
 
-static int forked_load(krbrepl_store *s)
+static int forked_load(void *ctx, krbrepl_store *s)
 {
+    (void)ctx;
     return krbrepl_heimdal_load(s, SAMPLES "/sealed.dump", NULL, NULL, NULL);
 }
 
-static int forked_replay(krbrepl_store *s)
+static int forked_replay(void *ctx, krbrepl_store *s)
 {
+    (void)ctx;
     return krbrepl_heimdal_replay(s, SAMPLES "/log", NULL, NULL, NULL);
 }
 
-static const struct {
-    const char *name;
-    int (*go)(krbrepl_store *s);
-} with_store[] = {{"krbrepl_heimdal_dump", forked_dump},
-                  {"krbrepl_heimdal_load", forked_load},
-                  {"krbrepl_heimdal_replay", forked_replay}};
+static const storer with_store[] = {{"krbrepl_heimdal_dump", forked_dump},
+                                    {"krbrepl_heimdal_load", forked_load},
+                                    {"krbrepl_heimdal_replay", forked_replay}};
 
 static const char *const public_names[] = {
 #define KRBREPL_WITH_HANDLE(function, handle) #function,
@@ -205,21 +192,8 @@ static const char *const public_names[] = {
 
 static void a_child_is_told_so_by_every_function_with_a_store(void **state)
 {
-    size_t i, n = sizeof with_store / sizeof with_store[0];
-    int status;
-    pid_t child;
-
-    assert_int_equal(sizeof public_names / sizeof public_names[0], n);
-    for (i = 0; i < n; i++) {
-        assert_string_equal(with_store[i].name, public_names[i]);
-        assert_int_equal(with_store[i].go(NULL), KRBREPL_ERR_INVALID);
-        child = fork();
-        if (child == 0)
-            _exit(-with_store[i].go(ground(*state)->s));
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(-WEXITSTATUS(status), KRBREPL_ERR_FORKED);
-    }
+    growth_forked(with_store, sizeof with_store / sizeof with_store[0], public_names,
+                  sizeof public_names / sizeof public_names[0], *state, ground(*state)->s);
 }
 
 int main(void)

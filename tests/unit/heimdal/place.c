@@ -1,10 +1,9 @@
 #include "place.h"
 
-#include <dirent.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "entry.h"
+#include "tree.h"
 
 int place_setup(void **state)
 {
@@ -25,30 +24,12 @@ int place_setup(void **state)
     return 0;
 }
 
-/* Removes a directory and all that is in it. */
-static void remove_tree(const char *path)
-{
-    char inner[512];
-    struct dirent *d;
-    struct stat st;
-    DIR *dir;
-
-    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && (dir = opendir(path)) != NULL) {
-        while ((d = readdir(dir)) != NULL)
-            if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
-                snprintf(inner, sizeof inner, "%s/%s", path, d->d_name) < (int)sizeof inner)
-                remove_tree(inner);
-        closedir(dir);
-    }
-    remove(path);
-}
-
 int place_teardown(void **state)
 {
     place *p = *state;
 
     krbrepl_store_close(p->s);
-    remove_tree(p->dir);
+    tree_remove(p->dir);
     free(p);
     return 0;
 }

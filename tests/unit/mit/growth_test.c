@@ -1,14 +1,10 @@
 /* The structs of mit.h at every length, the errinfos that its functions fill in, and its functions in a child. */
 #include "growth.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "scene.h"
 
 typedef struct ground {
-    char top[64], dir[96], file[96], out[96];
-    krbrepl_store *s;
+    struct scene *c;
     any_principal principal;
     any_policy policy;
 } ground;
@@ -16,40 +12,27 @@ typedef struct ground {
 static int setup(void **state)
 {
     ground *g = calloc(1, sizeof *g);
-    krbrepl_create_options o = {.size = sizeof o, .flags = KRBREPL_CREATE_MASTER};
+    void *scene;
     rnd r = {1};
-    FILE *f;
 
     assert_non_null(g);
     *state = g;
-    snprintf(g->top, sizeof g->top, "/tmp/krbrepl-growth-XXXXXX");
-    assert_non_null(mkdtemp(g->top));
-    snprintf(g->dir, sizeof g->dir, "%s/store", g->top);
-    snprintf(g->file, sizeof g->file, "%s/dump", g->top);
-    snprintf(g->out, sizeof g->out, "%s/out", g->top);
-    assert_int_equal(krbrepl_store_create(g->dir, &o, NULL), 0);
-    assert_int_equal(krbrepl_store_open(&g->s, g->dir, NULL, NULL), 0);
+    scene_setup(&scene);
+    g->c = scene;
     any_principal_make(&g->principal, &r);
     any_policy_make(&g->policy, &r);
-    f = fopen(g->file, "w");
-    assert_non_null(f);
-    fputs(V7 MKEY, f);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(krbrepl_mit_load(g->s, g->file, NULL, NULL, NULL), 0);
+    assert_int_equal(scene_load(g->c, V7 MKEY), 0);
     return 0;
 }
 
 static int teardown(void **state)
 {
     ground *g = *state;
-    char cmd[128];
-    int rc;
+    void *scene = g->c;
 
-    krbrepl_store_close(g->s);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", g->top);
-    rc = system(cmd);
+    scene_teardown(&scene);
     free(g);
-    return rc;
+    return 0;
 }
 
 /* ---- structs -------------------------------------------------------------------------------- */
@@ -97,43 +80,37 @@ static int load_options(void *ctx, void *p)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_load(g->s, g->file, p, NULL, NULL);
+    return krbrepl_mit_load(g->c->s, g->c->file, p, NULL, NULL);
 }
 
 static int load_result(void *ctx, void *p)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_load(g->s, g->file, NULL, p, NULL);
+    return krbrepl_mit_load(g->c->s, g->c->file, NULL, p, NULL);
 }
 
 static int dump_options(void *ctx, void *p)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_dump(g->s, g->out, p, NULL, NULL);
+    return krbrepl_mit_dump(g->c->s, g->c->other, p, NULL, NULL);
 }
 
 static int dump_result(void *ctx, void *p)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_dump(g->s, g->out, NULL, p, NULL);
+    return krbrepl_mit_dump(g->c->s, g->c->other, NULL, p, NULL);
 }
 
-#define TAKES(name, go)                                         \
-    {                                                           \
-#name, sizeof(name), TAKEN, go, 0, sizeof(size_t), NULL \
-    }
-#define FILLS(name, go)                                          \
-    {                                                            \
-#name, sizeof(name), FILLED, go, 0, sizeof(size_t), NULL \
-    }
-
 static const shape shapes[] = {
-    TAKES(krbrepl_mit_principal, principal),       TAKES(krbrepl_mit_policy, policy),
-    TAKES(krbrepl_mit_load_options, load_options), FILLS(krbrepl_mit_load_result, load_result),
-    TAKES(krbrepl_mit_dump_options, dump_options), FILLS(krbrepl_mit_dump_result, dump_result),
+    GROWTH_SHAPE(krbrepl_mit_principal, TAKEN, principal),
+    GROWTH_SHAPE(krbrepl_mit_policy, TAKEN, policy),
+    GROWTH_SHAPE(krbrepl_mit_load_options, TAKEN, load_options),
+    GROWTH_SHAPE(krbrepl_mit_load_result, FILLED, load_result),
+    GROWTH_SHAPE(krbrepl_mit_dump_options, TAKEN, dump_options),
+    GROWTH_SHAPE(krbrepl_mit_dump_result, FILLED, dump_result),
 };
 
 static const char *const public_structs[] = {
@@ -169,14 +146,14 @@ static int fail_dump(void *ctx, krbrepl_errinfo *ei)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_dump(g->s, "/nonexistent/dump", NULL, NULL, ei);
+    return krbrepl_mit_dump(g->c->s, "/nonexistent/dump", NULL, NULL, ei);
 }
 
 static int fail_load(void *ctx, krbrepl_errinfo *ei)
 {
     ground *g = ctx;
 
-    return krbrepl_mit_load(g->s, "/nonexistent/dump", NULL, NULL, ei);
+    return krbrepl_mit_load(g->c->s, "/nonexistent/dump", NULL, NULL, ei);
 }
 
 static int fail_mkey(void *ctx, krbrepl_errinfo *ei)
@@ -184,7 +161,7 @@ static int fail_mkey(void *ctx, krbrepl_errinfo *ei)
     ground *g = ctx;
     uint64_t kvno;
 
-    return krbrepl_mit_mkey_kvno(g->s, "ANOTHER.REALM", &kvno, ei);
+    return krbrepl_mit_mkey_kvno(g->c->s, "ANOTHER.REALM", &kvno, ei);
 }
 
 static int fail_policy_decode(void *ctx, krbrepl_errinfo *ei)
@@ -242,40 +219,37 @@ static const char *const telling_functions[] = {
 
 static void an_errinfo_of_any_length_is_filled_to_its_end(void **state)
 {
-    size_t i, n = sizeof tellers / sizeof tellers[0];
-
-    assert_int_equal(sizeof telling_functions / sizeof telling_functions[0], n);
-    for (i = 0; i < n; i++) {
-        assert_string_equal(tellers[i].name, telling_functions[i]);
-        growth_errinfo(&tellers[i], *state);
-    }
+    growth_errinfos(tellers, sizeof tellers / sizeof tellers[0], telling_functions,
+                    sizeof telling_functions / sizeof telling_functions[0], *state);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
 
-static int forked_load(ground *g)
+static int forked_load(void *ctx, krbrepl_store *s)
 {
-    return krbrepl_mit_load(g->s, g->file, NULL, NULL, NULL);
+    const ground *g = ctx;
+
+    return krbrepl_mit_load(s, g->c->file, NULL, NULL, NULL);
 }
 
-static int forked_dump(ground *g)
+static int forked_dump(void *ctx, krbrepl_store *s)
 {
-    return krbrepl_mit_dump(g->s, g->out, NULL, NULL, NULL);
+    const ground *g = ctx;
+
+    return krbrepl_mit_dump(s, g->c->other, NULL, NULL, NULL);
 }
 
-static int forked_mkey(ground *g)
+static int forked_mkey(void *ctx, krbrepl_store *s)
 {
     uint64_t kvno;
 
-    return krbrepl_mit_mkey_kvno(g->s, NULL, &kvno, NULL);
+    (void)ctx;
+    return krbrepl_mit_mkey_kvno(s, NULL, &kvno, NULL);
 }
 
-static const struct {
-    const char *name;
-    int (*go)(ground *g);
-} with_store[] = {{"krbrepl_mit_dump", forked_dump},
-                  {"krbrepl_mit_load", forked_load},
-                  {"krbrepl_mit_mkey_kvno", forked_mkey}};
+static const storer with_store[] = {{"krbrepl_mit_dump", forked_dump},
+                                    {"krbrepl_mit_load", forked_load},
+                                    {"krbrepl_mit_mkey_kvno", forked_mkey}};
 
 static const char *const public_names[] = {
 #define KRBREPL_WITH_HANDLE(function, handle) #function,
@@ -285,22 +259,8 @@ static const char *const public_names[] = {
 
 static void a_child_is_told_so_by_every_function_with_a_store(void **state)
 {
-    size_t i, n = sizeof with_store / sizeof with_store[0];
-    ground none = {.s = NULL};
-    int status;
-    pid_t child;
-
-    assert_int_equal(sizeof public_names / sizeof public_names[0], n);
-    for (i = 0; i < n; i++) {
-        assert_string_equal(with_store[i].name, public_names[i]);
-        assert_int_equal(with_store[i].go(&none), KRBREPL_ERR_INVALID);
-        child = fork();
-        if (child == 0)
-            _exit(-with_store[i].go(*state));
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(-WEXITSTATUS(status), KRBREPL_ERR_FORKED);
-    }
+    growth_forked(with_store, sizeof with_store / sizeof with_store[0], public_names,
+                  sizeof public_names / sizeof public_names[0], *state, ((ground *)*state)->c->s);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 #include "scene.h"
 
-#include <dirent.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "tree.h"
 
 int scene_setup(void **state)
 {
@@ -24,30 +24,12 @@ int scene_setup(void **state)
     return 0;
 }
 
-/* Removes a directory and all that is in it. */
-static void remove_tree(const char *path)
-{
-    char inner[512];
-    struct dirent *d;
-    struct stat st;
-    DIR *dir;
-
-    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && (dir = opendir(path)) != NULL) {
-        while ((d = readdir(dir)) != NULL)
-            if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
-                snprintf(inner, sizeof inner, "%s/%s", path, d->d_name) < (int)sizeof inner)
-                remove_tree(inner);
-        closedir(dir);
-    }
-    remove(path);
-}
-
 int scene_teardown(void **state)
 {
     struct scene *c = *state;
 
     krbrepl_store_close(c->s);
-    remove_tree(c->dir);
+    tree_remove(c->dir);
     free(c);
     return 0;
 }

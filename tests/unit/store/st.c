@@ -1,7 +1,8 @@
 #include "st.h"
 
-#include <dirent.h>
 #include <unistd.h>
+
+#include "tree.h"
 
 int st_setup(void **state)
 {
@@ -18,29 +19,12 @@ int st_setup(void **state)
     return 0;
 }
 
-static void remove_all(const char *path)
-{
-    char sub[1024];
-    struct dirent *d;
-    DIR *h = opendir(path);
-
-    while (h != NULL && (d = readdir(h)) != NULL)
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
-            snprintf(sub, sizeof sub, "%s/%s", path, d->d_name);
-            if (unlink(sub) != 0)
-                remove_all(sub);
-        }
-    if (h != NULL)
-        closedir(h);
-    rmdir(path);
-}
-
 int st_teardown(void **state)
 {
     st *t = *state;
     int open = krbrepl__env_any();
 
-    remove_all(t->root);
+    tree_remove(t->root);
     free(t);
     /* Every test closes what it opened. */
     return open ? -1 : 0;
