@@ -170,9 +170,10 @@ typedef struct krbrepl_proved {
 
 /* Has the node that runs on the store in `dir` read every record again, from the disk, and compare its content with
  * that of its master, or of its replicas, without stopping anything. A replica that differs is repaired, and compared
- * again. The values that are in a host's database are read too, in the turns of its node. Any process, any thread. 0:
- * all is equal now; CORRUPT: a master's own records are damaged; TIMEOUT: not
- * done in time, for which a replica without a connection to its master is one reason; NOTFOUND: no node runs. */
+ * again. The values that are in a host's database are read too, and the commits that are in a host's journal, in the
+ * turns of its node. Any process, any thread. 0: all is equal now; CORRUPT: a master's own records are damaged, or a
+ * commit in the host's journal, which the text names; HOST: the host's journal cannot be read; TIMEOUT: not done in
+ * time, for which a replica without a connection to its master is one reason; NOTFOUND: no node runs. */
 KRBREPL_API int krbrepl_prove(const char *dir, const krbrepl_prove_options *opt, krbrepl_proved *out,
                               krbrepl_errinfo *ei);
 

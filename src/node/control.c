@@ -173,6 +173,13 @@ static void proved(client *c, int err)
     answer(c);
 }
 
+static void failed(client *c)
+{
+    krbrepl__ctl_put_error(&c->out, c->verify.err, c->verify.text);
+    c->proving = 0;
+    answer(c);
+}
+
 /* A master's own damage is not repaired by anybody. */
 static int verdict(const client *c)
 {
@@ -185,7 +192,10 @@ static void check_proof(client *c)
     uint64_t done;
 
     if (krbrepl__verify_look(n, &c->verify, &done)) {
-        proved(c, verdict(c));
+        if (c->verify.err != 0)
+            failed(c);
+        else
+            proved(c, verdict(c));
         return;
     }
     krbrepl__timer_set(&n->timers, &c->timer,

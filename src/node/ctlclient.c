@@ -193,14 +193,14 @@ static int next_message(call *c, unsigned *type, krbrepl_bytes *body, size_t *wh
     }
 }
 
-static int told_error(call *c, krbrepl_bytes body)
+static int told_error(call *c, const char *what, krbrepl_bytes body)
 {
     char text[200];
     int err;
 
     if (krbrepl__ctl_get_error(body, &err, text) != 0)
         return malformed(c);
-    return krbrepl__fail(c->ei, err, "status: %s", text);
+    return krbrepl__fail(c->ei, err, "%s: %s", what, text);
 }
 
 /* ---- status --------------------------------------------------------------------------------- */
@@ -222,7 +222,7 @@ static int take_status(call *c, unsigned type, krbrepl_bytes body, krbrepl_statu
     case KRBREPL__CTL_END:
         return 1;
     case KRBREPL__CTL_ERROR:
-        return told_error(c, body);
+        return told_error(c, "status", body);
     default:
         return 0; /* of a newer release */
     }
@@ -286,7 +286,7 @@ static int wait_once(call *c, const krbrepl_wait_options *opt, uint64_t *have)
     if (rc != 0)
         return rc;
     if (type == KRBREPL__CTL_ERROR)
-        return told_error(c, body);
+        return told_error(c, "wait", body);
     if (type != KRBREPL__CTL_WAITED || krbrepl__ctl_get_waited(body, &err, have) != 0)
         return malformed(c);
     return err;
@@ -320,6 +320,20 @@ int krbrepl__control_wait(const char *dir, const krbrepl_wait_options *opt, uint
 
 /* ---- proving -------------------------------------------------------------------------------- */
 
+static int take_proof(call *c, krbrepl_bytes body, krbrepl_proved *out)
+{
+    int err = 0;
+
+    if (krbrepl__ctl_get_proved(body, &err, out) != 0)
+        return malformed(c);
+    if (err == KRBREPL_ERR_CORRUPT)
+        return krbrepl__fail(
+            c->ei, err,
+            "prove: records of this master were altered without a commit; restore a backup, or "
+            "promote a replica that is right");
+    return err;
+}
+
 /* Passes on how far it is, until the answer comes. */
 static int hear_proof(call *c, const krbrepl_prove_options *opt, krbrepl_proved *out)
 {
@@ -327,16 +341,16 @@ static int hear_proof(call *c, const krbrepl_prove_options *opt, krbrepl_proved 
     krbrepl_bytes body;
     unsigned type;
     size_t whole;
-    int rc, err = 0;
+    int rc;
 
     for (;;) {
         rc = next_message(c, &type, &body, &whole);
         if (rc != 0)
             return rc;
         if (type == KRBREPL__CTL_ERROR)
-            return told_error(c, body);
+            return told_error(c, "prove", body);
         if (type == KRBREPL__CTL_PROVED)
-            return krbrepl__ctl_get_proved(body, &err, out) == 0 ? err : malformed(c);
+            return take_proof(c, body, out);
         if (type == KRBREPL__CTL_GOING && krbrepl__ctl_get_going(body, &done, &total) == 0 &&
             opt->progress != NULL)
             opt->progress(opt->progress_ctx, "leaves", done, total);
@@ -366,11 +380,6 @@ int krbrepl__control_prove(const char *dir, const krbrepl_prove_options *opt, kr
         krbrepl__fail(ei, rc,
                       "prove: the time is over; see `krbrepl status %s` whether this node is connected",
                       dir);
-    if (rc == KRBREPL_ERR_CORRUPT)
-        krbrepl__fail(
-            ei, rc,
-            "prove: records of this master were altered without a commit; restore a backup, or "
-            "promote a replica that is right");
     call_close(&c);
     krbrepl__buf_free(&req);
     return rc;

@@ -1,5 +1,6 @@
 #include "verify.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conn.h"
@@ -42,6 +43,35 @@ static void host_read(krbrepl_node *n, krbrepl__verify *v)
         v->host_end &= rc == 0;
         v->host_done += PIECE;
     }
+}
+
+/* ---- a host's commits ----------------------------------------------------------------------- */
+
+static void journal_begin(krbrepl_node *n, krbrepl__verify *v)
+{
+    v->commits_at = n->info.journal_first;
+    v->commits_to = n->info.journal_last;
+    v->commits_end = !krbrepl__store_journaled(n->store) || v->commits_at > v->commits_to;
+    v->commits = v->commits_end ? 0 : v->commits_to - v->commits_at + 1;
+}
+
+/* As host_read. What stands in the way for a moment is over in the next turn. */
+static void journal_read(krbrepl_node *n, krbrepl__verify *v)
+{
+    const krbrepl__sys *sys = n->sys;
+    const uint64_t until = sys->mono_ms(sys->ctx) + TURN_MS;
+    int rc = 0;
+
+    while (rc == 0 && !v->commits_end && sys->mono_ms(sys->ctx) < until)
+        rc = krbrepl__store_check_commits(n->store, &v->commits_at, v->commits_to, PIECE,
+                                          &v->commits_end);
+    if (rc != KRBREPL_ERR_CORRUPT && rc != KRBREPL_ERR_HOST)
+        return;
+    v->err = rc;
+    snprintf(v->text, sizeof v->text, "%.199s", krbrepl__store_ei(n->store)->text);
+    krbrepl__node_note(n, rc, v->text);
+    krbrepl__logf(&n->log, KRBREPL_LOG_ERROR, "node", "a proof of the store in %s has failed: %s",
+                  krbrepl_store_dir(n->store), v->text);
 }
 
 /* ---- comparing ------------------------------------------------------------------------------ */
@@ -110,12 +140,14 @@ static int compare(krbrepl_node *n, krbrepl__verify *v)
 
 static uint64_t done_so_far(const krbrepl__verify *v, uint64_t left)
 {
-    const uint64_t records = v->total - v->leaves;
+    const uint64_t records = v->total - v->leaves - v->commits;
+    const uint64_t to_read = v->commits_end ? 0 : v->commits_to + 1 - v->commits_at;
 
     if (v->stage == 0)
         return 0;
     return v->leaves - (left < v->leaves ? left : v->leaves) +
-           (v->host_end || v->host_done > records ? records : v->host_done);
+           (v->host_end || v->host_done > records ? records : v->host_done) +
+           (to_read < v->commits ? v->commits - to_read : 0);
 }
 
 /* Compared, and nothing of it rests on a value that was not what it should be. */
@@ -145,16 +177,19 @@ int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done)
     if (v->stage == 0 && (s.ready || n->info.pos.seq == 0)) {
         krbrepl__worker_scrub(n->proof.worker, s.leaves);
         host_again(n, v);
+        journal_begin(n, v);
         v->leaves = s.leaves;
-        v->total = s.leaves + (v->host_end ? 0 : n->info.records);
+        v->total = s.leaves + (v->host_end ? 0 : n->info.records) + v->commits;
         v->stage = 1;
     } else if (v->stage == 1 && !v->host_end) {
         host_read(n, v);
+    } else if (v->stage == 1 && !v->commits_end) {
+        journal_read(n, v);
     } else if (v->stage == 1 && s.ready && s.scrub == 0) {
         v->seq = n->info.pos.seq;
         v->stage = 2;
         ask(n);
     }
     *done = done_so_far(v, s.scrub);
-    return is_done(n, v);
+    return v->err != 0 || is_done(n, v);
 }

@@ -43,6 +43,11 @@ void krbrepl__hostjournal_free(struct krbrepl__hostjournal *j)
     krbrepl__free(j, sizeof *j);
 }
 
+int krbrepl__store_journaled(const krbrepl_store *s)
+{
+    return s->journaled;
+}
+
 static int failed(krbrepl_store *s, int code, const char *what)
 {
     const int rc =

@@ -233,6 +233,28 @@ int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krb
     return rc;
 }
 
+int krbrepl__store_check_commits(krbrepl_store *s, uint64_t *next, uint64_t to, size_t n, int *end)
+{
+    krbrepl__rtxn r;
+    krbrepl_bytes v;
+    int rc = krbrepl__rtxn_begin(s, &r);
+
+    *end = 0;
+    if (rc != 0)
+        return rc;
+    if (*next < r.st.journal_first)
+        *next = r.st.journal_first;
+    if (to > r.st.pos.seq)
+        to = r.st.pos.seq;
+    for (; rc == 0 && n > 0 && *next <= to; n--) {
+        rc = krbrepl__journal_get(s, r.txn, &r.st, r.id, *next, &v, NULL);
+        *next += rc == 0;
+    }
+    *end = *next > to;
+    krbrepl__rtxn_end(s, &r);
+    return rc;
+}
+
 int krbrepl__store_chain_at(krbrepl_store *s, uint64_t seq, uint8_t chain[32])
 {
     krbrepl__rtxn r;

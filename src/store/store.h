@@ -56,6 +56,10 @@ typedef struct krbrepl__batch {
 int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krbrepl__buf *out,
                                 krbrepl__batch *info);
 
+/* Verifies at most `n` commits against the chain, from `*next` on, which moves on; `end`: all up to `to` that are still
+ * there were. CORRUPT with the seq; HOST; after TRIMMED and CONFLICT a later call goes on. */
+int krbrepl__store_check_commits(krbrepl_store *s, uint64_t *next, uint64_t to, size_t n, int *end);
+
 /* A walk over the records of one position, in the order of their canonical keys, without their content.
  * It holds a read transaction. Every record digest is computed from the content again and compared with
  * the row's: what is proved equal by digests is the content, and not what was once written beside it. */
@@ -234,6 +238,8 @@ int krbrepl__store_numbers_get(krbrepl_store *s, uint32_t not_this, krbrepl__sto
 
 /* Whether the records are in a host's database, and this handle can reach them. */
 int krbrepl__store_hosted(const krbrepl_store *s);
+/* Its commits are in a host's journal. */
+int krbrepl__store_journaled(const krbrepl_store *s);
 /* Whether this handle has the callbacks of whatever is the host's, which a node cannot do without: 0 or STATE. */
 int krbrepl__store_reaches(krbrepl_store *s);
 /* Compares `n` more records of the host's with their digests, behind canonical key `after` (len 0: from the

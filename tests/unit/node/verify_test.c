@@ -1,0 +1,192 @@
+/* A proof reads the commits in a journal of the host's too, and names the one that is damaged. */
+#include "test.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "keytab.h"
+#include "memjournal.h"
+
+#define COMMITS 40
+
+typedef struct bench {
+    char top[64], dir[96];
+    memjournal *j;
+    krbrepl_store *s;
+    krbrepl_node *n;
+} bench;
+
+static void put(krbrepl_store *s, int i)
+{
+    krbrepl_txn *t;
+    char key[16];
+
+    snprintf(key, sizeof key, "key %d", i);
+    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
+    assert_int_equal(
+        krbrepl_txn_put(t, "principal", (krbrepl_bytes){key, strlen(key)}, (krbrepl_bytes){"value", 5}),
+        0);
+    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+}
+
+static void open_store(bench *b)
+{
+    const krbrepl_journal_ops ops = memjournal_ops();
+    krbrepl_store_options so;
+
+    KRBREPL_INIT(&so);
+    so.journal = &ops;
+    so.journal_ctx = b->j;
+    assert_int_equal(krbrepl_store_open(&b->s, b->dir, &so, NULL), 0);
+}
+
+static int make(void **state)
+{
+    bench *b = calloc(1, sizeof *b);
+    krbrepl_create_options o;
+    krbrepl_config cfg;
+    int i;
+
+    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-verify-XXXXXX");
+    assert_non_null(mkdtemp(b->top));
+    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
+    b->j = memjournal_new();
+    KRBREPL_INIT(&o);
+    o.flags = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_JOURNALED;
+    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
+    open_store(b);
+    for (i = 0; i < COMMITS; i++)
+        put(b->s, i);
+    KRBREPL_INIT(&cfg);
+    cfg.store = b->s;
+    assert_int_equal(krbrepl_node_new(&b->n, &cfg, NULL), 0);
+    *state = b;
+    return 0;
+}
+
+static void serve(bench *b)
+{
+    krbrepl_master_options mo;
+    char keytab[96];
+
+    snprintf(keytab, sizeof keytab, "%s/keytab", b->top);
+    write_keytab(keytab);
+    KRBREPL_INIT(&mo);
+    mo.listen = "127.0.0.1:0";
+    mo.service = TEST_SERVICE;
+    mo.keytab = keytab;
+    assert_int_equal(krbrepl_master_start(b->n, &mo), 0);
+    assert_int_equal(krbrepl_node_spawn(b->n), 0);
+}
+
+static int drop(void **state)
+{
+    bench *b = *state;
+    char cmd[128];
+
+    krbrepl_node_free(b->n);
+    krbrepl_store_close(b->s);
+    memjournal_free(b->j);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
+    free(b);
+    return system(cmd);
+}
+
+static int prove(const bench *b, krbrepl_errinfo *ei)
+{
+    krbrepl_prove_options o;
+
+    KRBREPL_INIT(&o);
+    KRBREPL_INIT(ei);
+    o.timeout_ms = 60000;
+    return krbrepl_prove(b->dir, &o, NULL, ei);
+}
+
+static void assert_names(const bench *b, int err, const char *what)
+{
+    krbrepl_errinfo ei;
+
+    assert_int_equal(prove(b, &ei), err);
+    assert_int_equal(ei.code, err);
+    if (strstr(ei.text, what) == NULL)
+        fail_msg("%s, without %s", ei.text, what);
+}
+
+static void a_journal_that_is_sound_is_read_to_its_end(void **state)
+{
+    bench *b = *state;
+    krbrepl_errinfo ei;
+    int before;
+
+    serve(b);
+    before = b->j->reads;
+    assert_int_equal(prove(b, &ei), 0);
+    assert_true(b->j->reads - before >= COMMITS);
+}
+
+static void a_commit_that_was_altered_in_the_hosts_journal_is_named(void **state)
+{
+    bench *b = *state;
+    krbrepl_status st;
+    memjournal_commit *c;
+
+    serve(b);
+    c = memjournal_find(b->j, 17);
+    c->bytes[c->len - 1] ^= 1;
+    assert_names(b, KRBREPL_ERR_CORRUPT, "commit 17 does not match the chain");
+    KRBREPL_INIT(&st);
+    assert_int_equal(krbrepl_node_status(b->n, &st), 0);
+    assert_int_equal(st.last_err, KRBREPL_ERR_CORRUPT);
+    assert_non_null(strstr(st.last_error, "commit 17"));
+    /* The records are what they should be. */
+    assert_int_equal(st.differs, 0);
+    c->bytes[c->len - 1] ^= 1;
+    assert_names(b, 0, "");
+}
+
+static void a_commit_that_the_host_has_lost_is_named(void **state)
+{
+    bench *b = *state;
+
+    serve(b);
+    memjournal_find(b->j, COMMITS + 1)->seq = 0;
+    assert_names(b, KRBREPL_ERR_CORRUPT, "commit 41 is missing");
+}
+
+static void a_journal_that_cannot_be_read_is_no_proof(void **state)
+{
+    bench *b = *state;
+
+    serve(b);
+    b->j->fail_read = 5;
+    assert_names(b, KRBREPL_ERR_HOST, "answered 5");
+}
+
+/* It may become master one day, and serve others out of it. */
+static void the_journal_of_a_replica_is_read_too(void **state)
+{
+    bench *b = *state;
+    krbrepl_replica_options ro;
+
+    assert_int_equal(krbrepl_demote(b->s, NULL, NULL), 0);
+    KRBREPL_INIT(&ro);
+    ro.master = "127.0.0.1:1";
+    assert_int_equal(krbrepl_replica_start(b->n, &ro), 0);
+    assert_int_equal(krbrepl_node_spawn(b->n), 0);
+    memjournal_find(b->j, 2)->bytes[20] ^= 1;
+    assert_names(b, KRBREPL_ERR_CORRUPT, "commit 2 does not match the chain");
+}
+
+int main(void)
+{
+#define NODE(f) cmocka_unit_test_setup_teardown(f, make, drop)
+    const struct CMUnitTest tests[] = {
+        NODE(a_journal_that_is_sound_is_read_to_its_end),
+        NODE(a_commit_that_was_altered_in_the_hosts_journal_is_named),
+        NODE(a_commit_that_the_host_has_lost_is_named),
+        NODE(a_journal_that_cannot_be_read_is_no_proof),
+        NODE(the_journal_of_a_replica_is_read_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
