@@ -18,7 +18,6 @@ static void twins(pair *p, unsigned n)
     char key[40], value[40];
     unsigned i;
 
-    pair_init(p);
     for (i = 0; i < n; i++) {
         snprintf(key, sizeof key, "user%06u@EXAMPLE.ORG", i);
         snprintf(value, sizeof value, "secret %u", i);
@@ -89,6 +88,7 @@ typedef struct bytes {
 
 static void an_ask_with_any_field_wrong_ends_the_session(void **state)
 {
+    pair *p = *state;
     static const bytes bad[] = {
         B(""),
         B("\1"),
@@ -120,114 +120,104 @@ static void an_ask_with_any_field_wrong_ends_the_session(void **state)
         B("\0\1\0\0\0\0"),
         B("\6\1"),
         B("\xff\1"),
+
     };
     size_t i;
-    pair p;
 
-    (void)state;
-    twins(&p, 2000);
+    twins(p, 2000);
     for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-        ask(&p, bad[i].at, bad[i].n);
-        if (info(p.m)->phase != KRBREPL__SESS_CLOSED)
+        master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+        ask(p, bad[i].at, bad[i].n);
+        if (info(p->m)->phase != KRBREPL__SESS_CLOSED)
             fail_msg("ask %zu was taken", i);
-        assert_ended(p.m, KRBREPL_ERR_PROTO);
-        assert_false(p.ms.entered);
+        assert_ended(p->m, KRBREPL_ERR_PROTO);
+        assert_false(p->ms.entered);
     }
-    pair_free(&p);
 }
 
 static void an_ask_that_nobody_expects_ends_the_session(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 500);
-    master_asked(&p, KRBREPL__FEATURE_CHECK, KRBREPL_COPY_DIFFERS); /* a full copy */
-    ASK(&p, "\5\1");
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, 0); /* a stream */
-    ASK(&p, "\5\0");
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(ASK(&p, "\5\1"), 0);
-    ASK(&p, "\5\1"); /* once more */
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(ASK(&p, "\5\1"), 0);
-    krbrepl__sess_work(p.m, p.now);
-    ASK(&p, "\5\1"); /* after the end */
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(ASK(&p, "\4\1"), 0);
-    krbrepl__sess_work(p.m, p.now);
-    ASK(&p, "\2\1\0\0\0\0"); /* everything comes already */
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(ASK(&p, "\2\1\0\0\0\0"), 0);
-    ASK(&p, "\4\1"); /* too late for everything */
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    pair_free(&p);
+    twins(p, 500);
+    master_asked(p, KRBREPL__FEATURE_CHECK, KRBREPL_COPY_DIFFERS); /* a full copy */
+    ASK(p, "\5\1");
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, 0); /* a stream */
+    ASK(p, "\5\0");
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(ASK(p, "\5\1"), 0);
+    ASK(p, "\5\1"); /* once more */
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(ASK(p, "\5\1"), 0);
+    krbrepl__sess_work(p->m, p->now);
+    ASK(p, "\5\1"); /* after the end */
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(ASK(p, "\4\1"), 0);
+    krbrepl__sess_work(p->m, p->now);
+    ASK(p, "\2\1\0\0\0\0"); /* everything comes already */
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(ASK(p, "\2\1\0\0\0\0"), 0);
+    ASK(p, "\4\1"); /* too late for everything */
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
 }
 
 static void an_ask_of_an_earlier_walk_is_passed_over(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 500);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(ASK(&p, "\2\0\0\0\0\0"), 0);
-    assert_int_equal(ASK(&p, "\1\2\1\xff\xff\xff\xff"), 0);
-    assert_false(krbrepl__sess_work(p.m, p.now));
-    assert_int_equal(info(p.m)->copy_asks, 0);
-    pair_free(&p);
+    twins(p, 500);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(ASK(p, "\2\0\0\0\0\0"), 0);
+    assert_int_equal(ASK(p, "\1\2\1\xff\xff\xff\xff"), 0);
+    assert_false(krbrepl__sess_work(p->m, p->now));
+    assert_int_equal(info(p->m)->copy_asks, 0);
 }
 
 static void only_four_asks_wait_for_an_answer(void **state)
 {
+    pair *p = *state;
     int i;
-    pair p;
 
-    (void)state;
-    twins(&p, 500);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    twins(p, 500);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
     for (i = 0; i < 4; i++)
-        assert_int_equal(ASK(&p, "\2\1\0\0\0\0"), 0);
-    ASK(&p, "\2\1\0\0\0\0");
-    assert_ended(p.m, KRBREPL_ERR_PROTO);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+        assert_int_equal(ASK(p, "\2\1\0\0\0\0"), 0);
+    ASK(p, "\2\1\0\0\0\0");
+    assert_ended(p->m, KRBREPL_ERR_PROTO);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
     for (i = 0; i < 4; i++)
-        assert_int_equal(ASK(&p, "\2\1\0\0\0\0"), 0);
-    assert_int_equal(ASK(&p, "\5\1"), 0); /* is not answered */
-    while (krbrepl__sess_work(p.m, p.now) != 0)
+        assert_int_equal(ASK(p, "\2\1\0\0\0\0"), 0);
+    assert_int_equal(ASK(p, "\5\1"), 0); /* is not answered */
+    while (krbrepl__sess_work(p->m, p->now) != 0)
         continue;
-    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
-    assert_false(p.ms.entered); /* COPY_END is sent */
-    pair_free(&p);
+    assert_int_equal(info(p->m)->phase, KRBREPL__SESS_COPYING);
+    assert_false(p->ms.entered); /* COPY_END is sent */
 }
 
 static void a_replica_that_reads_nothing_costs_no_memory(void **state)
 {
+    pair *p = *state;
     krbrepl__buf b;
     uint32_t i;
     int n;
-    pair p;
 
-    (void)state;
-    twins(&p, 20000);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    twins(p, 20000);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
     krbrepl__buf_init(&b, 0);
     krbrepl__ask_begin(&b, KRBREPL__ASK_LEAVES, 1, 0);
-    for (i = 0; i < krbrepl__ftree_count(p.ms.snap.tree, 0) && b.len <= 16380; i++)
+    for (i = 0; i < krbrepl__ftree_count(p->ms.snap.tree, 0) && b.len <= 16380; i++)
         krbrepl__buf_u32(&b, i);
     for (n = 0; n < 4; n++)
-        assert_int_equal(say_raw(&p, p.m, KRBREPL__FRAME_ASK, 0, b.data, b.len), 0);
-    for (n = 0; n < 10000 && krbrepl__sess_work(p.m, p.now) != 0; n++)
+        assert_int_equal(say_raw(p, p->m, KRBREPL__FRAME_ASK, 0, b.data, b.len), 0);
+    for (n = 0; n < 10000 && krbrepl__sess_work(p->m, p->now) != 0; n++)
         continue;
-    assert_true(krbrepl__sess_out(p.m)->len < KRBREPL__SESS_OUT_MAX + 65536);
+    assert_true(krbrepl__sess_out(p->m)->len < KRBREPL__SESS_OUT_MAX + 65536);
     krbrepl__buf_free(&b);
-    pair_free(&p);
 }
 
 static int (*real_pick)(void *, krbrepl_bytes, krbrepl_bytes, const krbrepl__wanted *, size_t,
@@ -244,50 +234,46 @@ static int counted_pick(void *ctx, krbrepl_bytes from, krbrepl_bytes to, const k
 /* One small ask may name a leaf a thousand times, and each time the leaf is read. */
 static void an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn(void **state)
 {
+    pair *p = *state;
     unsigned i, turns = 0;
     krbrepl__buf b;
-    pair p;
 
-    (void)state;
-    twins(&p, 2000);
-    real_pick = p.mp.pick;
-    p.mp.pick = counted_pick;
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    twins(p, 2000);
+    real_pick = p->mp.pick;
+    p->mp.pick = counted_pick;
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
     krbrepl__buf_init(&b, 0);
     krbrepl__ask_begin(&b, KRBREPL__ASK_RECORDS, 1, 0);
     for (i = 0; i < 1000; i++)
         krbrepl__ask_put_records(&b, 1, (const uint8_t *)"SALTEDXX", 1);
-    assert_int_equal(say_raw(&p, p.m, KRBREPL__FRAME_ASK, 0, b.data, b.len), 0);
+    assert_int_equal(say_raw(p, p->m, KRBREPL__FRAME_ASK, 0, b.data, b.len), 0);
     picks = 0;
     for (i = 0; i < 1000; i = picks, turns++) {
-        krbrepl__sess_work(p.m, p.now);
+        krbrepl__sess_work(p->m, p->now);
         assert_in_range(picks, i + 1, i + 64);
     }
     assert_int_equal(picks, 1000);
     assert_true(turns >= 15);
     krbrepl__buf_free(&b);
-    pair_free(&p);
 }
 
 /* Each comparison costs the master a proof, and every other replica its own. */
 static void a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second(void **state)
 {
+    pair *p = *state;
     krbrepl__check c = {0};
-    pair p;
     int i;
 
-    (void)state;
-    twins(&p, 100);
-    master_asked(&p, FEATURES, 0);
+    twins(p, 100);
+    master_asked(p, FEATURES, 0);
     for (i = 0; i < 1000; i++)
-        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
-    assert_int_equal(info(p.m)->check_asks, 1);
+        assert_int_equal(say(p, p->m, KRBREPL__FRAME_CHECK, &c), 0);
+    assert_int_equal(info(p->m)->check_asks, 1);
     for (i = 0; i < 100; i++) {
-        p.now += 100;
-        assert_int_equal(say(&p, p.m, KRBREPL__FRAME_CHECK, &c), 0);
+        p->now += 100;
+        assert_int_equal(say(p, p->m, KRBREPL__FRAME_CHECK, &c), 0);
     }
-    assert_int_equal(info(p.m)->check_asks, 11);
-    pair_free(&p);
+    assert_int_equal(info(p->m)->check_asks, 11);
 }
 
 /* ---- a replica that keeps its place ---------------------------------------------------------- */
@@ -309,62 +295,56 @@ static void let_pass(pair *p, uint64_t ms)
 
 static void a_replica_that_asks_for_nothing_loses_its_place(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 500);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
-    assert_true(p.ms.entered);
-    let_pass(&p, STALL_MS - 10000);
-    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
-    assert_true(krbrepl__sess_deadline(p.m) <= p.now + 10000);
-    let_pass(&p, 10000);
-    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
-    assert_false(info(p.m)->refused);
-    assert_false(p.ms.entered);
-    pair_free(&p);
+    twins(p, 500);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
+    assert_true(p->ms.entered);
+    let_pass(p, STALL_MS - 10000);
+    assert_int_equal(info(p->m)->phase, KRBREPL__SESS_COPYING);
+    assert_true(krbrepl__sess_deadline(p->m) <= p->now + 10000);
+    let_pass(p, 10000);
+    assert_ended(p->m, KRBREPL_ERR_TIMEOUT);
+    assert_false(info(p->m)->refused);
+    assert_false(p->ms.entered);
 }
 
 static void a_replica_that_asks_now_and_then_keeps_its_place(void **state)
 {
+    pair *p = *state;
     int i;
-    pair p;
 
-    (void)state;
-    twins(&p, 500);
-    master_asked(&p, FEATURES, KRBREPL_COPY_DIFFERS);
+    twins(p, 500);
+    master_asked(p, FEATURES, KRBREPL_COPY_DIFFERS);
     for (i = 0; i < 5; i++) {
-        let_pass(&p, STALL_MS - 10000);
-        assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
-        assert_int_equal(ASK(&p, "\2\1\0\0\0\0"), 0);
+        let_pass(p, STALL_MS - 10000);
+        assert_int_equal(info(p->m)->phase, KRBREPL__SESS_COPYING);
+        assert_int_equal(ASK(p, "\2\1\0\0\0\0"), 0);
     }
     /* What is of an earlier walk is no sign that it goes on. */
-    let_pass(&p, STALL_MS / 2);
-    assert_int_equal(ASK(&p, "\2\0\0\0\0\0"), 0);
-    let_pass(&p, STALL_MS / 2);
-    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
-    pair_free(&p);
+    let_pass(p, STALL_MS / 2);
+    assert_int_equal(ASK(p, "\2\0\0\0\0\0"), 0);
+    let_pass(p, STALL_MS / 2);
+    assert_ended(p->m, KRBREPL_ERR_TIMEOUT);
 }
 
 static void a_replica_that_takes_nothing_of_a_full_copy_loses_its_place(void **state)
 {
+    pair *p = *state;
     krbrepl__ack a = {.processed = 4096};
-    pair p;
 
-    (void)state;
-    twins(&p, 2000);
-    p.window = 4096;
-    master_asked(&p, KRBREPL__FEATURE_CHECK, KRBREPL_COPY_DIFFERS);
-    assert_true(p.ms.entered);
-    let_pass(&p, STALL_MS - 10000);
-    assert_int_equal(say(&p, p.m, KRBREPL__FRAME_ACK, &a), 0);
-    let_pass(&p, STALL_MS - 10000);
-    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
-    assert_int_equal(say(&p, p.m, KRBREPL__FRAME_ACK, &a), 0); /* nothing more */
-    let_pass(&p, 10000);
-    assert_ended(p.m, KRBREPL_ERR_TIMEOUT);
-    assert_false(p.ms.entered);
-    pair_free(&p);
+    twins(p, 2000);
+    p->window = 4096;
+    master_asked(p, KRBREPL__FEATURE_CHECK, KRBREPL_COPY_DIFFERS);
+    assert_true(p->ms.entered);
+    let_pass(p, STALL_MS - 10000);
+    assert_int_equal(say(p, p->m, KRBREPL__FRAME_ACK, &a), 0);
+    let_pass(p, STALL_MS - 10000);
+    assert_int_equal(info(p->m)->phase, KRBREPL__SESS_COPYING);
+    assert_int_equal(say(p, p->m, KRBREPL__FRAME_ACK, &a), 0); /* nothing more */
+    let_pass(p, 10000);
+    assert_ended(p->m, KRBREPL_ERR_TIMEOUT);
+    assert_false(p->ms.entered);
 }
 
 /* ---- a replica under a hostile master ------------------------------------------------------- */
@@ -833,32 +813,30 @@ static const forgery forgeries[] = {
 
 static void an_answer_with_any_field_wrong_ends_the_session(void **state)
 {
+    pair *p = *state;
     memstore before;
     size_t i;
-    pair p;
 
-    (void)state;
-    twins(&p, 6000);
+    twins(p, 6000);
     for (i = 305; i < 6000; i += 700) { /* none in the first leaf */
-        mem_alter(&p.rs, i, "forged");
-        mem_alter(&p.rs, i + 1, "forged");
+        mem_alter(&p->rs, i, "forged");
+        mem_alter(&p->rs, i + 1, "forged");
     }
-    mem_copy(&before, &p.rs);
+    mem_copy(&before, &p->rs);
     for (i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
-        pair_drop(&p);
-        memrecs_free(&p.rs.stage);
-        repair_through(&p, &forgeries[i]);
-        if (info(p.r)->err != forgeries[i].code || info(p.r)->by_peer)
+        pair_drop(p);
+        memrecs_free(&p->rs.stage);
+        repair_through(p, &forgeries[i]);
+        if (info(p->r)->err != forgeries[i].code || info(p->r)->by_peer)
             fail_msg("forgery %zu of %u/%u was taken: %s", i, forgeries[i].type, forgeries[i].kind,
-                     info(p.r)->text);
-        assert_int_equal(info(p.r)->phase, KRBREPL__SESS_CLOSED);
-        assert_true(mem_equal(&before, &p.rs));
-        assert_false(p.rs.building);
-        assert_null(p.rs.own);
-        assert_int_equal(p.rs.switches, 0);
+                     info(p->r)->text);
+        assert_int_equal(info(p->r)->phase, KRBREPL__SESS_CLOSED);
+        assert_true(mem_equal(&before, &p->rs));
+        assert_false(p->rs.building);
+        assert_null(p->rs.own);
+        assert_int_equal(p->rs.switches, 0);
     }
     mem_free(&before);
-    pair_free(&p);
 }
 
 static void nothing_of_a_tree_is_taken_that_was_not_asked_for(void **state)
@@ -875,6 +853,7 @@ static void nothing_of_a_tree_is_taken_that_was_not_asked_for(void **state)
 
     (void)state;
     for (how = 0; how < 2; how++) {
+        pair_init(&p);
         twins(&p, 500);
         if (how == 1)
             p.rp.own_tree = NULL;
@@ -920,72 +899,66 @@ static uint32_t until_leaves_are_asked(pair *p)
 
 static void a_leaf_without_end_is_not_listened_to(void **state)
 {
+    pair *p = *state;
     krbrepl__buf b;
     uint32_t leaf;
     unsigned n;
-    pair p;
 
-    (void)state;
-    twins(&p, 6000);
-    mem_alter(&p.rs, 3000, "forged");
-    leaf = until_leaves_are_asked(&p);
+    twins(p, 6000);
+    mem_alter(&p->rs, 3000, "forged");
+    leaf = until_leaves_are_asked(p);
     krbrepl__buf_init(&b, 0);
-    for (n = 0; n < 100 && info(p.r)->phase != KRBREPL__SESS_CLOSED; n++) {
+    for (n = 0; n < 100 && info(p->r)->phase != KRBREPL__SESS_CLOSED; n++) {
         krbrepl__buf_reset(&b);
         krbrepl__buf_u8(&b, KRBREPL__TREE_LEAVES);
         krbrepl__buf_u8(&b, 0);
         part(&b, leaf, n, n + 1, 128);
-        say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
+        say_raw(p, p->r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
     }
-    assert_ended(p.r, KRBREPL_ERR_PROTO);
+    assert_ended(p->r, KRBREPL_ERR_PROTO);
     assert_int_equal(n, KRBREPL__WALK_LEAF / 128 + 1);
     krbrepl__buf_free(&b);
-    pair_free(&p);
 }
 
 static void records_of_a_repair_that_were_not_asked_for_end_the_session(void **state)
 {
-    pair p;
+    pair *p = *state;
     int i;
 
-    (void)state;
-    twins(&p, 500);
-    mem_alter(&p.rs, 100, "forged");
-    pair_open(&p);
-    krbrepl__sess_go(p.r, p.now);
-    for (i = 0; i < 100 && info(p.r)->copy_asks == 0; i++) {
-        pair_move(&p, 1, SIZE_MAX);
-        krbrepl__sess_work(p.r, p.now);
-        if (info(p.r)->copy_asks != 0)
+    twins(p, 500);
+    mem_alter(&p->rs, 100, "forged");
+    pair_open(p);
+    krbrepl__sess_go(p->r, p->now);
+    for (i = 0; i < 100 && info(p->r)->copy_asks == 0; i++) {
+        pair_move(p, 1, SIZE_MAX);
+        krbrepl__sess_work(p->r, p->now);
+        if (info(p->r)->copy_asks != 0)
             break;
-        pair_move(&p, 0, SIZE_MAX);
-        krbrepl__sess_work(p.m, p.now);
+        pair_move(p, 0, SIZE_MAX);
+        krbrepl__sess_work(p->m, p->now);
     }
-    assert_int_equal(info(p.r)->copy_asks, 1);
-    say_raw(&p, p.r, KRBREPL__FRAME_COPY_SLICE, 0, "\0\0\0\3a\0b\0\0\0\0", 11);
-    assert_ended(p.r, KRBREPL_ERR_PROTO);
-    pair_free(&p);
+    assert_int_equal(info(p->r)->copy_asks, 1);
+    say_raw(p, p->r, KRBREPL__FRAME_COPY_SLICE, 0, "\0\0\0\3a\0b\0\0\0\0", 11);
+    assert_ended(p->r, KRBREPL_ERR_PROTO);
 }
 
 static void the_end_of_a_repair_before_it_was_asked_for_ends_the_session(void **state)
 {
+    pair *p = *state;
     krbrepl__copy_end e = {0};
-    pair p;
 
-    (void)state;
-    twins(&p, 500);
-    mem_alter(&p.rs, 100, "forged");
-    pair_open(&p);
-    krbrepl__sess_go(p.r, p.now);
-    while (info(p.r)->copies == 0) {
-        pair_move(&p, 0, SIZE_MAX);
-        krbrepl__sess_work(p.m, p.now);
-        pair_move(&p, 1, SIZE_MAX);
+    twins(p, 500);
+    mem_alter(&p->rs, 100, "forged");
+    pair_open(p);
+    krbrepl__sess_go(p->r, p->now);
+    while (info(p->r)->copies == 0) {
+        pair_move(p, 0, SIZE_MAX);
+        krbrepl__sess_work(p->m, p->now);
+        pair_move(p, 1, SIZE_MAX);
     }
-    e.pos = p.ms.local.pos;
-    say(&p, p.r, KRBREPL__FRAME_COPY_END, &e);
-    assert_ended(p.r, KRBREPL_ERR_PROTO);
-    pair_free(&p);
+    e.pos = p->ms.local.pos;
+    say(p, p->r, KRBREPL__FRAME_COPY_END, &e);
+    assert_ended(p->r, KRBREPL_ERR_PROTO);
 }
 
 /* Plays a master that claims a tree without end. Answers how many nodes it was asked about. */
@@ -1048,20 +1021,19 @@ static void replica_begins(pair *p, unsigned levels)
 /* Ranges that list nothing count for nothing, and there may be as many as there are keys. */
 static void a_leaf_without_end_is_not_kept(void **state)
 {
+    pair *p = *state;
     uint64_t key = 0, sent = 0;
     krbrepl__buf b;
     char k[20];
-    pair p;
 
-    (void)state;
-    twins(&p, 500);
-    replica_begins(&p, 1);
-    assert_int_equal(say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, "\4\1\0SALTEDXX", 11), 0);
-    while (krbrepl__sess_work(p.r, p.now) != 0)
+    twins(p, 500);
+    replica_begins(p, 1);
+    assert_int_equal(say_raw(p, p->r, KRBREPL__FRAME_TREE, 0, "\4\1\0SALTEDXX", 11), 0);
+    while (krbrepl__sess_work(p->r, p->now) != 0)
         continue;
-    assert_int_equal(info(p.r)->copy_asks, 1);
+    assert_int_equal(info(p->r)->copy_asks, 1);
     krbrepl__buf_init(&b, 0);
-    while (info(p.r)->phase == KRBREPL__SESS_COPYING && sent < (128u << 20)) {
+    while (info(p->r)->phase == KRBREPL__SESS_COPYING && sent < (128u << 20)) {
         krbrepl__buf_reset(&b);
         krbrepl__buf_u8(&b, KRBREPL__TREE_LEAVES);
         krbrepl__buf_u8(&b, 0);
@@ -1076,69 +1048,66 @@ static void a_leaf_without_end_is_not_kept(void **state)
             krbrepl__buf_u16(&b, 0);
         }
         sent += b.len;
-        say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
+        say_raw(p, p->r, KRBREPL__FRAME_TREE, 0, b.data, b.len);
     }
-    assert_ended(p.r, KRBREPL_ERR_PROTO);
+    assert_ended(p->r, KRBREPL_ERR_PROTO);
     assert_true(sent <= (33u << 20));
     krbrepl__buf_free(&b);
-    pair_free(&p);
 }
 
 static void a_tree_without_end_is_not_walked(void **state)
 {
+    pair *p = *state;
     krbrepl__frame f;
     krbrepl__buf b;
     unsigned kind = 0;
     uint64_t i;
-    pair p;
 
-    (void)state;
-    twins(&p, 500);
-    replica_begins(&p, 17);
+    twins(p, 500);
+    replica_begins(p, 17);
     krbrepl__buf_init(&b, 0);
     krbrepl__buf_bytes(&b, "\4\1\x0f", 3);
     for (i = 0; i < 256; i++)
         krbrepl__buf_u64(&b, i);
-    assert_int_equal(say_raw(&p, p.r, KRBREPL__FRAME_TREE, 0, b.data, b.len), 0);
+    assert_int_equal(say_raw(p, p->r, KRBREPL__FRAME_TREE, 0, b.data, b.len), 0);
     krbrepl__buf_free(&b);
     for (i = 0; i < 100000 && kind != KRBREPL__ASK_ALL; i++) {
-        krbrepl__sess_work(p.r, p.now);
-        while (hear(p.r, &f) == 1) {
+        krbrepl__sess_work(p->r, p->now);
+        while (hear(p->r, &f) == 1) {
             if (f.type == KRBREPL__FRAME_ASK) {
                 kind = ((const uint8_t *)f.body.data)[0];
                 if (kind == KRBREPL__ASK_NODES)
-                    answer_nodes_without_end(&p, &f);
+                    answer_nodes_without_end(p, &f);
             }
-            drop(p.r, &f);
+            drop(p->r, &f);
         }
-        assert_int_equal(info(p.r)->phase, KRBREPL__SESS_COPYING);
+        assert_int_equal(info(p->r)->phase, KRBREPL__SESS_COPYING);
     }
     assert_int_equal(kind, KRBREPL__ASK_ALL);
-    assert_int_equal(p.rs.mode, KRBREPL__COPY_WHOLE);
-    assert_int_equal(p.rs.puts, 0);
-    pair_free(&p);
+    assert_int_equal(p->rs.mode, KRBREPL__COPY_WHOLE);
+    assert_int_equal(p->rs.puts, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_ask_with_any_field_wrong_ends_the_session),
-        cmocka_unit_test(an_ask_that_nobody_expects_ends_the_session),
-        cmocka_unit_test(an_ask_of_an_earlier_walk_is_passed_over),
-        cmocka_unit_test(only_four_asks_wait_for_an_answer),
-        cmocka_unit_test(a_replica_that_reads_nothing_costs_no_memory),
-        cmocka_unit_test(an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn),
-        cmocka_unit_test(a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second),
-        cmocka_unit_test(a_replica_that_asks_for_nothing_loses_its_place),
-        cmocka_unit_test(a_replica_that_asks_now_and_then_keeps_its_place),
-        cmocka_unit_test(a_replica_that_takes_nothing_of_a_full_copy_loses_its_place),
-        cmocka_unit_test(an_answer_with_any_field_wrong_ends_the_session),
+        PAIR(an_ask_with_any_field_wrong_ends_the_session),
+        PAIR(an_ask_that_nobody_expects_ends_the_session),
+        PAIR(an_ask_of_an_earlier_walk_is_passed_over),
+        PAIR(only_four_asks_wait_for_an_answer),
+        PAIR(a_replica_that_reads_nothing_costs_no_memory),
+        PAIR(an_ask_for_what_is_not_there_takes_no_more_than_a_few_reads_of_a_turn),
+        PAIR(a_replica_that_asks_to_be_compared_all_the_time_is_heard_once_a_second),
+        PAIR(a_replica_that_asks_for_nothing_loses_its_place),
+        PAIR(a_replica_that_asks_now_and_then_keeps_its_place),
+        PAIR(a_replica_that_takes_nothing_of_a_full_copy_loses_its_place),
+        PAIR(an_answer_with_any_field_wrong_ends_the_session),
         cmocka_unit_test(nothing_of_a_tree_is_taken_that_was_not_asked_for),
-        cmocka_unit_test(a_leaf_without_end_is_not_listened_to),
-        cmocka_unit_test(records_of_a_repair_that_were_not_asked_for_end_the_session),
-        cmocka_unit_test(the_end_of_a_repair_before_it_was_asked_for_ends_the_session),
-        cmocka_unit_test(a_leaf_without_end_is_not_kept),
-        cmocka_unit_test(a_tree_without_end_is_not_walked),
+        PAIR(a_leaf_without_end_is_not_listened_to),
+        PAIR(records_of_a_repair_that_were_not_asked_for_end_the_session),
+        PAIR(the_end_of_a_repair_before_it_was_asked_for_ends_the_session),
+        PAIR(a_leaf_without_end_is_not_kept),
+        PAIR(a_tree_without_end_is_not_walked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

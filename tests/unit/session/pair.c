@@ -46,6 +46,23 @@ void pair_free(pair *p)
     mem_free(&p->rs);
 }
 
+int pair_setup(void **state)
+{
+    pair *p = calloc(1, sizeof *p);
+
+    assert_non_null(p);
+    pair_init(p);
+    *state = p;
+    return 0;
+}
+
+int pair_teardown(void **state)
+{
+    pair_free(*state);
+    free(*state);
+    return 0;
+}
+
 void pair_open_one(pair *p, int master)
 {
     krbrepl__sess_cfg cfg = {0};

@@ -35,6 +35,10 @@ typedef struct pair {
 /* Stores: an empty replica, and a master whose commit 1 made it (id 7, lineage 1). */
 void pair_init(pair *p);
 void pair_free(pair *p);
+/* The same for a test of its own, whose state it is. */
+int pair_setup(void **state);
+int pair_teardown(void **state);
+#define PAIR(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
 /* Opens both sessions; those that were open are dropped. The replica waits for go. */
 void pair_open(pair *p);
 void pair_open_one(pair *p, int master);

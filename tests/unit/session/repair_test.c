@@ -29,7 +29,6 @@ static void fill(memstore *m, unsigned from, unsigned n, unsigned step, const ch
 /* A master with n records, and a replica that has the same; the next session is to be a repair. */
 static void twins(pair *p, unsigned n)
 {
-    pair_init(p);
     fill(&p->ms, 0, n, 10, "secret");
     mem_free(&p->rs);
     mem_copy(&p->rs, &p->ms);
@@ -38,13 +37,20 @@ static void twins(pair *p, unsigned n)
 }
 
 /* Behind the replica's back. */
-static void lose(pair *p, size_t i)
+static void lose(memstore *m, size_t i)
 {
-    memrec *r = &p->rs.live.at[i];
-    krbrepl__ckey k = r->ckey;
+    krbrepl__ckey k = m->live.at[i].ckey;
 
-    memrecs_delete(&p->rs.live, &k);
-    p->rs.local.records = p->rs.live.n;
+    memrecs_delete(&m->live, &k);
+    m->local.records = m->live.n;
+}
+
+static void forge(pair *p, size_t n, size_t step)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        mem_alter(&p->rs, i * step, "forged");
 }
 
 static void add_foreign(pair *p, unsigned i)
@@ -109,6 +115,13 @@ static void begin(pair *p)
     krbrepl__sess_go(p->r, p->now);
 }
 
+/* Both see the end of the connection. */
+static void both_eof(pair *p)
+{
+    krbrepl__sess_eof(p->r, p->now);
+    krbrepl__sess_eof(p->m, p->now);
+}
+
 /* Until the replica has sent its nth ask of this copy. */
 static void until_asks(pair *p, uint64_t n)
 {
@@ -134,35 +147,31 @@ static void grown(pair *p)
 
 static void ten_of_a_hundred_thousand_cost_few_bytes_and_round_trips(void **state)
 {
-    pair p;
+    pair *p = *state;
     unsigned i;
 
-    (void)state;
-    twins(&p, 100000);
+    twins(p, 100000);
     for (i = 0; i < 10; i++)
-        mem_alter(&p.rs, 37 + i * 9973, "forged");
-    pair_meet(&p);
-    assert_repaired(&p, 10);
-    assert_int_equal(p.rs.puts, 10);
-    assert_true(info(p.r)->copy_bytes <= 20000);
-    assert_true(info(p.r)->copy_trips <= 5); /* and one for HELLO */
-    assert_int_equal(info(p.r)->copy_trips, info(p.m)->copy_trips);
-    assert_int_equal(p.rs.removed, 10);
-    pair_free(&p);
+        mem_alter(&p->rs, 37 + i * 9973, "forged");
+    pair_meet(p);
+    assert_repaired(p, 10);
+    assert_int_equal(p->rs.puts, 10);
+    assert_true(info(p->r)->copy_bytes <= 20000);
+    assert_true(info(p->r)->copy_trips <= 5); /* and one for HELLO */
+    assert_int_equal(info(p->r)->copy_trips, info(p->m)->copy_trips);
+    assert_int_equal(p->rs.removed, 10);
 }
 
 static void equal_content_brings_no_record(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 5000);
-    pair_meet(&p);
-    assert_repaired(&p, 0);
-    assert_int_equal(p.rs.ranges, 0);
-    assert_int_equal(info(p.r)->copy_asks, 1); /* DONE */
-    assert_true(info(p.r)->copy_bytes < 4000);
-    pair_free(&p);
+    twins(p, 5000);
+    pair_meet(p);
+    assert_repaired(p, 0);
+    assert_int_equal(p->rs.ranges, 0);
+    assert_int_equal(info(p->r)->copy_asks, 1); /* DONE */
+    assert_true(info(p->r)->copy_bytes < 4000);
 }
 
 static void one_record_whose_content_alone_differs_is_found(void **state)
@@ -172,6 +181,7 @@ static void one_record_whose_content_alone_differs_is_found(void **state)
 
     (void)state;
     for (i = 0; i < 3000; i += 211) {
+        pair_init(&p);
         twins(&p, 3000);
         mem_alter(&p.rs, i, "secret");
         pair_meet(&p);
@@ -183,16 +193,14 @@ static void one_record_whose_content_alone_differs_is_found(void **state)
 
 static void records_that_the_replica_has_lost_come_back(void **state)
 {
-    pair p;
+    pair *p = *state;
     unsigned i;
 
-    (void)state;
-    twins(&p, 3000);
+    twins(p, 3000);
     for (i = 0; i < 20; i++)
-        lose(&p, 2900 - i * 140);
-    pair_meet(&p);
-    assert_repaired(&p, 20);
-    pair_free(&p);
+        lose(&p->rs, 2900 - i * 140);
+    pair_meet(p);
+    assert_repaired(p, 20);
 }
 
 /* Each record in turn, so that those with which leaves and higher nodes begin are among them. */
@@ -203,6 +211,7 @@ static void a_record_that_only_the_replica_has_goes_wherever_it_stands(void **st
 
     (void)state;
     for (i = 0; i < 300; i++) {
+        pair_init(&p);
         twins(&p, 300);
         add_foreign(&p, i * 10 + 5);
         pair_meet(&p);
@@ -219,13 +228,9 @@ static void a_record_that_the_master_deleted_goes_wherever_a_leaf_began(void **s
 
     (void)state;
     for (i = 0; i < 300; i++) {
-        memrec *r;
-
+        pair_init(&p);
         twins(&p, 300);
-        r = &p.ms.live.at[i];
-        krbrepl__ckey k = r->ckey;
-        memrecs_delete(&p.ms.live, &k);
-        p.ms.local.records = p.ms.live.n;
+        lose(&p.ms, i);
         pair_meet(&p);
         assert_repaired(&p, 0);
         assert_int_equal(p.rs.removed, 1);
@@ -235,61 +240,53 @@ static void a_record_that_the_master_deleted_goes_wherever_a_leaf_began(void **s
 
 static void content_that_differs_everywhere_is_replaced(void **state)
 {
+    pair *p = *state;
     size_t i;
-    pair p;
 
-    (void)state;
-    twins(&p, 3000);
-    for (i = 0; i < p.rs.live.n; i++)
-        mem_alter(&p.rs, i, "forged");
-    pair_meet(&p);
-    assert_repaired(&p, 3000);
-    pair_free(&p);
+    twins(p, 3000);
+    for (i = 0; i < p->rs.live.n; i++)
+        mem_alter(&p->rs, i, "forged");
+    pair_meet(p);
+    assert_repaired(p, 3000);
 }
 
 static void content_without_a_common_key_is_replaced(void **state)
 {
+    pair *p = *state;
     unsigned i;
-    pair p;
 
-    (void)state;
-    twins(&p, 2000);
-    memrecs_free(&p.rs.live);
+    twins(p, 2000);
+    memrecs_free(&p->rs.live);
     for (i = 0; i < 3000; i++)
-        add_foreign(&p, i * 7 + (i * 7 % 10 == 0));
-    pair_meet(&p);
-    assert_equal(&p);
-    assert_true(info(p.r)->repair);
-    pair_free(&p);
+        add_foreign(p, i * 7 + (i * 7 % 10 == 0));
+    pair_meet(p);
+    assert_equal(p);
+    assert_true(info(p->r)->repair);
 }
 
 static void a_replica_without_records_asks_for_all(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 2000);
-    memrecs_free(&p.rs.live);
-    p.rs.local.records = 0;
-    pair_meet(&p);
-    assert_copied_whole(&p);
-    assert_int_equal(p.rs.mode, KRBREPL__COPY_WHOLE);
-    pair_free(&p);
+    twins(p, 2000);
+    memrecs_free(&p->rs.live);
+    p->rs.local.records = 0;
+    pair_meet(p);
+    assert_copied_whole(p);
+    assert_int_equal(p->rs.mode, KRBREPL__COPY_WHOLE);
 }
 
 static void a_master_without_records_empties_the_replica(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 2000);
-    memrecs_free(&p.ms.live);
-    p.ms.local.records = 0;
-    pair_meet(&p);
-    assert_repaired(&p, 0);
-    assert_int_equal(p.rs.removed, 2000);
-    assert_int_equal(p.rs.live.n, 0);
-    pair_free(&p);
+    twins(p, 2000);
+    memrecs_free(&p->ms.live);
+    p->ms.local.records = 0;
+    pair_meet(p);
+    assert_repaired(p, 0);
+    assert_int_equal(p->rs.removed, 2000);
+    assert_int_equal(p->rs.live.n, 0);
 }
 
 static void trees_of_different_heights_are_compared(void **state)
@@ -300,21 +297,19 @@ static void trees_of_different_heights_are_compared(void **state)
 
     (void)state;
     for (i = 0; i < sizeof few / sizeof few[0]; i++) {
+        pair_init(&p);
         twins(&p, 6000); /* the replica keeps its first few */
         while (p.rs.live.n > few[i])
-            lose(&p, p.rs.live.n - 1);
+            lose(&p.rs, p.rs.live.n - 1);
         pair_meet(&p);
         assert_repaired(&p, 6000 - few[i]);
         if (few[i] == 300) /* most leaves were not even looked at */
             assert_true(p.rs.kept < 150);
         pair_free(&p);
+        pair_init(&p);
         twins(&p, 6000); /* the master does */
-        while (p.ms.live.n > few[i]) {
-            krbrepl__ckey k = p.ms.live.at[p.ms.live.n - 1].ckey;
-
-            memrecs_delete(&p.ms.live, &k);
-        }
-        p.ms.local.records = p.ms.live.n;
+        while (p.ms.live.n > few[i])
+            lose(&p.ms, p.ms.live.n - 1);
         pair_meet(&p);
         assert_repaired(&p, 0);
         assert_true(info(p.r)->copy_bytes < 20000);
@@ -331,9 +326,10 @@ static void an_own_top_below_the_beginning_is_compared_too(void **state)
 
     (void)state;
     for (few = 1; few <= 64 && met == 0; few++) {
+        pair_init(&p);
         twins(&p, 5000);
         while (p.rs.live.n > few)
-            lose(&p, p.rs.live.n - 1);
+            lose(&p.rs, p.rs.live.n - 1);
         pair_meet(&p);
         assert_repaired(&p, 5000 - few);
         met = p.rs.kept == 0;
@@ -344,32 +340,30 @@ static void an_own_top_below_the_beginning_is_compared_too(void **state)
 
 static void long_keys_and_large_values_travel_whole(void **state)
 {
+    pair *p = *state;
     char key[3000], *value = test_malloc(1000000);
     unsigned i;
-    pair p;
 
-    (void)state;
     memset(value, 'v', 1000000);
     memset(key, 'k', sizeof key);
-    pair_init(&p);
+
     for (i = 0; i < 100; i++) {
         key[400 + i * 20] = (char)('a' + i % 20);
         key[480 + i * 20] = '\0';
-        mem_commit(&p.ms, key, value, i * 10000);
+        mem_commit(&p->ms, key, value, i * 10000);
         key[480 + i * 20] = 'k';
     }
-    mem_free(&p.rs);
-    mem_copy(&p.rs, &p.ms);
-    p.rs.local.role = KRBREPL_ROLE_REPLICA;
-    p.asks = KRBREPL_COPY_DIFFERS;
+    mem_free(&p->rs);
+    mem_copy(&p->rs, &p->ms);
+    p->rs.local.role = KRBREPL_ROLE_REPLICA;
+    p->asks = KRBREPL_COPY_DIFFERS;
     for (i = 0; i < 90; i += 9)
-        mem_alter(&p.rs, i, "forged");
-    p.window = 8192;
-    p.piece = 5000;
-    pair_meet(&p);
-    assert_repaired(&p, 10);
+        mem_alter(&p->rs, i, "forged");
+    p->window = 8192;
+    p->piece = 5000;
+    pair_meet(p);
+    assert_repaired(p, 10);
     test_free(value);
-    pair_free(&p);
 }
 
 /* ---- a master that does not stand still ------------------------------------------------------- */
@@ -415,18 +409,14 @@ static void change_some(pair *p, int i)
 
 static void records_that_change_during_the_walk_arrive_by_their_commits(void **state)
 {
-    unsigned i;
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1500);
-    for (i = 0; i < 100; i++)
-        mem_alter(&p.rs, i * 15, "forged");
-    repair_while(&p, change_some);
-    assert_equal(&p);
-    assert_true(info(p.r)->repair);
-    assert_true(info(p.r)->copy_records <= 600); /* what changed in a range may come twice */
-    pair_free(&p);
+    twins(p, 1500);
+    forge(p, 100, 15);
+    repair_while(p, change_some);
+    assert_equal(p);
+    assert_true(info(p->r)->repair);
+    assert_true(info(p->r)->copy_records <= 600); /* what changed in a range may come twice */
 }
 
 static void delete_some(pair *p, int i)
@@ -442,17 +432,13 @@ static void delete_some(pair *p, int i)
 
 static void ranges_that_are_deleted_during_the_walk_go(void **state)
 {
-    unsigned i;
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1500);
-    for (i = 0; i < 100; i++)
-        mem_alter(&p.rs, i * 15, "forged");
-    repair_while(&p, delete_some);
-    assert_equal(&p);
-    assert_true(info(p.r)->repair);
-    pair_free(&p);
+    twins(p, 1500);
+    forge(p, 100, 15);
+    repair_while(p, delete_some);
+    assert_equal(p);
+    assert_true(info(p->r)->repair);
 }
 
 /* Between two keys that lie in one leaf. */
@@ -470,79 +456,71 @@ static void grow(pair *p, unsigned n)
 
 static void a_leaf_that_grows_during_the_walk_is_listed_in_parts(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 3000);
-    mem_alter(&p.rs, 100, "forged");
-    mem_alter(&p.rs, 101, "forged");
-    begin(&p);
-    until_asks(&p, 1);
-    grow(&p, 3000);
-    pair_run(&p);
-    assert_equal(&p);
-    assert_int_equal(info(p.r)->copies, 1);
-    pair_free(&p);
+    twins(p, 3000);
+    mem_alter(&p->rs, 100, "forged");
+    mem_alter(&p->rs, 101, "forged");
+    begin(p);
+    until_asks(p, 1);
+    grow(p, 3000);
+    pair_run(p);
+    assert_equal(p);
+    assert_int_equal(info(p->r)->copies, 1);
 }
 
 static void a_leaf_that_grows_by_thousands_is_compared_with_a_newer_tree(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 3000);
-    mem_alter(&p.rs, 100, "forged");
-    mem_alter(&p.rs, 101, "forged");
-    begin(&p);
-    until_asks(&p, 1);
-    grow(&p, 6000);
-    pair_run(&p);
-    assert_equal(&p);
-    assert_true(info(p.r)->repair);
-    assert_int_equal(info(p.r)->copies, 2);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_DIFFERS);
-    pair_free(&p);
+    twins(p, 3000);
+    mem_alter(&p->rs, 100, "forged");
+    mem_alter(&p->rs, 101, "forged");
+    begin(p);
+    until_asks(p, 1);
+    grow(p, 6000);
+    pair_run(p);
+    assert_equal(p);
+    assert_true(info(p->r)->repair);
+    assert_int_equal(info(p->r)->copies, 2);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_DIFFERS);
 }
 
 static void a_reset_during_the_walk_begins_it_anew(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 3000);
-    mem_alter(&p.rs, 100, "forged");
-    begin(&p);
-    until_asks(&p, 2);
-    mem_reset(&p.ms, "only@EXAMPLE.ORG", "1");
-    grown(&p);
-    pair_run(&p);
-    assert_repaired(&p, 1);
-    assert_int_equal(info(p.r)->copies, 2);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_RESET);
-    assert_int_equal(p.rs.live.n, 1);
-    pair_free(&p);
+    twins(p, 3000);
+    mem_alter(&p->rs, 100, "forged");
+    begin(p);
+    until_asks(p, 2);
+    mem_reset(&p->ms, "only@EXAMPLE.ORG", "1");
+    grown(p);
+    pair_run(p);
+    assert_repaired(p, 1);
+    assert_int_equal(info(p->r)->copies, 2);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_RESET);
+    assert_int_equal(p->rs.live.n, 1);
 }
 
 static void a_journal_trimmed_during_the_walk_begins_it_anew(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 3000);
-    mem_alter(&p.rs, 100, "forged");
-    mem_alter(&p.rs, 2000, "forged");
-    begin(&p);
-    until_asks(&p, 2);
-    fill(&p.ms, 5, 50, 10, "newer");
-    mem_trim(&p.ms, 3040);
-    grown(&p);
-    pair_run(&p);
-    assert_equal(&p);
-    assert_true(info(p.r)->repair);
-    assert_int_equal(info(p.r)->copies, 2);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_BEHIND);
-    assert_int_equal(p.ms.least, 3039);
-    pair_free(&p);
+    twins(p, 3000);
+    mem_alter(&p->rs, 100, "forged");
+    mem_alter(&p->rs, 2000, "forged");
+    begin(p);
+    until_asks(p, 2);
+    fill(&p->ms, 5, 50, 10, "newer");
+    mem_trim(&p->ms, 3040);
+    grown(p);
+    pair_run(p);
+    assert_equal(p);
+    assert_true(info(p->r)->repair);
+    assert_int_equal(info(p->r)->copies, 2);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_BEHIND);
+    assert_int_equal(p->ms.least, 3039);
 }
 
 /* ---- cut off, and gone on -------------------------------------------------------------------- */
@@ -551,16 +529,15 @@ static void a_repair_that_is_cut_anywhere_goes_on_with_what_it_has(void **state)
 {
     memstore before;
     uint64_t had, bytes;
-    unsigned i;
     int cut, done = 0;
     pair p;
 
     (void)state;
     for (cut = 1; !done; cut += 3) {
+        pair_init(&p);
         twins(&p, 1500);
-        for (i = 0; i < 100; i++)
-            mem_alter(&p.rs, i * 15, "forged");
-        lose(&p, 700);
+        forge(&p, 100, 15);
+        lose(&p.rs, 700);
         add_foreign(&p, 77);
         p.window = 4096;
         mem_copy(&before, &p.rs);
@@ -570,8 +547,7 @@ static void a_repair_that_is_cut_anywhere_goes_on_with_what_it_has(void **state)
         if (!done) {
             /* Readers see the old content until the new one is whole. */
             assert_true(mem_equal(&before, &p.rs));
-            krbrepl__sess_eof(p.r, p.now);
-            krbrepl__sess_eof(p.m, p.now);
+            both_eof(&p);
             assert_false(p.rs.building || p.ms.entered);
             assert_null(p.rs.own);
             had = p.rs.puts;
@@ -590,52 +566,43 @@ static void a_repair_that_is_cut_anywhere_goes_on_with_what_it_has(void **state)
 
 static void a_repair_goes_on_though_the_master_has_moved_on(void **state)
 {
+    pair *p = *state;
     uint64_t had;
-    unsigned i;
-    pair p;
 
-    (void)state;
-    twins(&p, 3000);
-    for (i = 0; i < 300; i++)
-        mem_alter(&p.rs, i * 10, "forged");
-    p.window = 4096;
-    begin(&p);
-    while (p.rs.puts < 100)
-        steps(&p, 1, 400);
-    krbrepl__sess_eof(p.r, p.now);
-    krbrepl__sess_eof(p.m, p.now);
-    had = p.rs.puts;
-    fill(&p.ms, 3, 5, 10, "newer"); /* new records */
-    fill(&p.ms, 0, 5, 10, "newer"); /* some that had come */
-    pair_meet(&p);
-    assert_repaired(&p, 300 - had + 10);
-    pair_free(&p);
+    twins(p, 3000);
+    forge(p, 300, 10);
+    p->window = 4096;
+    begin(p);
+    while (p->rs.puts < 100)
+        steps(p, 1, 400);
+    both_eof(p);
+    had = p->rs.puts;
+    fill(&p->ms, 3, 5, 10, "newer"); /* new records */
+    fill(&p->ms, 0, 5, 10, "newer"); /* some that had come */
+    pair_meet(p);
+    assert_repaired(p, 300 - had + 10);
 }
 
 static void a_full_copy_that_is_cut_goes_on_behind_what_it_has(void **state)
 {
+    pair *p = *state;
     uint64_t had;
-    pair p;
 
-    (void)state;
-    pair_init(&p);
-    fill(&p.ms, 0, 3000, 10, "secret");
-    mem_trim(&p.ms, 3000);
-    p.window = 8192;
-    begin(&p);
-    while (p.rs.puts < 1000)
-        steps(&p, 1, 3000);
-    krbrepl__sess_eof(p.r, p.now);
-    krbrepl__sess_eof(p.m, p.now);
-    had = p.rs.puts;
-    fill(&p.ms, 5, 20, 10, "newer");    /* in what it has */
-    fill(&p.ms, 29805, 9, 10, "newer"); /* behind it */
-    pair_meet(&p);
-    assert_equal(&p);
-    assert_int_equal(p.rs.mode, KRBREPL__COPY_RESUMED);
-    assert_int_equal(info(p.r)->copy_records, 3009 - had);
-    assert_int_equal(p.rs.puts, 3009);
-    pair_free(&p);
+    fill(&p->ms, 0, 3000, 10, "secret");
+    mem_trim(&p->ms, 3000);
+    p->window = 8192;
+    begin(p);
+    while (p->rs.puts < 1000)
+        steps(p, 1, 3000);
+    both_eof(p);
+    had = p->rs.puts;
+    fill(&p->ms, 5, 20, 10, "newer");    /* in what it has */
+    fill(&p->ms, 29805, 9, 10, "newer"); /* behind it */
+    pair_meet(p);
+    assert_equal(p);
+    assert_int_equal(p->rs.mode, KRBREPL__COPY_RESUMED);
+    assert_int_equal(info(p->r)->copy_records, 3009 - had);
+    assert_int_equal(p->rs.puts, 3009);
 }
 
 /* The journal does not reach back to where it began, or the history is another one. */
@@ -653,8 +620,7 @@ static void a_full_copy_that_cannot_go_on_begins_anew(void **state)
         begin(&p);
         while (p.rs.puts < 1000)
             steps(&p, 1, 3000);
-        krbrepl__sess_eof(p.r, p.now);
-        krbrepl__sess_eof(p.m, p.now);
+        both_eof(&p);
         fill(&p.ms, 5, 20, 10, "newer");
         if (why == 0)
             mem_trim(&p.ms, 2010);
@@ -688,8 +654,7 @@ static void cut_a_copy_during_commits(pair *p, unsigned commits)
     grown(p);
     while (p->rs.puts < 1950)
         steps(p, 1, 3000);
-    krbrepl__sess_eof(p->r, p->now);
-    krbrepl__sess_eof(p->m, p->now);
+    both_eof(p);
     assert_true(p->rs.local.after.len != 0);
     assert_int_equal(p->rs.local.partial_upper.seq, p->ms.local.pos.seq);
     assert_true(p->rs.local.partial.seq < p->rs.local.partial_upper.seq);
@@ -725,144 +690,126 @@ static void a_full_copy_with_records_that_the_master_lost_begins_anew(void **sta
 
 static void a_full_copy_whose_records_are_all_of_the_history_goes_on(void **state)
 {
+    pair *p = *state;
     uint64_t had;
-    pair p;
 
-    (void)state;
-    pair_init(&p);
-    fill(&p.ms, 0, 2000, 10, "secret");
-    mem_trim(&p.ms, 2000);
-    p.window = 4096;
-    cut_a_copy_during_commits(&p, 20);
-    had = p.rs.puts;
-    fill(&p.ms, 7, 20, 10, "newer");
-    pair_meet(&p);
-    assert_equal(&p);
-    assert_int_equal(p.rs.mode, KRBREPL__COPY_RESUMED);
-    assert_true(info(p.r)->copy_records < p.ms.live.n - had + 41);
-    pair_free(&p);
+    fill(&p->ms, 0, 2000, 10, "secret");
+    mem_trim(&p->ms, 2000);
+    p->window = 4096;
+    cut_a_copy_during_commits(p, 20);
+    had = p->rs.puts;
+    fill(&p->ms, 7, 20, 10, "newer");
+    pair_meet(p);
+    assert_equal(p);
+    assert_int_equal(p->rs.mode, KRBREPL__COPY_RESUMED);
+    assert_true(info(p->r)->copy_records < p->ms.live.n - had + 41);
 }
 
 /* What the second session brings is as new as the master is then, though the copy began long before. */
 static void the_newest_position_is_kept_when_a_copy_goes_on(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    pair_init(&p);
-    fill(&p.ms, 0, 2000, 10, "secret");
-    mem_trim(&p.ms, 2000);
-    p.window = 4096;
-    begin(&p);
-    while (p.rs.puts < 500)
-        steps(&p, 1, 3000);
-    krbrepl__sess_eof(p.r, p.now);
-    krbrepl__sess_eof(p.m, p.now);
-    assert_true(krbrepl__pos_equal(&p.rs.local.partial, &p.rs.local.partial_upper));
-    fill(&p.ms, 19005, 20, 10, "newest");
-    begin(&p);
-    while (p.rs.puts < 1000)
-        steps(&p, 1, 3000);
-    assert_int_equal(p.rs.mode, KRBREPL__COPY_RESUMED);
-    krbrepl__sess_eof(p.r, p.now);
-    krbrepl__sess_eof(p.m, p.now);
-    assert_true(krbrepl__pos_equal(&p.rs.local.partial_upper, &p.ms.local.pos));
-    assert_true(p.rs.local.partial.seq < p.rs.local.partial_upper.seq);
-    pair_free(&p);
+    fill(&p->ms, 0, 2000, 10, "secret");
+    mem_trim(&p->ms, 2000);
+    p->window = 4096;
+    begin(p);
+    while (p->rs.puts < 500)
+        steps(p, 1, 3000);
+    both_eof(p);
+    assert_true(krbrepl__pos_equal(&p->rs.local.partial, &p->rs.local.partial_upper));
+    fill(&p->ms, 19005, 20, 10, "newest");
+    begin(p);
+    while (p->rs.puts < 1000)
+        steps(p, 1, 3000);
+    assert_int_equal(p->rs.mode, KRBREPL__COPY_RESUMED);
+    both_eof(p);
+    assert_true(krbrepl__pos_equal(&p->rs.local.partial_upper, &p->ms.local.pos));
+    assert_true(p->rs.local.partial.seq < p->rs.local.partial_upper.seq);
 }
 
 /* ---- what a repair waits for ----------------------------------------------------------------- */
 
 static void a_repair_waits_for_its_place_and_for_the_own_tree(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    mem_alter(&p.rs, 100, "forged");
-    p.ms.enter_later = 2;
-    p.rs.tree_later = 2;
-    pair_meet(&p);
-    assert_int_equal(p.ms.enter_later, 1);
-    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_STREAMING);
-    assert_int_equal(info(p.r)->phase, KRBREPL__SESS_COPYING);
-    assert_false(krbrepl__sess_work(p.m, p.now)); /* it is not asked again before it is time */
-    assert_int_equal(p.ms.enter_later, 1);
-    krbrepl__sess_again(p.m);
-    pair_run(&p);
-    assert_int_equal(p.ms.enter_later, 0);
+    twins(p, 1000);
+    mem_alter(&p->rs, 100, "forged");
+    p->ms.enter_later = 2;
+    p->rs.tree_later = 2;
+    pair_meet(p);
+    assert_int_equal(p->ms.enter_later, 1);
+    assert_int_equal(info(p->m)->phase, KRBREPL__SESS_STREAMING);
+    assert_int_equal(info(p->r)->phase, KRBREPL__SESS_COPYING);
+    assert_false(krbrepl__sess_work(p->m, p->now)); /* it is not asked again before it is time */
+    assert_int_equal(p->ms.enter_later, 1);
+    krbrepl__sess_again(p->m);
+    pair_run(p);
+    assert_int_equal(p->ms.enter_later, 0);
     /* Meanwhile both ends live. */
-    p.now += 11000;
-    pair_run(&p);
-    assert_int_equal(info(p.r)->heard_ms, p.now);
-    krbrepl__sess_again(p.m);
-    pair_run(&p);
-    assert_int_equal(info(p.m)->phase, KRBREPL__SESS_COPYING);
-    assert_int_equal(p.rs.tree_later, 1);
-    krbrepl__sess_again(p.r);
-    pair_run(&p);
-    krbrepl__sess_again(p.r);
-    pair_run(&p);
-    assert_repaired(&p, 1);
-    pair_free(&p);
+    p->now += 11000;
+    pair_run(p);
+    assert_int_equal(info(p->r)->heard_ms, p->now);
+    krbrepl__sess_again(p->m);
+    pair_run(p);
+    assert_int_equal(info(p->m)->phase, KRBREPL__SESS_COPYING);
+    assert_int_equal(p->rs.tree_later, 1);
+    krbrepl__sess_again(p->r);
+    pair_run(p);
+    krbrepl__sess_again(p->r);
+    pair_run(p);
+    assert_repaired(p, 1);
 }
 
 static void a_store_that_works_in_pieces_is_called_again(void **state)
 {
-    pair p;
-    unsigned i;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    for (i = 0; i < 50; i++)
-        mem_alter(&p.rs, i * 20, "forged");
-    p.rs.begin_later = 3;
-    p.rs.range_later = 2;
-    p.rs.switch_later = 4;
-    pair_meet(&p);
-    assert_repaired(&p, 50);
-    pair_free(&p);
+    twins(p, 1000);
+    forge(p, 50, 20);
+    p->rs.begin_later = 3;
+    p->rs.range_later = 2;
+    p->rs.switch_later = 4;
+    pair_meet(p);
+    assert_repaired(p, 50);
 }
 
 static void commits_wait_until_a_copy_has_its_place(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    p.asks = 0;
-    pair_meet(&p);
-    assert_up(&p);
-    mem_reset(&p.ms, "only@EXAMPLE.ORG", "1");
-    p.ms.enter_later = 1;
-    fill(&p.ms, 0, 5, 10, "newer");
-    grown(&p);
-    pair_run(&p);
-    assert_int_equal(info(p.r)->copies, 0);
-    assert_int_equal(p.rs.live.n, 1000);
-    krbrepl__sess_again(p.m);
-    pair_run(&p);
-    assert_equal(&p);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_RESET);
-    pair_free(&p);
+    twins(p, 1000);
+    p->asks = 0;
+    pair_meet(p);
+    assert_up(p);
+    mem_reset(&p->ms, "only@EXAMPLE.ORG", "1");
+    p->ms.enter_later = 1;
+    fill(&p->ms, 0, 5, 10, "newer");
+    grown(p);
+    pair_run(p);
+    assert_int_equal(info(p->r)->copies, 0);
+    assert_int_equal(p->rs.live.n, 1000);
+    krbrepl__sess_again(p->m);
+    pair_run(p);
+    assert_equal(p);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_RESET);
 }
 
 static void an_end_that_goes_while_it_waits_gives_back_what_it_has(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    mem_alter(&p.rs, 100, "forged");
-    begin(&p);
-    until_asks(&p, 2);
-    assert_true(p.ms.entered);
-    assert_non_null(p.rs.own);
-    pair_drop(&p); /* freed without an end */
-    assert_false(p.ms.entered);
-    assert_null(p.rs.own);
-    assert_false(p.rs.building);
-    pair_free(&p);
+    twins(p, 1000);
+    mem_alter(&p->rs, 100, "forged");
+    begin(p);
+    until_asks(p, 2);
+    assert_true(p->ms.entered);
+    assert_non_null(p->rs.own);
+    pair_drop(p); /* freed without an end */
+    assert_false(p->ms.entered);
+    assert_null(p->rs.own);
+    assert_false(p->rs.building);
 }
 
 /* ---- when it is no repair -------------------------------------------------------------------- */
@@ -874,6 +821,7 @@ static void ends_without_the_feature_copy_in_full(void **state)
 
     (void)state;
     for (who = 0; who < 3; who++) {
+        pair_init(&p);
         twins(&p, 1000);
         mem_alter(&p.rs, 100, "forged");
         if (who != 1)
@@ -889,147 +837,137 @@ static void ends_without_the_feature_copy_in_full(void **state)
 
 static void a_replica_without_a_tree_asks_for_all(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    mem_alter(&p.rs, 100, "forged");
-    p.rs.no_tree = 1;
-    pair_meet(&p);
-    assert_copied_whole(&p);
-    pair_free(&p);
+    twins(p, 1000);
+    mem_alter(&p->rs, 100, "forged");
+    p->rs.no_tree = 1;
+    pair_meet(p);
+    assert_copied_whole(p);
 }
 
 static void a_replica_that_a_repair_has_not_helped_asks_for_all(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 1000);
-    mem_alter(&p.rs, 100, "forged");
-    p.all = 1;
-    pair_meet(&p);
-    assert_copied_whole(&p);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_DIFFERS);
-    assert_int_equal(info(p.r)->copy_asks, 1);
-    pair_free(&p);
+    twins(p, 1000);
+    mem_alter(&p->rs, 100, "forged");
+    p->all = 1;
+    pair_meet(p);
+    assert_copied_whole(p);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_DIFFERS);
+    assert_int_equal(info(p->r)->copy_asks, 1);
 }
 
 static void every_reason_for_a_copy_is_a_repair_of_what_is_there(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
     /* Behind the journal. */
-    twins(&p, 2000);
-    p.asks = 0;
-    fill(&p.ms, 1000, 20, 10, "newer");
-    mem_trim(&p.ms, 2015);
-    pair_meet(&p);
-    assert_repaired(&p, 20);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_BEHIND);
-    pair_drop(&p);
+    twins(p, 2000);
+    p->asks = 0;
+    fill(&p->ms, 1000, 20, 10, "newer");
+    mem_trim(&p->ms, 2015);
+    pair_meet(p);
+    assert_repaired(p, 20);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_BEHIND);
+    pair_drop(p);
     /* Its own commits, left by a promotion that the master knows of. */
-    put_one(&p.rs, 7, "lost");
-    mem_promote(&p.ms, 3);
-    put_one(&p.ms, 8, "kept");
-    pair_meet(&p);
-    assert_repaired(&p, 1);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_FORK);
-    assert_int_equal(p.rs.evidence, 2022);
+    put_one(&p->rs, 7, "lost");
+    mem_promote(&p->ms, 3);
+    put_one(&p->ms, 8, "kept");
+    pair_meet(p);
+    assert_repaired(p, 1);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_FORK);
+    assert_int_equal(p->rs.evidence, 2022);
     /* A reset in the stream. */
-    mem_reset(&p.ms, "only@EXAMPLE.ORG", "1");
-    grown(&p);
-    pair_run(&p);
-    assert_repaired(&p, 1);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_RESET);
-    pair_drop(&p);
+    mem_reset(&p->ms, "only@EXAMPLE.ORG", "1");
+    grown(p);
+    pair_run(p);
+    assert_repaired(p, 1);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_RESET);
+    pair_drop(p);
     /* It cannot apply what follows. */
-    p.asks = KRBREPL_COPY_FAILED;
-    put_one(&p.ms, 9, "newer");
-    pair_meet(&p);
-    assert_repaired(&p, 1);
-    assert_int_equal(info(p.r)->copy_reason, KRBREPL_COPY_FAILED);
-    pair_free(&p);
+    p->asks = KRBREPL_COPY_FAILED;
+    put_one(&p->ms, 9, "newer");
+    pair_meet(p);
+    assert_repaired(p, 1);
+    assert_int_equal(info(p->r)->copy_reason, KRBREPL_COPY_FAILED);
 }
 
 static void a_walk_does_not_go_behind_what_the_replica_had(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 100);
-    pair_meet(&p);
-    assert_repaired(&p, 0);
-    assert_int_equal(p.ms.least, p.rs.local.pos.seq);
-    pair_free(&p);
+    twins(p, 100);
+    pair_meet(p);
+    assert_repaired(p, 0);
+    assert_int_equal(p->ms.least, p->rs.local.pos.seq);
 }
 
 /* ---- asking to be compared ------------------------------------------------------------------- */
 
 static void a_replica_asks_to_be_compared_and_the_owner_hears_of_it(void **state)
 {
-    pair p;
+    pair *p = *state;
 
-    (void)state;
-    twins(&p, 100);
-    p.asks = 0;
-    pair_meet(&p);
-    krbrepl__sess_ask_check(p.r);
-    krbrepl__sess_ask_check(p.m); /* nobody to ask */
-    pair_run(&p);
-    assert_int_equal(info(p.m)->check_asks, 1);
-    assert_up(&p);
-    pair_drop(&p);
+    twins(p, 100);
+    p->asks = 0;
+    pair_meet(p);
+    krbrepl__sess_ask_check(p->r);
+    krbrepl__sess_ask_check(p->m); /* nobody to ask */
+    pair_run(p);
+    assert_int_equal(info(p->m)->check_asks, 1);
+    assert_up(p);
+    pair_drop(p);
     /* A master that does not know of it is not asked. */
-    p.mp.enter = NULL;
-    pair_meet(&p);
-    krbrepl__sess_ask_check(p.r);
-    pair_run(&p);
-    assert_int_equal(info(p.m)->check_asks, 0);
-    assert_up(&p);
-    pair_free(&p);
+    p->mp.enter = NULL;
+    pair_meet(p);
+    krbrepl__sess_ask_check(p->r);
+    pair_run(p);
+    assert_int_equal(info(p->m)->check_asks, 0);
+    assert_up(p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ten_of_a_hundred_thousand_cost_few_bytes_and_round_trips),
-        cmocka_unit_test(equal_content_brings_no_record),
+        PAIR(ten_of_a_hundred_thousand_cost_few_bytes_and_round_trips),
+        PAIR(equal_content_brings_no_record),
         cmocka_unit_test(one_record_whose_content_alone_differs_is_found),
-        cmocka_unit_test(records_that_the_replica_has_lost_come_back),
+        PAIR(records_that_the_replica_has_lost_come_back),
         cmocka_unit_test(a_record_that_only_the_replica_has_goes_wherever_it_stands),
         cmocka_unit_test(a_record_that_the_master_deleted_goes_wherever_a_leaf_began),
-        cmocka_unit_test(content_that_differs_everywhere_is_replaced),
-        cmocka_unit_test(content_without_a_common_key_is_replaced),
-        cmocka_unit_test(a_replica_without_records_asks_for_all),
-        cmocka_unit_test(a_master_without_records_empties_the_replica),
+        PAIR(content_that_differs_everywhere_is_replaced),
+        PAIR(content_without_a_common_key_is_replaced),
+        PAIR(a_replica_without_records_asks_for_all),
+        PAIR(a_master_without_records_empties_the_replica),
         cmocka_unit_test(trees_of_different_heights_are_compared),
         cmocka_unit_test(an_own_top_below_the_beginning_is_compared_too),
-        cmocka_unit_test(long_keys_and_large_values_travel_whole),
-        cmocka_unit_test(records_that_change_during_the_walk_arrive_by_their_commits),
-        cmocka_unit_test(ranges_that_are_deleted_during_the_walk_go),
-        cmocka_unit_test(a_leaf_that_grows_during_the_walk_is_listed_in_parts),
-        cmocka_unit_test(a_leaf_that_grows_by_thousands_is_compared_with_a_newer_tree),
-        cmocka_unit_test(a_reset_during_the_walk_begins_it_anew),
-        cmocka_unit_test(a_journal_trimmed_during_the_walk_begins_it_anew),
+        PAIR(long_keys_and_large_values_travel_whole),
+        PAIR(records_that_change_during_the_walk_arrive_by_their_commits),
+        PAIR(ranges_that_are_deleted_during_the_walk_go),
+        PAIR(a_leaf_that_grows_during_the_walk_is_listed_in_parts),
+        PAIR(a_leaf_that_grows_by_thousands_is_compared_with_a_newer_tree),
+        PAIR(a_reset_during_the_walk_begins_it_anew),
+        PAIR(a_journal_trimmed_during_the_walk_begins_it_anew),
         cmocka_unit_test(a_repair_that_is_cut_anywhere_goes_on_with_what_it_has),
-        cmocka_unit_test(a_repair_goes_on_though_the_master_has_moved_on),
-        cmocka_unit_test(a_full_copy_that_is_cut_goes_on_behind_what_it_has),
+        PAIR(a_repair_goes_on_though_the_master_has_moved_on),
+        PAIR(a_full_copy_that_is_cut_goes_on_behind_what_it_has),
         cmocka_unit_test(a_full_copy_that_cannot_go_on_begins_anew),
         cmocka_unit_test(a_full_copy_with_records_that_the_master_lost_begins_anew),
-        cmocka_unit_test(a_full_copy_whose_records_are_all_of_the_history_goes_on),
-        cmocka_unit_test(the_newest_position_is_kept_when_a_copy_goes_on),
-        cmocka_unit_test(a_repair_waits_for_its_place_and_for_the_own_tree),
-        cmocka_unit_test(a_store_that_works_in_pieces_is_called_again),
-        cmocka_unit_test(commits_wait_until_a_copy_has_its_place),
-        cmocka_unit_test(an_end_that_goes_while_it_waits_gives_back_what_it_has),
+        PAIR(a_full_copy_whose_records_are_all_of_the_history_goes_on),
+        PAIR(the_newest_position_is_kept_when_a_copy_goes_on),
+        PAIR(a_repair_waits_for_its_place_and_for_the_own_tree),
+        PAIR(a_store_that_works_in_pieces_is_called_again),
+        PAIR(commits_wait_until_a_copy_has_its_place),
+        PAIR(an_end_that_goes_while_it_waits_gives_back_what_it_has),
         cmocka_unit_test(ends_without_the_feature_copy_in_full),
-        cmocka_unit_test(a_replica_without_a_tree_asks_for_all),
-        cmocka_unit_test(a_replica_that_a_repair_has_not_helped_asks_for_all),
-        cmocka_unit_test(every_reason_for_a_copy_is_a_repair_of_what_is_there),
-        cmocka_unit_test(a_walk_does_not_go_behind_what_the_replica_had),
-        cmocka_unit_test(a_replica_asks_to_be_compared_and_the_owner_hears_of_it),
+        PAIR(a_replica_without_a_tree_asks_for_all),
+        PAIR(a_replica_that_a_repair_has_not_helped_asks_for_all),
+        PAIR(every_reason_for_a_copy_is_a_repair_of_what_is_there),
+        PAIR(a_walk_does_not_go_behind_what_the_replica_had),
+        PAIR(a_replica_asks_to_be_compared_and_the_owner_hears_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
