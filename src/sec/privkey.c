@@ -45,26 +45,20 @@ static int take(krb5_error_code e, krb5_data *made, krbrepl__buf *out)
 
 int krbrepl__privkey_seal(krbrepl__privkey *k, int usage, krbrepl_bytes in, krbrepl__buf *out)
 {
-    krb5_data made;
-    union {
-        const void *from;
-        void *to;
-    } cast = {in.data};
+    krb5_data made, plain = krbrepl__krb5_view(in);
 
     krb5_data_zero(&made);
-    return take(krb5_encrypt(k->ctx, k->crypto, (unsigned)usage, cast.to, in.len, &made), &made, out);
+    return take(krb5_encrypt(k->ctx, k->crypto, (unsigned)usage, plain.data, plain.length, &made),
+                &made, out);
 }
 
 int krbrepl__privkey_open(krbrepl__privkey *k, int usage, krbrepl_bytes in, krbrepl__buf *out)
 {
-    krb5_data made;
-    union {
-        const void *from;
-        void *to;
-    } cast = {in.data};
+    krb5_data made, sealed = krbrepl__krb5_view(in);
 
     krb5_data_zero(&made);
-    return take(krb5_decrypt(k->ctx, k->crypto, (unsigned)usage, cast.to, in.len, &made), &made, out);
+    return take(krb5_decrypt(k->ctx, k->crypto, (unsigned)usage, sealed.data, sealed.length, &made),
+                &made, out);
 }
 
 #else
