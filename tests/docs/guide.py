@@ -69,7 +69,7 @@ def follow(guide, place, env, compiler):
             script.append(text)
     if programs < 7:
         sys.exit(f"only {programs} programs were found on the page")
-    script.insert(1, f'cc() {{ "{compiler}" -std=c99 -Wall -Wextra -Werror "$@"; }}')
+    script.insert(1, f'cc() {{ command "{compiler}" -std=c99 -Wall -Wextra -Werror "$@"; }}')
     run = subprocess.Popen(["bash", "-c", "\n".join(script)], cwd=place, env=env, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
