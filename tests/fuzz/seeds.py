@@ -635,6 +635,91 @@ RECORD_SEEDS = {
 }
 
 
+# ---- Kerberos on the channel of iprop: RFC 4120 ----------------------------------------------------------
+
+
+def der(tag, content):
+    """One element, its length in the shortest form."""
+    n = len(content)
+    if n < 128:
+        length = u8(n)
+    elif n < 256:
+        length = b"\x81" + u8(n)
+    else:
+        length = b"\x82" + u16(n)
+    return u8(tag) + length + content
+
+
+def ctx(n, *content):
+    return der(0xA0 + n, b"".join(content))
+
+
+def seq(*content):
+    return der(0x30, b"".join(content))
+
+
+def number(n):
+    return der(2, u8(n))
+
+
+def text(b):
+    return der(0x1B, b)
+
+
+def address(kind, b):
+    return seq(ctx(0, number(kind)), ctx(1, der(4, b)))
+
+
+def krb_error(*fields, pvno=5, kind=30):
+    return der(0x7E, seq(ctx(0, number(pvno)), ctx(1, number(kind)), *fields))
+
+
+def krb_priv(etype=18, cipher=bytes(40), pvno=5, more=b""):
+    return der(0x75, seq(ctx(0, number(pvno)), ctx(1, number(21)),
+                         ctx(3, seq(ctx(0, number(etype)), ctx(2, der(4, cipher)))), more))
+
+
+def priv_part(*fields):
+    return der(0x7C, seq(*fields))
+
+
+KRB_TIME = der(0x18, b"20310203235959Z")
+KRB_DATA = ctx(0, der(4, b"\0\0\0\1message"))
+KRBPRIV = {
+    "error": krb_error(ctx(4, KRB_TIME), ctx(5, number(1)), ctx(6, number(60)), ctx(9, text(b"A.TEST")),
+                       ctx(10, seq(ctx(0, number(1)), ctx(1, seq(text(b"iprop"), text(b"a"))))),
+                       ctx(11, text(b"not on the list"))),
+    "error-code-alone": krb_error(ctx(6, number(1))),
+    "error-code-missing": krb_error(ctx(11, text(b"why"))),
+    "error-code-twice": krb_error(ctx(6, number(1)), ctx(6, number(2))),
+    "error-text-with-controls": krb_error(ctx(6, number(1)), ctx(11, text(b"a\n\x1b[2J\0b\xff"))),
+    "error-text-above-room": krb_error(ctx(6, number(1)), ctx(11, text(b"x" * 101))),
+    "error-text-empty": krb_error(ctx(6, number(1)), ctx(11, text(b""))),
+    "error-text-of-another-type": krb_error(ctx(6, number(1)), ctx(11, number(3))),
+    "error-length-above-end": krb_error(ctx(6, number(1)))[:-1],
+    "priv": krb_priv(),
+    "priv-cipher-empty": krb_priv(cipher=b""),
+    "priv-cipher-short": krb_priv(cipher=b"x"),
+    "priv-etype-of-another-key": krb_priv(etype=17),
+    "priv-version-four": krb_priv(pvno=4),
+    "priv-more-behind": krb_priv() + b"\0",
+    "part": priv_part(KRB_DATA, ctx(1, KRB_TIME), ctx(2, number(7)), ctx(4, address(2, bytes(4))),
+                      ctx(5, address(24, bytes(16)))),
+    "part-time-missing": priv_part(KRB_DATA, ctx(4, address(2, bytes(4)))),
+    "part-data-missing": priv_part(ctx(1, KRB_TIME)),
+    "part-data-empty": priv_part(ctx(0, der(4, b"")), ctx(1, KRB_TIME)),
+    "part-time-before-1970": priv_part(KRB_DATA, ctx(1, der(0x18, b"19691231235959Z"))),
+    "part-month-thirteen": priv_part(KRB_DATA, ctx(1, der(0x18, b"20311303235959Z"))),
+    "part-february-31": priv_part(KRB_DATA, ctx(1, der(0x18, b"20310231235960Z"))),
+    "part-year-9999": priv_part(KRB_DATA, ctx(1, der(0x18, b"99991231235959Z"))),
+    "part-microseconds-above-a-second": priv_part(KRB_DATA, ctx(1, KRB_TIME), ctx(2, der(2, b"\x0f\x42\x40"))),
+    "part-address-of-five-bytes": priv_part(KRB_DATA, ctx(1, KRB_TIME), ctx(4, address(2, bytes(5)))),
+    "part-address-unknown": priv_part(KRB_DATA, ctx(1, KRB_TIME), ctx(4, address(3, bytes(4)))),
+    "part-address-list": priv_part(KRB_DATA, ctx(1, KRB_TIME), ctx(4, seq(address(2, bytes(4))))),
+    "part-more-behind": priv_part(KRB_DATA, ctx(1, KRB_TIME)) + b"\0",
+}
+
+
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else HERE
     write(root, "corpus/message", message_seeds())
@@ -645,6 +730,7 @@ def main():
     write(root, "corpus/clear", CLEAR)
     write(root, "corpus/channel", CHANNEL)
     write(root, "corpus/control", CONTROL)
+    write(root, "corpus/krbpriv", KRBPRIV)
     write(root, "corpus/store", STORE)
     write(root, "programs/acl", ACL)
     write(root, "programs/conf", CONF)

@@ -29,7 +29,9 @@ static void numbers_are_drawn_once_and_kept(void **state)
     assert_int_equal(first.seq, st_info(s).pos.seq);
     st_put(s, "a", "2");
     again = numbers(s, 0);
-    assert_memory_equal(&again, &first, sizeof again);
+    assert_int_equal(again.base, first.base);
+    assert_int_equal(again.seq, first.seq);
+    assert_int_equal(again.cumulative, first.cumulative);
     other = st_open(krbrepl_store_dir(s));
     again = numbers(other, 0);
     assert_int_equal(again.base, first.base);
