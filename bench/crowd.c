@@ -54,6 +54,14 @@ static uint64_t now_ms(void)
     return (uint64_t)(bench_now() * 1000);
 }
 
+static unsigned long long cpu_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (unsigned long long)ts.tv_sec * 1000000000 + (unsigned long long)ts.tv_nsec;
+}
+
 static void count(member *m, int has)
 {
     unsigned long long round = atomic_load(&shared->round);
@@ -61,8 +69,10 @@ static void count(member *m, int has)
     if (!has || m->counted == round)
         return;
     m->counted = round;
-    if (atomic_fetch_add(&shared->have, 1) + 1 == atomic_load(&shared->there))
-        atomic_store(&shared->done, (unsigned long long)(bench_now() * 1e9));
+    if (atomic_fetch_add(&shared->have, 1) + 1 != atomic_load(&shared->there))
+        return;
+    atomic_store(&shared->cpu_done, cpu_ns());
+    atomic_store(&shared->done, (unsigned long long)(bench_now() * 1e9));
 }
 
 /* ---- real ----------------------------------------------------------------------------------- */
@@ -270,6 +280,7 @@ static void serve(int wait_ms)
         else
             read_bare(e[i].data.ptr);
     }
+    atomic_store(&shared->cpu, cpu_ns());
 }
 
 static void be_crowd(void)

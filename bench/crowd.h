@@ -20,6 +20,8 @@ typedef struct crowd {
     atomic_ullong seq;  /* real: the commit that everybody is to have */
     atomic_uint have;   /* how many have it */
     atomic_ullong done; /* when the last of them had it; monotonic, in nanoseconds; 0: not yet */
+    atomic_ullong cpu; /* processor time of the receivers when they last came to rest, in nanoseconds */
+    atomic_ullong cpu_done; /* and when the last of them had it */
     atomic_int failed;
 } crowd;
 

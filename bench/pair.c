@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "bench.h"
@@ -164,6 +165,8 @@ void pair_wait(pair *p, uint64_t seq)
     double end = bench_now() + PATIENCE_S;
     krbrepl_store_info info;
 
+    /* Else the kernel may sleep 50 microseconds longer than it is asked to. */
+    prctl(PR_SET_TIMERSLACK, 1000);
     for (;;) {
         KRBREPL_INIT(&info);
         pair_check(krbrepl_store_info_get(p->replica, &info), "replica", p->replica);

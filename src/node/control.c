@@ -153,6 +153,8 @@ static int begin_wait(client *c, krbrepl_bytes body)
     if (w->timeout_ms > DAY_MS)
         w->timeout_ms = DAY_MS;
     krbrepl__node_look(n);
+    if (w->level == KRBREPL_LEVEL_RECEIVED && n->master != NULL)
+        krbrepl__master_prompt(n);
     if (w->seq == 0)
         w->seq = last_known(n);
     c->waiting = 1;

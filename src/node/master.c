@@ -278,6 +278,24 @@ void krbrepl__master_looked(krbrepl_node *n, const krbrepl_store_info *before)
     check_drain(n);
 }
 
+void krbrepl__master_prompt(krbrepl_node *n)
+{
+    krbrepl__item *l, *after;
+
+    if (n->master->prompt)
+        return;
+    n->master->prompt = 1;
+    KRBREPL__EACH_ITEM(&n->conns, l, after)
+    {
+        krbrepl__conn *c = l->self;
+
+        if (c->over || !c->up)
+            continue;
+        krbrepl__sess_prompt(c->sess);
+        krbrepl__conn_wake(c);
+    }
+}
+
 void krbrepl__master_tick(krbrepl_node *n)
 {
     krbrepl__slots_flush(n);

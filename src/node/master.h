@@ -43,12 +43,15 @@ struct krbrepl__master {
     krbrepl__quiet quiet;
     int drain_err; /* the role is gone: why; the node stops when the replicas have what there is */
     uint64_t drain_until;
+    int prompt; /* somebody has waited for what replicas have in memory: all are to say that at once */
 };
 
 /* master.c */
 /* What a master has, in a node that has begun. `opt` NULL: it listens nowhere. The caller ends the node when it
  * fails. */
 int krbrepl__master_serve(krbrepl_node *n, const krbrepl_master_options *opt);
+/* Somebody waits for what replicas have in memory: from now on each says at once what it has received. */
+void krbrepl__master_prompt(krbrepl_node *n);
 /* One line about somebody who was turned away. */
 void krbrepl__master_turned_away(krbrepl_node *n, const char *address, const char *why);
 

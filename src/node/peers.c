@@ -224,6 +224,8 @@ void krbrepl__master_conn_moved(krbrepl__conn *c)
     keep_slot(c, i);
     if (!c->up && i->phase >= KRBREPL__SESS_COPYING) {
         c->up = 1;
+        if (c->n->master->prompt)
+            krbrepl__sess_prompt(c->sess);
         krbrepl__conn_tell_peer(c, 0);
     }
     c->n->acks_moved = 1;

@@ -94,3 +94,9 @@ void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]
     if (ops_of(s)->proved != NULL)
         ops_of(s)->proved(s, seq, root);
 }
+
+void krbrepl__sess_prompt(krbrepl__sess *s)
+{
+    if (ops_of(s)->prompt != NULL)
+        ops_of(s)->prompt(s);
+}

@@ -237,6 +237,8 @@ static int take_ping(krbrepl__sess *s, const krbrepl__frame *f)
     krbrepl__ping p;
     int rc = krbrepl__sess_read(s, f, &p);
 
+    if (rc == 0 && p.prompt != 0)
+        s->r.prompt = 1;
     if (rc != 0 || (p.has & KRBREPL__HAS(KRBREPL__TAG_POS)) == 0)
         return rc;
     if (p.pos.seq > s->info.peer_seq)
@@ -293,12 +295,21 @@ static int credit_due(const krbrepl__sess *s)
     return untold >= s->window / 8 || (untold != 0 && r->processed == r->got);
 }
 
+/* What has arrived is told together with what comes of it, in one message instead of two, unless the master wants to
+ * know at once, or nothing comes of it. */
+static int received_due(const krbrepl__sess *s)
+{
+    const krbrepl__sess_replica *r = &s->r;
+
+    return s->info.received != r->told_received && (r->prompt || r->commits.items == 0);
+}
+
 /* Levels are left out during a copy: what they would say belongs to the content that is being replaced. */
 int krbrepl__replica_settle(krbrepl__sess *s)
 {
     krbrepl__sess_replica *r = &s->r;
-    int levels = !r->copying && s->info.phase == KRBREPL__SESS_STREAMING &&
-                 (r->ack_levels || s->info.received != r->told_received);
+    int levels =
+        !r->copying && s->info.phase == KRBREPL__SESS_STREAMING && (r->ack_levels || received_due(s));
     krbrepl__ack a = {0};
 
     if (!levels && !credit_due(s))

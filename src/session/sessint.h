@@ -52,6 +52,7 @@ typedef struct krbrepl__sess_master {
     int has_root;   /* and what the digest is there */
     uint8_t root[32];
     uint64_t asked_ms; /* when the replica last asked to be compared; 0: never */
+    int prompt;        /* the replica was told that RECEIVED matters */
     /* What a refusal says about a fork. */
     int forked;
     uint64_t fork;
@@ -69,6 +70,7 @@ typedef struct krbrepl__sess_replica {
     uint64_t told;      /* `processed` as last acknowledged */
     int ack_levels;     /* an ACK with levels is due */
     uint64_t told_received;
+    int prompt;      /* the master wants that at once */
     int copying;     /* from COPY_BEGIN to the switch */
     int begun;       /* the store knows of the copy */
     int abort_due;   /* what the store has begun is superseded */

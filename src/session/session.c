@@ -458,6 +458,18 @@ static void native_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]
     finish(s, before, 0);
 }
 
+static void native_prompt(krbrepl__sess *s)
+{
+    const krbrepl__ping p = {.has = KRBREPL__HAS(KRBREPL__TAG_PROMPT), .prompt = 1};
+    size_t before = s->chan->out.len;
+
+    if (!s->master || s->m.prompt || !is_up(s))
+        return;
+    s->m.prompt = 1;
+    krbrepl__sess_send(s, KRBREPL__FRAME_PING, &p);
+    finish(s, before, 0);
+}
+
 static void native_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms)
 {
     size_t before = s->chan->out.len;
@@ -574,4 +586,5 @@ static const krbrepl__sess_ops native = {
     .check = native_check,
     .ask_check = native_ask_check,
     .proved = native_proved,
+    .prompt = native_prompt,
 };

@@ -245,6 +245,7 @@ typedef struct krbrepl__sess_ops {
     void (*check)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
     void (*ask_check)(krbrepl__sess *s);
     void (*proved)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+    void (*prompt)(krbrepl__sess *s);
 } krbrepl__sess_ops;
 
 /* Every kind of session begins with this, and a pointer to it stands for the whole. */
@@ -282,6 +283,9 @@ void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
 void krbrepl__sess_ask_check(krbrepl__sess *s);
 /* Replica: the own root at `seq`, that the session has asked for; NULL: there is none to be had. */
 void krbrepl__sess_proved(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+/* Master: somebody waits for what replicas have in memory. This one, which is up, is to acknowledge that as soon as
+ * it arrives, until the session ends; else it says so together with what is durable, which costs both ends less. */
+void krbrepl__sess_prompt(krbrepl__sess *s);
 /* Orderly end: BYE or REFUSE with a reason leaves, then the session is closed. */
 void krbrepl__sess_close(krbrepl__sess *s, int err, const char *text, uint64_t now_ms);
 

@@ -91,6 +91,7 @@ static const field ack_fields[] = {
 
 static const field ping_fields[] = {
     F(krbrepl__ping, pos, POS, POSITION, 0),
+    F(krbrepl__ping, prompt, PROMPT, NUMBER, 0),
 };
 
 static const field check_fields[] = {

@@ -54,7 +54,8 @@ enum krbrepl__tag {
     KRBREPL__TAG_PARTIAL = 30,
     KRBREPL__TAG_AFTER = 31,
     KRBREPL__TAG_LEVELS = 32,
-    KRBREPL__TAG_SALT = 33
+    KRBREPL__TAG_SALT = 33,
+    KRBREPL__TAG_PROMPT = 34
 };
 #define KRBREPL__HAS(tag) (UINT64_C(1) << (tag))
 
@@ -159,6 +160,7 @@ typedef struct krbrepl__check {
 typedef struct krbrepl__ping {
     uint64_t has;
     krbrepl_pos pos; /* the sender's */
+    uint64_t prompt; /* of a master, not 0: RECEIVED is to be acknowledged before anything is written */
 } krbrepl__ping;
 
 /* Appends the body of a message of `type` (enum krbrepl__frame_type) to `b`. */

@@ -86,6 +86,36 @@ static void a_commit_arrives_at_every_replica(void **state)
     assert_int_equal(have, 0);
 }
 
+static void what_a_replica_has_in_memory_is_known_before_it_can_write_it(void **state)
+{
+    trio *t = *state;
+    krbrepl_wait_options w;
+    krbrepl_store *s = NULL;
+    krbrepl__wtxn writer;
+    uint64_t have = 0;
+
+    one_start(&t->m);
+    one_start(&t->a);
+    await_seq(&t->a, put(&t->m, "one", "1"));
+    KRBREPL_INIT(&w);
+    w.level = KRBREPL_LEVEL_RECEIVED;
+    w.timeout_ms = 60000;
+    /* Whoever waits first makes the replicas say it at once from now on. */
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), 0);
+    assert_int_equal(krbrepl_store_open(&s, t->a.dir, NULL, NULL), 0);
+    assert_int_equal(krbrepl__wtxn_begin(s, &writer), 0);
+    w.seq = put(&t->m, "two", "2");
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), 0);
+    assert_int_equal(have, 1);
+    w.level = KRBREPL_LEVEL_DURABLE;
+    w.timeout_ms = 1;
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), KRBREPL_ERR_TIMEOUT);
+    krbrepl__wtxn_abort(s, &writer);
+    krbrepl_store_close(s);
+    w.timeout_ms = 60000;
+    assert_int_equal(krbrepl_wait(t->m.dir, &w, &have, NULL), 0);
+}
+
 /* Larger than what a session produces ahead, than a socket takes at once, and than the window: nothing but
  * the bytes themselves may be what keeps it going. */
 static void a_large_commit_needs_no_heartbeat_to_arrive(void **state)
@@ -819,6 +849,7 @@ int main(int argc, char **argv)
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, trio_make, trio_drop)
     const struct CMUnitTest tests[] = {
         LIVE(a_commit_arrives_at_every_replica),
+        LIVE(what_a_replica_has_in_memory_is_known_before_it_can_write_it),
         LIVE(a_large_commit_needs_no_heartbeat_to_arrive),
         LIVE(a_replica_that_was_killed_catches_up),
         LIVE(a_master_that_was_killed_is_found_again),

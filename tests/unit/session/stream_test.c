@@ -74,11 +74,33 @@ static void backlog_is_applied_in_groups(void **state)
     assert_true(p->rs.largest_group <= 2048);
 }
 
-static void received_is_acknowledged_before_anything_is_written(void **state)
+static void a_commit_costs_one_acknowledgment(void **state)
+{
+    pair *p = *state;
+    krbrepl__frame f;
+    unsigned acks = 0;
+
+    pair_meet(p);
+    pair_commit(p, "a@EXAMPLE.ORG", "1");
+    krbrepl__sess_work(p->m, p->now);
+    pair_move(p, 1, SIZE_MAX);
+    assert_int_equal(info(p->r)->received, 2);
+    assert_int_equal(krbrepl__sess_out(p->r)->len, 0);
+    krbrepl__sess_work(p->r, p->now);
+    while (hear(p->r, &f)) {
+        acks += f.type == KRBREPL__FRAME_ACK;
+        drop(p->r, &f);
+    }
+    assert_int_equal(acks, 1);
+}
+
+static void received_is_acknowledged_before_anything_is_written_once_the_master_asks(void **state)
 {
     pair *p = *state;
 
     pair_meet(p);
+    krbrepl__sess_prompt(p->m);
+    pair_run(p);
     pair_commit(p, "a@EXAMPLE.ORG", "1");
     krbrepl__sess_work(p->m, p->now);
     pair_move(p, 1, SIZE_MAX);
@@ -369,7 +391,8 @@ int main(void)
         PAIR(commits_are_pushed_as_they_are_made),
         cmocka_unit_test(any_cutting_of_the_bytes_gives_the_same_result),
         PAIR(backlog_is_applied_in_groups),
-        PAIR(received_is_acknowledged_before_anything_is_written),
+        PAIR(a_commit_costs_one_acknowledgment),
+        PAIR(received_is_acknowledged_before_anything_is_written_once_the_master_asks),
         PAIR(master_sends_no_more_than_the_window),
         cmocka_unit_test(master_produces_nothing_while_its_output_is_full),
         cmocka_unit_test(commit_larger_than_window_and_frame_is_applied_whole),

@@ -387,6 +387,9 @@ static void put_ping(krbrepl__buf *b)
     position(2, &p.pos);
     put_message(b, KRBREPL__FRAME_PING, &p);
     put_message(b, KRBREPL__FRAME_PONG, &empty);
+    empty.has = KRBREPL__HAS(KRBREPL__TAG_PROMPT);
+    empty.prompt = 1;
+    put_message(b, KRBREPL__FRAME_PING, &empty);
 }
 
 static void put_check(krbrepl__buf *b)
