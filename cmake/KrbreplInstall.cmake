@@ -11,7 +11,7 @@ install(FILES ${PROJECT_BINARY_DIR}/include/krbrepl/version.h
 # One export set each, so that a program that links the shared library need not have what the static one
 # is linked with.
 install(TARGETS krbrepl_shared EXPORT krbrepl-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  NAMELINK_COMPONENT devel)
+  COMPONENT libs NAMELINK_COMPONENT devel)
 install(TARGETS krbrepl_static EXPORT krbrepl-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   COMPONENT devel)
 foreach(kind shared static)
@@ -35,7 +35,5 @@ install(FILES ${PROJECT_BINARY_DIR}/krbrepl-config.cmake ${PROJECT_BINARY_DIR}/k
 
 krbrepl_install_pc(krbrepl)
 
-# Named as Debian has it. The package for programmers needs one of its own.
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright
-  DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/libkrbrepl-dev COMPONENT devel EXCLUDE_FROM_ALL)
+# Beside what each package brings (KrbreplPackage.cmake).
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE RENAME copyright DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT whole)

@@ -187,52 +187,8 @@ destdir() {
     LC_ALL=C readelf -d "$root/$libdir/libkrbrepl.so" | grep -F 'SONAME' | grep -F 'libkrbrepl.so.'
 }
 
-# What apt installs: two packages, apart from each other, that name all they need.
-debian_packages() {
-    local root=$work/root package pc dev run
-    cpack --config "$build/CPackConfig.cmake" -B "$work/deb" >"$work/cpack.log" 2>&1 || {
-        cat "$work/cpack.log"
-        return 1
-    }
-    run=$(echo "$work"/deb/krbrepl_*.deb) dev=$(echo "$work"/deb/libkrbrepl-dev_*.deb)
-    for package in "$run" "$dev"; do
-        dpkg-deb -x "$package" "$root"
-        dpkg-deb -c "$package" | awk '$1 !~ /^d/ { print $6 }' | sort >"$package.files"
-        grep -q "/doc/$(dpkg-deb -f "$package" Package)/copyright$" "$package.files"
-    done
-    [ -z "$(comm -12 "$run.files" "$dev.files")" ]
-    # Programs run without the headers, and compilers find what stands in the other package.
-    if grep -E '/include/|/pkgconfig/|/man3/|\.a$|libkrbrepl[^/]*\.so$' "$run.files"; then
-        echo "this belongs to libkrbrepl-dev"
-        return 1
-    fi
-    dpkg-deb -f "$run" Depends | grep -F 'libssl3' | grep -qF 'liblmdb0 (>= 0.9.24)'
-    dpkg-deb -f "$dev" Depends | grep -qF "krbrepl (= $(dpkg-deb -f "$run" Version)), libssl-dev, liblmdb-dev"
-    dpkg-deb --ctrl-tarfile "$run" | tar -xO ./triggers | grep -q ldconfig
-    dpkg-deb --ctrl-tarfile "$run" | tar -xO ./shlibs >"$work/shlibs"
-    sed -n 's,.*/\(libkrbrepl[a-z0-9-]*\)\.so\.\([0-9]*\.[0-9]*\)$,^\1 \2 ,p' "$run.files" >"$work/sonames"
-    test -s "$work/sonames"
-    while read -r package; do grep -q "$package" "$work/shlibs"; done <"$work/sonames"
-    # Whose Kerberos the library is linked with, its programs are built with.
-    for package in krb5-gssapi:libkrb5-dev heimdal-gssapi:heimdal-multidev; do
-        if grep -qF "${package%:*}" "$(find "$root" -name krbrepl.pc)"; then
-            dpkg-deb -f "$dev" Depends | grep -qF "libssl-dev, liblmdb-dev, ${package#*:}"
-        fi
-    done
-
-    pc=$(find "$root" -name krbrepl.pc)
-    # shellcheck disable=SC2046 # flags are words
-    "$cc" -std=c99 -Wall -Wextra -Werror "$here/program/first.c" \
-        $(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=${pc%/*} pkg-config --cflags --libs krbrepl) -o "$work/c"
-    export LD_LIBRARY_PATH=${pc%/pkgconfig/*}
-    LC_ALL=C ldd "$work/c" | grep -F "libkrbrepl.so" | grep -qF "$root/"
-    run "$work/c"
-    prefix=$(dirname "$LD_LIBRARY_PATH")
-    [ -e "$prefix/bin/krbrepl" ] || prefix=$(dirname "$prefix")
-    programs_run
-    test -s "$prefix/share/doc/krbrepl/embedding.md"
-    test -s "$prefix/share/doc/krbrepl/examples/embed/host-store.c"
-}
+# shellcheck source=tests/consume/packages.sh
+source "$here/packages.sh"
 
 rm -rf "$work"
 mkdir -p "$work"
