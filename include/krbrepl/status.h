@@ -32,7 +32,7 @@ KRBREPL_API const char *krbrepl_dialect_name(uint64_t dialect);
 /* Why a full copy or a repair was made. */
 enum krbrepl_copy_reason {
     KRBREPL_COPY_NONE = 0,
-    KRBREPL_COPY_EMPTY = 1,        /* the replica held nothing, and the journal begins later */
+    KRBREPL_COPY_EMPTY = 1,        /* the replica held nothing, and commits would not do */
     KRBREPL_COPY_BEHIND = 2,       /* the journal no longer reached back to the replica's position */
     KRBREPL_COPY_RESET = 3,        /* the master's content was replaced as a whole */
     KRBREPL_COPY_FORK = 4,         /* a recorded promotion or restore explains the difference */

@@ -62,6 +62,11 @@ int krbrepl__store_hosted(const krbrepl_store *s)
     return s->hosted && s->host != NULL;
 }
 
+int krbrepl__store_replaces(const krbrepl_store *s)
+{
+    return krbrepl__store_hosted(s) && s->host->ops.import_begin != NULL;
+}
+
 int krbrepl__host_there(krbrepl_store *s)
 {
     if (s->host != NULL)

@@ -98,7 +98,7 @@ typedef struct krbrepl__hello {
     krbrepl__ancestry ancestry;
     krbrepl__marks marks; /* newest first */
     uint64_t window;
-    uint64_t asks; /* enum krbrepl_copy_reason: a copy is asked for, FORK, FAILED or DIFFERS */
+    uint64_t asks; /* enum krbrepl_copy_reason: a copy is asked for, EMPTY, FORK, FAILED or DIFFERS */
     krbrepl__partial partial;
 } krbrepl__hello;
 

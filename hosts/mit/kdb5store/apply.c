@@ -21,7 +21,7 @@ int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_b
     db->value = NULL;
     db->len = 0;
     krb5_clear_error_message(db->live);
-    err = krbrepl__kdb5_read(db->live, table, key, &db->value, &db->len, NULL);
+    err = krbrepl__kdb5_read(db, db->live, table, key, &db->value, &db->len, NULL);
     if (err == KRB5_KDB_NOENTRY)
         return KRBREPL_ERR_NOTFOUND;
     if (err != 0)

@@ -6,6 +6,8 @@
 #ifndef KRBREPL__KDB5STORE_H
 #define KRBREPL__KDB5STORE_H
 
+#include <stdio.h>
+
 #include <krbrepl/kdb5.h>
 
 #include "kdbmod.h"
@@ -18,9 +20,11 @@ struct krbrepl_kdb5 {
     char **temp_args;
     size_t nargs;
     int is_db2;
+    int is_ldap;  /* kldap: no locks, no second content beside the first (ldap.h) */
     char *folder; /* where db2 has its files; NULL: not known */
     krb5_context live;
     krb5_context temp; /* NULL: no import */
+    FILE *spool;       /* kldap: what an import is to bring in; NULL: no import */
     void *value;       /* lent by `get` until its next call */
     size_t len;
     void (*note)(void *ctx, const char *text);
@@ -45,8 +49,9 @@ krb5_error_code krbrepl__kdb5_refuse(krb5_context ctx, const char *fmt, ...)
 
 /* The value of a record as the database has it; to be freed with krbrepl_mit_free. KRB5_KDB_NOENTRY. `local` may be
  * NULL; it gets a principal's counters. */
-krb5_error_code krbrepl__kdb5_read(krb5_context ctx, const char *table, krbrepl_bytes key, void **value,
-                                   size_t *len, krbrepl_mit_lockout *local);
+krb5_error_code krbrepl__kdb5_read(const krbrepl_kdb5 *db, krb5_context ctx, const char *table,
+                                   krbrepl_bytes key, void **value, size_t *len,
+                                   krbrepl_mit_lockout *local);
 /* Makes one change in the database of `ctx`. The counters of a principal that is there stay. `fresh`: it is known
  * that there is none. */
 krb5_error_code krbrepl__kdb5_change(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c,
@@ -58,6 +63,14 @@ int krbrepl__kdb5_import_begin(void *ctx);
 int krbrepl__kdb5_import_change(void *ctx, const krbrepl_change *c);
 int krbrepl__kdb5_import_commit(void *ctx, const krbrepl_pos *to);
 void krbrepl__kdb5_import_abort(void *ctx);
+
+/* ---- replace.c ------------------------------------------------------------------------------- */
+
+/* The same for a database that holds one content alone. */
+int krbrepl__kdb5_replace_begin(void *ctx);
+int krbrepl__kdb5_replace_change(void *ctx, const krbrepl_change *c);
+int krbrepl__kdb5_replace_commit(void *ctx, const krbrepl_pos *to);
+void krbrepl__kdb5_replace_abort(void *ctx);
 
 /* ---- apply.c --------------------------------------------------------------------------------- */
 

@@ -88,6 +88,7 @@ static krb5_error_code configure(krbrepl_kdb5 *db)
     if (err == 0)
         err = setting(p, "dbmodules", section, "db_library", "db2", &db->library);
     db->is_db2 = err == 0 && strcmp(db->library, "db2") == 0;
+    db->is_ldap = err == 0 && strcmp(db->library, "kldap") == 0;
     if (db->is_db2)
         err = folder_find(db, p, section);
     krbrepl__strfree(section);
@@ -146,11 +147,10 @@ static int host_failed(krb5_context ctx, krb5_error_code err, const char *what, 
     return rc;
 }
 
-/* Only these two are known to load beside the live content, and to give back what they were given. kldap returns
- * tagged data and keys in another order, with some of its own between them. */
+/* What other modules do with a record is not known. */
 static int known(const krbrepl_kdb5 *db, krbrepl_errinfo *ei)
 {
-    if (db->is_db2 || strcmp(db->library, "klmdb") == 0)
+    if (db->is_db2 || db->is_ldap || strcmp(db->library, "klmdb") == 0)
         return 0;
     if (strcmp(db->library, "krbrepl") == 0)
         return krbrepl__fail(
@@ -158,11 +158,11 @@ static int known(const krbrepl_kdb5 *db, krbrepl_errinfo *ei)
             "kdb5: the database of realm %s is a krbrepl store already; open that store "
             "by its directory",
             db->realm);
-    return krbrepl__fail(
-        ei, KRBREPL_ERR_INVALID,
-        "kdb5: the database of realm %s is of module %s, which does not give records back "
-        "byte for byte; use db2 or klmdb, or the KDB module krbrepl",
-        db->realm, db->library);
+    return krbrepl__fail(ei, KRBREPL_ERR_INVALID,
+                         "kdb5: the database of realm %s is of module %s, of which it is not known "
+                         "that it gives records back "
+                         "as they were written; use db2, klmdb or kldap, or the KDB module krbrepl",
+                         db->realm, db->library);
 }
 
 /* A database that is not there is made. */
@@ -170,7 +170,8 @@ static krb5_error_code database_open(krbrepl_kdb5 *db)
 {
     krb5_error_code err = krb5_db_open(db->live, db->args, KRB5_KDB_OPEN_RW | KRB5_KDB_SRV_TYPE_ADMIN);
 
-    if (err != ENOENT)
+    /* A realm in a directory is made with kdb5_ldap_util. */
+    if (err != ENOENT || db->is_ldap)
         return err;
     krb5_clear_error_message(db->live);
     err = krb5_db_create(db->live, db->args);
@@ -189,6 +190,12 @@ static void ops_make(krbrepl_kdb5 *db)
     db->ops.import_change = krbrepl__kdb5_import_change;
     db->ops.import_commit = krbrepl__kdb5_import_commit;
     db->ops.import_abort = krbrepl__kdb5_import_abort;
+    if (db->is_ldap) {
+        db->ops.import_begin = krbrepl__kdb5_replace_begin;
+        db->ops.import_change = krbrepl__kdb5_replace_change;
+        db->ops.import_commit = krbrepl__kdb5_replace_commit;
+        db->ops.import_abort = krbrepl__kdb5_replace_abort;
+    }
     /* db2 writes the pages of its tree as they come; klmdb has transactions. */
     db->ops.flags = db->is_db2 ? KRBREPL_HOST_TEARS : 0;
 }
@@ -225,7 +232,11 @@ static int open_as(krbrepl_kdb5 *db, const krbrepl_kdb5_options *o, krbrepl_erri
         return rc;
     err = database_open(db);
     if (err != 0)
-        return host_failed(db->live, err, "opening the database of the KDC", ei);
+        return host_failed(db->live, err,
+                           db->is_ldap ? "opening the database of the KDC, a realm that kdb5_ldap_util "
+                                         "has made in a directory"
+                                       : "opening the database of the KDC",
+                           ei);
     ops_make(db);
     return 0;
 }
@@ -262,6 +273,7 @@ void krbrepl_kdb5_close(krbrepl_kdb5 *db)
     if (db == NULL)
         return;
     krbrepl__kdb5_import_abort(db);
+    krbrepl__kdb5_replace_abort(db);
     if (db->live != NULL) {
         (void)krb5_db_fini(db->live);
         krb5_free_context(db->live);

@@ -2,7 +2,7 @@
  *
  * What was written is read again, while the database is still locked: a back end that would give back other bytes
  * (it sorts keys by their version, or has no room for a field) shows here, and not as damage at some later time. */
-#include "kdb5store.h"
+#include "ldap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,8 +82,8 @@ static krb5_error_code policy_name(krbrepl_bytes key, char **out)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-static krb5_error_code principal_get(krb5_context ctx, krb5_principal name, void **value, size_t *len,
-                                     krbrepl_mit_lockout *local)
+static krb5_error_code principal_get(const krbrepl_kdb5 *db, krb5_context ctx, krb5_principal name,
+                                     void **value, size_t *len, krbrepl_mit_lockout *local)
 {
     krb5_db_entry *e = NULL;
     krb5_error_code err = krb5_db_get_principal(ctx, name, 0, &e);
@@ -93,7 +93,8 @@ static krb5_error_code principal_get(krb5_context ctx, krb5_principal name, void
     if (!krb5_principal_compare(ctx, name, e->princ))
         err = KRB5_KDB_NOENTRY; /* found by another name */
     if (err == 0 && value != NULL)
-        err = krbrepl__kdb_entry_encode(ctx, e, value, len);
+        err = db->is_ldap ? krbrepl__kdb5_form_read(ctx, e, value, len)
+                          : krbrepl__kdb_entry_encode(ctx, e, value, len);
     if (err == 0 && local != NULL) {
         local->last_success = (uint32_t)e->last_success;
         local->last_failed = (uint32_t)e->last_failed;
@@ -103,13 +104,16 @@ static krb5_error_code principal_get(krb5_context ctx, krb5_principal name, void
     return err;
 }
 
-static krb5_error_code policy_get(krb5_context ctx, char *name, void **value, size_t *len)
+static krb5_error_code policy_get(const krbrepl_kdb5 *db, krb5_context ctx, char *name, void **value,
+                                  size_t *len)
 {
     osa_policy_ent_t p = NULL;
     krb5_error_code err = krb5_db_get_policy(ctx, name, &p);
 
     if (err == 0 && p == NULL)
         err = KRB5_KDB_NOENTRY;
+    if (err == 0 && db->is_ldap)
+        err = krbrepl__kdb5_ldap_spelled(ctx, name);
     if (err == 0 && value != NULL)
         err = krbrepl__kdb_policy_encode(ctx, p, value, len);
     if (p != NULL)
@@ -117,17 +121,18 @@ static krb5_error_code policy_get(krb5_context ctx, char *name, void **value, si
     return err;
 }
 
-krb5_error_code krbrepl__kdb5_read(krb5_context ctx, const char *table, krbrepl_bytes key, void **value,
-                                   size_t *len, krbrepl_mit_lockout *local)
+krb5_error_code krbrepl__kdb5_read(const krbrepl_kdb5 *db, krb5_context ctx, const char *table,
+                                   krbrepl_bytes key, void **value, size_t *len,
+                                   krbrepl_mit_lockout *local)
 {
     krb5_principal name = NULL;
     char *policy = NULL;
     krb5_error_code err = KRB5_KDB_NOENTRY;
 
     if (is_principal(table) && (err = name_parse(ctx, key, &name)) == 0)
-        err = principal_get(ctx, name, value, len, local);
+        err = principal_get(db, ctx, name, value, len, local);
     else if (is_policy(table) && (err = policy_name(key, &policy)) == 0)
-        err = policy_get(ctx, policy, value, len);
+        err = policy_get(db, ctx, policy, value, len);
     krb5_free_principal(ctx, name);
     krbrepl__strfree(policy);
     return err;
@@ -136,11 +141,11 @@ krb5_error_code krbrepl__kdb5_read(krb5_context ctx, const char *table, krbrepl_
 /* ---- writing ---------------------------------------------------------------------------------- */
 
 /* What was put is there, byte for byte. */
-static krb5_error_code compare(krb5_context ctx, const krbrepl_change *c)
+static krb5_error_code compare(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c)
 {
     void *back = NULL;
     size_t len = 0;
-    krb5_error_code err = krbrepl__kdb5_read(ctx, c->table, c->key, &back, &len, NULL);
+    krb5_error_code err = krbrepl__kdb5_read(db, ctx, c->table, c->key, &back, &len, NULL);
 
     if (err == 0 && (len != c->value.len || memcmp(back, c->value.data, len) != 0))
         err =
@@ -180,7 +185,8 @@ static krb5_error_code entry_check(krb5_context ctx, const krb5_db_entry *e)
     return 0;
 }
 
-static krb5_error_code principal_put(krb5_context ctx, const krbrepl_change *c, int fresh)
+static krb5_error_code principal_put(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c,
+                                     int fresh)
 {
     krbrepl_mit_lockout local = {0, 0, 0};
     krb5_principal name = NULL;
@@ -189,20 +195,22 @@ static krb5_error_code principal_put(krb5_context ctx, const krbrepl_change *c, 
 
     if (err == KRB5_KDB_NOENTRY)
         err = krbrepl__kdb5_refuse(ctx, "its name is not written as krb5 writes names");
-    if (err == 0 && !fresh)
-        err = principal_get(ctx, name, NULL, NULL, &local);
+    if (err == 0 && !fresh && !db->is_ldap)
+        err = principal_get(db, ctx, name, NULL, NULL, &local);
     if (err == KRB5_KDB_NOENTRY)
         err = 0;
     if (err == 0)
         err = krbrepl__kdb_entry_make(ctx, c->key, c->value, &local, &e);
     if (err == 0)
         err = entry_check(ctx, e);
-    if (err == 0) {
+    if (err == 0 && db->is_ldap) {
+        err = krbrepl__kdb5_ldap_principal(ctx, e, c);
+    } else if (err == 0) {
         e->mask = WHOLE;
         err = krb5_db_put_principal(ctx, e);
     }
     if (err == 0)
-        err = compare(ctx, c);
+        err = compare(db, ctx, c);
     krb5_db_free_principal(ctx, e);
     krb5_free_principal(ctx, name);
     return err;
@@ -233,6 +241,16 @@ static void tagged_reverse(osa_policy_ent_t p)
     p->tl_data = done;
 }
 
+static krb5_error_code policy_write(const krbrepl_kdb5 *db, krb5_context ctx, char *name,
+                                    osa_policy_ent_t p)
+{
+    const krb5_error_code err = policy_get(db, ctx, name, NULL, NULL);
+
+    if (err == KRB5_KDB_NOENTRY)
+        return krb5_db_create_policy(ctx, p);
+    return err == 0 ? krb5_db_put_policy(ctx, p) : err;
+}
+
 static krb5_error_code policy_put(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c)
 {
     osa_policy_ent_t p = NULL;
@@ -247,22 +265,17 @@ static krb5_error_code policy_put(const krbrepl_kdb5 *db, krb5_context ctx, cons
         err = policy_check(ctx, p);
     if (err == 0 && db->is_db2)
         tagged_reverse(p);
-    if (err == 0) {
-        err = policy_get(ctx, name, NULL, NULL);
-        if (err == 0)
-            err = krb5_db_put_policy(ctx, p);
-        else if (err == KRB5_KDB_NOENTRY)
-            err = krb5_db_create_policy(ctx, p);
-    }
     if (err == 0)
-        err = compare(ctx, c);
+        err = db->is_ldap ? krbrepl__kdb5_ldap_policy(ctx, p) : policy_write(db, ctx, name, p);
+    if (err == 0)
+        err = compare(db, ctx, c);
     if (p != NULL)
         krb5_db_free_policy(ctx, p);
     krbrepl__strfree(name);
     return err;
 }
 
-static krb5_error_code record_delete(krb5_context ctx, const krbrepl_change *c)
+static krb5_error_code record_delete(const krbrepl_kdb5 *db, krb5_context ctx, const krbrepl_change *c)
 {
     krb5_principal name = NULL;
     char *policy = NULL;
@@ -271,7 +284,7 @@ static krb5_error_code record_delete(krb5_context ctx, const krbrepl_change *c)
     if (is_policy(c->table)) {
         err = policy_name(c->key, &policy);
         if (err == 0)
-            err = policy_get(ctx, policy, NULL, NULL);
+            err = policy_get(db, ctx, policy, NULL, NULL);
         if (err == 0)
             err = krb5_db_delete_policy(ctx, policy);
     } else {
@@ -294,6 +307,6 @@ krb5_error_code krbrepl__kdb5_change(const krbrepl_kdb5 *db, krb5_context ctx, c
     if (!is_policy(c->table) && !is_principal(c->table))
         return krbrepl__kdb5_refuse(ctx, "an MIT database has no table %s", c->table);
     if (c->op != KRBREPL_PUT)
-        return record_delete(ctx, c);
-    return is_policy(c->table) ? policy_put(db, ctx, c) : principal_put(ctx, c, fresh);
+        return record_delete(db, ctx, c);
+    return is_policy(c->table) ? policy_put(db, ctx, c) : principal_put(db, ctx, c, fresh);
 }

@@ -6,6 +6,8 @@ ROAD_BIN=$1
 KDB_PLUGIN=$2
 # shellcheck source=tests/live/kdb/kdb.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/kdb.sh"
+# shellcheck source=tests/live/kdb/slapd.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/slapd.sh"
 
 work=$(mktemp -d) || exit 1
 jobs_of_test=()
@@ -199,61 +201,11 @@ an_adoption_that_fails_or_is_killed_leaves_both_as_they_were() {
 
 # ---- LDAP -------------------------------------------------------------------------------------------
 
-LDAP_ADMIN="cn=admin,dc=test"
-
-slapd_config() {
-    zcat /usr/share/doc/krb5-kdc-ldap/kerberos.schema.gz >"$work/kerberos.schema" || return 1
-    mkdir "$work/ldap"
-    cat >"$work/slapd.conf" <<CONF
-include /etc/ldap/schema/core.schema
-include $work/kerberos.schema
-pidfile $work/slapd.pid
-modulepath /usr/lib/ldap
-moduleload back_mdb
-database mdb
-suffix dc=test
-directory $work/ldap
-rootdn $LDAP_ADMIN
-rootpw secret
-CONF
-}
-
-slapd_up() { ldapsearch -x -H "$LDAP_URI" -s base -b "" >/dev/null 2>&1 || ! road_alive slapd; }
-
-slapd_start() {
-    local tries
-    slapd_config || return 1
-    for tries in $(seq 20); do
-        LDAP_URI=ldap://127.0.0.1:$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
-        ROAD_ARGV[slapd]=$(printf '%s\n' slapd -h "$LDAP_URI" -f "$work/slapd.conf" -d 0)
-        road_spawn slapd
-        road_until "slapd answering" slapd_up || return 1
-        road_alive slapd && return 0
-    done
-    return 1
-}
-
 # The same realm, its database in a directory.
 ldap_realm() {
-    must slapd_start
-    printf 'dn: dc=test\nobjectClass: dcObject\nobjectClass: organization\ndc: test\no: test\n' |
-        quietly ldapadd -x -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret
-    sed -i "s#database_name = .*#database_module = directory#" "$KRB5_KDC_PROFILE"
-    cat >>"$KRB5_KDC_PROFILE" <<CONF
-[dbmodules]
-    directory = {
-        db_library = kldap
-        ldap_kerberos_container_dn = cn=krb5,dc=test
-        ldap_kdc_dn = $LDAP_ADMIN
-        ldap_kadmind_dn = $LDAP_ADMIN
-        ldap_service_password_file = $work/service.keyfile
-        ldap_servers = $LDAP_URI
-        disable_last_success = true
-    }
-CONF
-    printf 'secret\nsecret\n' | quietly kdb5_ldap_util stashsrvpw -f "$work/service.keyfile" "$LDAP_ADMIN"
-    rm -f "$REALM_DIR/stash"
-    quietly kdb5_ldap_util -D "$LDAP_ADMIN" -w secret -H "$LDAP_URI" create -r "$REALM" -subtrees dc=test -s -P master
+    slapd_begin
+    slapd_section "$KRB5_KDC_PROFILE"
+    slapd_realm master
 }
 
 a_realm_in_ldap_is_adopted() {

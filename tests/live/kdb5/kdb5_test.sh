@@ -1,12 +1,14 @@
 #!/bin/bash
-# A realm whose master is on the KDB module, and a replica whose krb5kdc has a db2 database of MIT's own, which
-# krbrepl-replica --store kdb keeps in step. One promise a run.
+# A realm whose master is on the KDB module, and a replica whose krb5kdc has a database of MIT's own, db2 or one in a
+# directory, which krbrepl-replica --store kdb keeps in step. One promise a run.
 #
 #   kdb5_test.sh BIN PLUGIN_DIR PROMISE
 ROAD_BIN=$1
 KDB_PLUGIN=$2
 # shellcheck source=tests/live/kdb/kdb.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/kdb.sh"
+# shellcheck source=tests/live/kdb/slapd.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/slapd.sh"
 
 work=$(mktemp -d) || exit 1
 jobs_of_test=()
@@ -36,6 +38,7 @@ replica_config() {
         KDB_STORE='' REALM_DIR=$here
         REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
         realm_config
+        [ -z "$LDAP_URI" ] || slapd_section "$here/kdc.conf"
     )
 }
 
@@ -308,6 +311,203 @@ a_database_that_was_deleted_is_noticed() {
     arrived
     must at_replica login alice secret
     dumps_are_equal
+}
+
+# ---- LDAP -------------------------------------------------------------------------------------------
+
+# The replica's directory has a realm of its own making, with another master key, until the first copy.
+begin_in_ldap() {
+    must kdb_begin "$work/realm"
+    slapd_begin
+    must road_serve master
+    must replica_config
+    at_replica slapd_realm other || exit 1
+    quietly at_replica admin addprinc -pw secret left-behind
+    quietly at_replica admin addpol left-behind
+    must replica_config
+}
+
+without_times() { grep -v "^Last succ\|^Last failed\|^Failed \|^Authenticating "; }
+
+# What kadmin.local of each host shows, and what the replica says of each record when it reads it from the directory.
+same_in_ldap() {
+    local host
+    for host in master replica-1; do
+        kdb_at "$host" admin listprincs 2>/dev/null | sort >"$work/principals"
+        kdb_at "$host" admin listpols 2>/dev/null | sort >"$work/policies"
+        {
+            cat "$work/principals" "$work/policies"
+            {
+                sed 's/.*/getprinc "&"\ngetstrs "&"/' "$work/principals"
+                sed 's/.*/getpol "&"/' "$work/policies"
+            } | kdb_at "$host" admin | without_times
+        } >"$work/seen.$host" 2>&1
+    done
+    [ "$(grep -c '^Principal:' "$work/seen.master")" -gt 5 ] || fail "kadmin.local shows nothing: $(cat "$work/seen.master")"
+    diff "$work/seen.master" "$work/seen.replica-1" || fail "kadmin.local shows something else on the replica"
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
+}
+
+changes_by_kadmin_are_in_the_ldap_of_a_replica() {
+    begin_in_ldap
+    quietly admin addprinc -pw secret0 first
+    follow
+    must at_replica login first secret0
+    must_not at_replica login left-behind secret
+    same_in_ldap
+    quietly admin addpol -minlength 4 -maxlife 90days -history 3 -allowedkeysalts aes256-cts:normal,aes128-cts:normal staff
+    quietly admin addpol "with blank"
+    quietly admin addprinc -pw secret1 -policy staff +requires_preauth alice
+    quietly admin addprinc -pw secret1 -policy "with blank" bob
+    quietly admin addprinc -pw secret1 -policy missing carol
+    quietly admin addprinc -randkey "host/with space"
+    quietly admin addprinc -randkey 'back\\slash'
+    quietly admin addprinc -randkey 'odd/(a*b)'
+    quietly admin addprinc -nokey -expire 2105-01-01 late
+    quietly admin addprinc -e aes256-cts:special -pw secret1 salted
+    quietly admin addprinc -randkey host/service
+    quietly admin addprinc -pw secret1 "krbtgt/OTHER.TEST"
+    quietly admin setstr alice color blue
+    quietly admin setstr alice require_auth "otp pkinit"
+    quietly admin setstr alice shape round
+    arrived
+    must at_replica login bob secret1
+    quietly at_replica kvno host/service
+    same_in_ldap
+    # Old passwords: three are kept, and the list begins anew in its middle.
+    local i
+    for i in 2 3 4 5; do
+        quietly admin cpw -pw "secret$i" alice
+    done
+    quietly admin setstr alice require_auth otp
+    quietly admin cpw -keepold -pw secret2 bob
+    quietly admin modpol -allowedkeysalts - staff
+    quietly admin modpol -minlength 5 staff
+    quietly admin modprinc -clearpolicy carol
+    quietly admin renprinc -force bob robert
+    quietly admin delprinc -force late
+    quietly admin cpw -randkey -keepold "krbtgt/$REALM"
+    arrived
+    quietly admin delstr alice require_auth
+    arrived
+    quietly at_replica kvno krbrepl/replica-1
+    must at_replica login alice secret5
+    must_not at_replica login alice secret1
+    must at_replica login robert secret2
+    must_not at_replica login bob secret1
+    same_in_ldap
+    # An entry that has lost what kldap cannot take away: the old passwords and the time of unlocking.
+    quietly admin modprinc -unlock alice
+    arrived
+    road_signal replica-1 TERM
+    quietly admin delprinc -force alice
+    quietly admin addprinc -pw secret6 alice
+    quietly admin delprinc -force first
+    quietly admin delpol -force "with blank"
+    quietly admin purgekeys "krbtgt/$REALM"
+    road_restart replica-1
+    arrived
+    must at_replica login alice secret6
+    must_not at_replica login first secret0
+    same_in_ldap
+    printf 'second\nsecond\n' | quietly util add_mkey -s -e aes256-cts
+    quietly util use_mkey 2
+    quietly util update_princ_encryption -f
+    arrived
+    must at_replica login robert secret2
+    same_in_ldap
+}
+
+a_kdc_on_ldap_counts_for_itself_and_its_directory_may_go_away() {
+    begin_in_ldap
+    quietly admin addpol -maxfailure 3 -failurecountinterval 0 -lockoutduration 0 strict
+    quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
+    follow
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy wrong
+    [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
+    quietly admin modprinc -maxlife 3h clumsy
+    arrived
+    [ "$(attempts clumsy)" = 2 ] || fail "the change has taken the count away"
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy secret
+    must login clumsy secret
+    quietly admin modprinc -unlock clumsy
+    arrived
+    must at_replica login clumsy secret
+    # Changes while the directory is away are there when it is back.
+    road_signal slapd TERM
+    wait "${ROAD_PID[slapd]}" 2>/dev/null
+    quietly admin addprinc -pw secret meanwhile
+    must road_until "the replica telling that its directory is away" replica_says 'meanwhile'
+    road_restart slapd
+    must road_until "slapd answering" slapd_up
+    arrived
+    must at_replica login meanwhile secret
+    same_in_ldap
+}
+
+a_full_copy_into_ldap_is_begun_anew_after_a_death() {
+    begin_in_ldap
+    quietly admin addprinc -pw secret newcomer
+    must road_fill 400 "$work/filled"
+    follow_killed_once
+    must at_replica login newcomer secret
+    must at_replica login user00400 secret
+    same_in_ldap
+    # And so does a burst that its programs do not survive.
+    local round
+    for round in 1 2 3; do
+        burst "b$round" 60 &
+        local pid=$!
+        while kill -0 $pid 2>/dev/null; do
+            sleep "0.$((RANDOM % 4 + 2))"
+            road_signal replica-1 KILL
+            road_restart replica-1
+        done
+        wait $pid
+    done
+    arrived
+    must at_replica login b3-60 secret
+    same_in_ldap
+}
+
+ldap_has() { ldapsearch -x -LLL -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret -b dc=test "(krbPrincipalName=$1@$REALM)" dn 2>/dev/null | grep -q dn:; }
+
+follow_killed_once() {
+    must feed
+    must road_until "some of the copy in the directory" ldap_has user00100
+    road_signal replica-1 KILL
+    road_restart replica-1
+    must road_until "the first copy reaching the replica" has_content
+    must replica_kdc
+    arrived
+}
+
+a_record_that_ldap_cannot_hold_is_named() {
+    begin_in_ldap
+    quietly admin addpol Staff
+    follow
+    quietly admin addpol staff
+    must road_until "the replica naming the policy" replica_says 'staff: the directory has a policy whose name it takes for the same'
+    quietly at_replica admin getprinc krbrepl/localhost
+    quietly admin addprinc -pw secret after
+    quietly admin delpol -force staff
+    arrived
+    must at_replica login after secret
+    same_in_ldap
+}
+
+a_realm_that_is_not_in_the_directory_is_told() {
+    must kdb_begin "$work/realm"
+    slapd_begin
+    must road_serve master
+    must replica_config
+    printf 'secret\nsecret\n' | quietly at_replica kdb5_ldap_util stashsrvpw -f "$work/service.keyfile" "$LDAP_ADMIN"
+    feed
+    wait "${ROAD_PID[replica-1]}"
+    [ $? -eq 1 ] || fail "the exit code is not 1"
+    must replica_says 'opening the database of the KDC, a realm that kdb5_ldap_util has made in a directory: .*No such object'
 }
 
 a_database_that_cannot_be_opened_is_told() {

@@ -1,0 +1,236 @@
+/* ldapput.c: writing through kldap, which changes the attributes that the mask of an entry names. */
+#include "ldap.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kadm5/admin.h>
+
+#include "mem.h"
+
+#define CHANGED                                                                      \
+    (KADM5_ATTRIBUTES | KADM5_MAX_LIFE | KADM5_MAX_RLIFE | KADM5_PRINC_EXPIRE_TIME | \
+     KADM5_PW_EXPIRATION | KADM5_TL_DATA | KADM5_KEY_DATA)
+#define COUNTERS (KADM5_LAST_SUCCESS | KADM5_LAST_FAILED | KADM5_FAIL_AUTH_COUNT)
+
+/* Where kldap notes what an entry is: items of a type, a length of two bytes, and the bytes (see kdb_ldap.h of krb5). */
+#define INFO_PRINCTYPE 1
+#define STANDALONE 1
+
+static krbrepl_bytes content(const krb5_db_entry *e, int type)
+{
+    const krb5_tl_data *tl = krbrepl__kdb5_tl_find(e, type);
+
+    return tl != NULL ? (krbrepl_bytes){tl->tl_data_contents, tl->tl_data_length}
+                      : (krbrepl_bytes){NULL, 0};
+}
+
+/* ---- what is in an entry ---------------------------------------------------------------------- */
+
+static int kadm_of(const krb5_db_entry *e, krbrepl__kdb5_kadm *out)
+{
+    const krbrepl_bytes data = content(e, KRB5_TL_KADM_DATA);
+
+    memset(out, 0, sizeof *out);
+    return data.data != NULL ? krbrepl__kdb5_kadm_read(data, out) : 0;
+}
+
+/* The parts of an entry that kldap writes and cannot take away again. */
+enum { HISTORY = 1, UNLOCKED = 2 };
+
+static int lasting(const krb5_db_entry *e, unsigned *parts, int *has_policy)
+{
+    krbrepl__kdb5_kadm k;
+    const int err = kadm_of(e, &k);
+
+    *parts =
+        (k.nsets != 0 ? HISTORY : 0) | (content(e, KRB5_TL_LAST_ADMIN_UNLOCK).len != 0 ? UNLOCKED : 0);
+    *has_policy = k.has_policy;
+    krbrepl__kdb5_kadm_free(&k);
+    return err;
+}
+
+/* Whether the entry is an object of its own in the directory, and not added to one of somebody else's. */
+static int is_standalone(const krb5_db_entry *e)
+{
+    const krbrepl_bytes info = content(e, KRBREPL__KDB5_USER_INFO);
+    const uint8_t *p = info.data;
+    size_t at = 0, len;
+
+    while (info.len - at >= 3 && at < info.len) {
+        len = (size_t)p[at + 1] << 8 | p[at + 2];
+        if (len > info.len - at - 3)
+            return 0;
+        if (p[at] == INFO_PRINCTYPE)
+            return len == 2 && (p[at + 3] << 8 | p[at + 4]) == STANDALONE;
+        at += 3 + len;
+    }
+    return 0;
+}
+
+/* ---- principals ------------------------------------------------------------------------------- */
+
+/* What the directory says of a value is said of this record. All else may be another time. */
+static krb5_error_code verdict(krb5_context ctx, krb5_error_code err)
+{
+    krb5_error_code refused;
+    const char *text;
+
+    if (err != KRB5_KDB_UK_SERROR && err != KRB5_KDB_UK_RERROR)
+        return err;
+    text = krb5_get_error_message(ctx, err);
+    refused = krbrepl__kdb5_refuse(ctx, "the directory does not take it: %s", text);
+    krb5_free_error_message(ctx, text);
+    return refused;
+}
+
+static krb5_error_code create(krb5_context ctx, krb5_db_entry *e)
+{
+    e->mask |= KADM5_PRINCIPAL | COUNTERS;
+    return krb5_db_put_principal(ctx, e);
+}
+
+/* KADM5_LOAD has kldap take a policy away that is not there any more. What kldap knows of the entry says where in the
+ * directory it is. */
+static krb5_error_code modify(krb5_context ctx, krb5_db_entry *e, const krb5_db_entry *present)
+{
+    const krbrepl_bytes info = content(present, KRBREPL__KDB5_USER_INFO);
+    krb5_error_code err =
+        info.len != 0 ? krbrepl__kdb5_tl_add(e, KRBREPL__KDB5_USER_INFO, info.data, info.len) : 0;
+
+    e->mask |= KADM5_LOAD;
+    return err == 0 ? krb5_db_put_principal(ctx, e) : err;
+}
+
+/* The entry goes and comes again, because kldap cannot take away a part of it. A KDC that asks in between finds
+ * nobody of this name. */
+static krb5_error_code make_anew(krb5_context ctx, krb5_db_entry *e, const krb5_db_entry *present)
+{
+    krb5_error_code err;
+
+    if (!is_standalone(present))
+        return krbrepl__kdb5_refuse(
+            ctx, "it has lost its old keys or its time of unlocking, which kldap cannot "
+                 "take away from an entry that is part of another object of the "
+                 "directory; delete the principal on the master and make it anew");
+    e->last_success = present->last_success;
+    e->last_failed = present->last_failed;
+    e->fail_auth_count = present->fail_auth_count;
+    err = krb5_db_delete_principal(ctx, e->princ);
+    return err == 0 ? create(ctx, e) : err;
+}
+
+static krb5_error_code put(krb5_context ctx, krb5_db_entry *e, const krb5_db_entry *present)
+{
+    unsigned has = 0, is_to_have = 0;
+    int has_policy = 0, unused = 0;
+    krb5_error_code err = lasting(e, &is_to_have, &has_policy);
+
+    if (err != 0)
+        return err;
+    e->mask = CHANGED;
+    if (has_policy)
+        e->mask |= KADM5_POLICY;
+    if ((is_to_have & HISTORY) != 0)
+        e->mask |= KADM5_KEY_HIST;
+    if (present == NULL)
+        return create(ctx, e);
+    /* Old keys that cannot be read are taken for some. */
+    if (lasting(present, &has, &unused) != 0)
+        has |= HISTORY;
+    if ((has & ~is_to_have) != 0)
+        return make_anew(ctx, e, present);
+    return modify(ctx, e, present);
+}
+
+krb5_error_code krbrepl__kdb5_ldap_principal(krb5_context ctx, krb5_db_entry *e,
+                                             const krbrepl_change *c)
+{
+    krb5_db_entry *present = NULL;
+    krb5_error_code err = krbrepl__kdb5_form_add(ctx, e, c->value);
+
+    if (err != 0)
+        return err;
+    err = krb5_db_get_principal(ctx, e->princ, 0, &present);
+    if (err == 0 && !krb5_principal_compare(ctx, e->princ, present->princ))
+        err =
+            krbrepl__kdb5_refuse(ctx, "in the directory this is another name of a principal; take that "
+                                      "name away there");
+    if (err == KRB5_KDB_NOENTRY) {
+        krb5_clear_error_message(ctx);
+        err = 0;
+    }
+    if (err == 0)
+        err = verdict(ctx, put(ctx, e, present));
+    krb5_db_free_principal(ctx, present);
+    return err;
+}
+
+/* ---- policies --------------------------------------------------------------------------------- */
+
+struct spelling {
+    const char *name;
+    int found;
+};
+
+static void spelling_look(void *arg, osa_policy_ent_t p)
+{
+    struct spelling *s = arg;
+
+    s->found |= strcmp(p->name, s->name) == 0;
+}
+
+krb5_error_code krbrepl__kdb5_ldap_spelled(krb5_context ctx, const char *name)
+{
+    struct spelling s = {name, 0};
+    krb5_error_code err = krb5_db_iter_policy(ctx, NULL, spelling_look, &s);
+
+    return err == 0 && !s.found ? KRB5_KDB_NOENTRY : err;
+}
+
+static krb5_error_code policy_check(krb5_context ctx, const osa_policy_ent_rec *p)
+{
+    if (p->n_tl_data != 0)
+        return krbrepl__kdb5_refuse(ctx, "kldap does not keep tagged data of a policy");
+    if (p->policy_refcnt != 0)
+        return krbrepl__kdb5_refuse(ctx,
+                                    "kldap does not keep the number of references to a policy, which "
+                                    "krb5 has not used since 1.12; delete the policy on the master "
+                                    "and make it anew");
+    return 0;
+}
+
+static int has_keysalts(const osa_policy_ent_rec *p)
+{
+    return p->allowed_keysalts != NULL && *p->allowed_keysalts != '\0';
+}
+
+krb5_error_code krbrepl__kdb5_ldap_policy(krb5_context ctx, osa_policy_ent_t p)
+{
+    osa_policy_ent_t present = NULL;
+    krb5_error_code err = policy_check(ctx, p);
+
+    if (err != 0)
+        return err;
+    err = krb5_db_get_policy(ctx, p->name, &present);
+    if (err == KRB5_KDB_NOENTRY) {
+        krb5_clear_error_message(ctx);
+        return verdict(ctx, krb5_db_create_policy(ctx, p));
+    }
+    if (err != 0)
+        return err;
+    err = krbrepl__kdb5_ldap_spelled(ctx, p->name);
+    if (err == KRB5_KDB_NOENTRY)
+        err = krbrepl__kdb5_refuse(ctx, "the directory has a policy whose name it takes for the same; "
+                                        "delete one of the two");
+    if (err == 0 && has_keysalts(present) && !has_keysalts(p)) {
+        /* kldap does not take the attribute away. */
+        err = krb5_db_delete_policy(ctx, p->name);
+        if (err == 0)
+            err = krb5_db_create_policy(ctx, p);
+    } else if (err == 0) {
+        err = krb5_db_put_policy(ctx, p);
+    }
+    krb5_db_free_policy(ctx, present);
+    return verdict(ctx, err);
+}
