@@ -138,6 +138,14 @@ static void judge_position(const krbrepl__port *port, const krbrepl__local *loca
     }
 }
 
+/* A replica knows of itself what its position does not say: that what it has is not to be relied on. */
+static int may_ask(const krbrepl__hello *h)
+{
+    if (h->asks == KRBREPL_COPY_EMPTY)
+        return h->pos.seq == 0;
+    return h->asks == KRBREPL_COPY_FAILED || h->asks == KRBREPL_COPY_DIFFERS;
+}
+
 void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
                          const krbrepl__ancestry *ours, const krbrepl__hello *h, krbrepl__verdict *v)
 {
@@ -150,8 +158,8 @@ void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,
             v->err = 0;
             v->reason = KRBREPL_COPY_FORK;
         }
-    } else if ((h->asks == KRBREPL_COPY_FAILED || h->asks == KRBREPL_COPY_DIFFERS) && v->err == 0 &&
-               local->pos.seq != 0 && (v->reason == 0 || v->reason == KRBREPL_COPY_BEHIND)) {
+    } else if (may_ask(h) && v->err == 0 && local->pos.seq != 0 &&
+               (v->reason == 0 || v->reason == KRBREPL_COPY_BEHIND)) {
         v->reason = h->asks;
     }
 }
