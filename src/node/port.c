@@ -16,6 +16,12 @@ static int port_local(void *ctx, krbrepl__local *out)
 
     KRBREPL_INIT(&i);
     rc = krbrepl__store_info(store_of(ctx), &i);
+    /* What a process left half-written may take a replica's position away. */
+    if (rc == 0 && i.role != KRBREPL_ROLE_MASTER && krbrepl__store_hosted(store_of(ctx))) {
+        rc = krbrepl__store_settle(store_of(ctx));
+        if (rc == 0)
+            rc = krbrepl__store_info(store_of(ctx), &i);
+    }
     if (rc != 0)
         return rc;
     memcpy(out->database_id, i.database_id, sizeof out->database_id);
@@ -26,6 +32,9 @@ static int port_local(void *ctx, krbrepl__local *out)
     out->records = i.records;
     out->cumulative = i.cumulative;
     out->gives_up = (i.flags & KRBREPL_STORE_GIVES_UP) != 0;
+    /* Commits from the first on would lead to the master's content too, but for records that are in the host's
+     * database and that no commit names: of a life before this one, or of a copy that was cut off by a crash. */
+    out->unsure = i.pos.seq == 0 && krbrepl__store_replaces(store_of(ctx));
     rc = krbrepl__copy_partial(store_of(ctx), &out->partial, &out->partial_upper, &out->after);
     if (rc != 0)
         out->after.len = 0;

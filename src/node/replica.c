@@ -97,20 +97,6 @@ static void unreachable(krbrepl_node *n, const char *why)
     retry_later(n, 0);
 }
 
-/* Commits from the first on would lead to the master's content too, but for records that are in the host's database
- * and that no commit names: of a life before this one, or of a copy that was cut off by a crash. */
-static int is_anything_there(const krbrepl_node *n)
-{
-    return n->info.pos.seq == 0 && krbrepl__store_replaces(n->store);
-}
-
-static uint64_t asks(const krbrepl_node *n)
-{
-    if (n->replica->differs)
-        return KRBREPL_COPY_DIFFERS;
-    return is_anything_there(n) ? KRBREPL_COPY_EMPTY : krbrepl__mend_asks(n);
-}
-
 static void connected(krbrepl_node *n, int fd, const krbrepl__addr *addr)
 {
     krbrepl__replica *r = n->replica;
@@ -129,7 +115,7 @@ static void connected(krbrepl_node *n, int fd, const krbrepl__addr *addr)
     cfg.missing_ms = r->opt.missing_ms;
     cfg.gone_ms = r->opt.lost_ms;
     cfg.window = KRBREPL__REPLICA_WINDOW;
-    cfg.asks = asks(n);
+    cfg.asks = r->differs ? KRBREPL_COPY_DIFFERS : krbrepl__mend_asks(n);
     /* What a repair has not helped is copied in full. */
     cfg.all = (r->differs && r->repaired) || r->repair_failed || r->copy_fails != 0;
     krbrepl__errinfo_clear(&ei);

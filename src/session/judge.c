@@ -138,10 +138,12 @@ static void judge_position(const krbrepl__port *port, const krbrepl__local *loca
     }
 }
 
+/* A replica knows of itself what its position does not say: that what it has is not to be relied on. */
 static int may_ask(const krbrepl__hello *h)
 {
-    return h->asks == KRBREPL_COPY_FAILED || h->asks == KRBREPL_COPY_DIFFERS ||
-           (h->asks == KRBREPL_COPY_EMPTY && h->pos.seq == 0);
+    if (h->asks == KRBREPL_COPY_EMPTY)
+        return h->pos.seq == 0;
+    return h->asks == KRBREPL_COPY_FAILED || h->asks == KRBREPL_COPY_DIFFERS;
 }
 
 void krbrepl__sess_judge(const krbrepl__port *port, const krbrepl__local *local,

@@ -48,7 +48,11 @@ static int send_hello(krbrepl__sess *s, const krbrepl__local *local, krbrepl__he
     h->epoch = local->known_epoch;
     h->pos = local->pos;
     h->window = s->window;
-    h->asks = local->gives_up ? KRBREPL_COPY_FORK : s->asks;
+    h->asks = s->asks;
+    if (local->gives_up)
+        h->asks = KRBREPL_COPY_FORK;
+    else if (local->unsure)
+        h->asks = KRBREPL_COPY_EMPTY;
     if (h->asks != 0)
         h->has |= KRBREPL__HAS(KRBREPL__TAG_ASKS);
     s->r.has_partial = local->after.len != 0;

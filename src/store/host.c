@@ -67,6 +67,21 @@ int krbrepl__store_replaces(const krbrepl_store *s)
     return krbrepl__store_hosted(s) && s->host->ops.import_begin != NULL;
 }
 
+int krbrepl__store_settle(krbrepl_store *s)
+{
+    krbrepl__wtxn w;
+    int rc;
+
+    if (!krbrepl__store_hosted(s) || s->host->writer != NULL)
+        return 0;
+    rc = krbrepl__prepare_pending(s);
+    if (rc != 1)
+        return rc;
+    rc = krbrepl__wtxn_begin(s, &w);
+    krbrepl__wtxn_abort(s, &w);
+    return rc;
+}
+
 int krbrepl__host_there(krbrepl_store *s)
 {
     if (s->host != NULL)

@@ -242,6 +242,8 @@ int krbrepl__store_hosted(const krbrepl_store *s);
 int krbrepl__store_journaled(const krbrepl_store *s);
 /* And whether a full copy leaves nothing there that is not in it. */
 int krbrepl__store_replaces(const krbrepl_store *s);
+/* Ends what a process that died had begun to write there, so that the position is the one that holds from now on. */
+int krbrepl__store_settle(krbrepl_store *s);
 /* Whether this handle has the callbacks of whatever is the host's, which a node cannot do without: 0 or STATE. */
 int krbrepl__store_reaches(krbrepl_store *s);
 /* Compares `n` more records of the host's with their digests, behind canonical key `after` (len 0: from the

@@ -202,6 +202,8 @@ a_database_that_kprop_had_filled_is_taken_over() {
     quietly admin addprinc -pw secret gone
     quietly util dump "$work/older"
     quietly at_replica util load "$work/older"
+    # One that the master has never heard of: no commit says that it goes.
+    quietly at_replica admin addprinc -pw secret stranger
     must replica_kdc
     quietly admin delprinc -force gone
     quietly admin addprinc -pw secret newcomer
@@ -211,6 +213,7 @@ a_database_that_kprop_had_filled_is_taken_over() {
     logins_end
     must at_replica login newcomer secret
     must_not at_replica login gone secret
+    must_not at_replica login stranger secret
     dumps_are_equal
 }
 

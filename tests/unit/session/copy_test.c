@@ -39,6 +39,31 @@ static void empty_replica_is_copied_when_the_journal_begins_later(void **state)
     assert_int_equal(p->rs.puts, 500);
 }
 
+static void
+replica_that_cannot_vouch_for_what_it_has_is_copied_although_all_commits_are_there(void **state)
+{
+    pair *p = *state;
+
+    fill(p, 0, 100, 100);
+    p->rs.local.unsure = 1;
+    pair_meet(p);
+    assert_copied(p, KRBREPL_COPY_EMPTY, 1);
+    assert_int_equal(p->rs.puts, 100);
+}
+
+static void replica_that_has_a_position_is_not_copied_for_having_been_unsure(void **state)
+{
+    pair *p = *state;
+
+    fill(p, 0, 100, 100);
+    pair_meet(p);
+    p->asks = KRBREPL_COPY_EMPTY;
+    fill(p, 0, 10, 50);
+    pair_meet(p);
+    assert_up(p);
+    assert_int_equal(info(p->r)->copies, 0);
+}
+
 static void replica_that_is_behind_the_journal_is_copied(void **state)
 {
     pair *p = *state;
@@ -342,6 +367,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PAIR(empty_replica_is_copied_when_the_journal_begins_later),
+        PAIR(replica_that_cannot_vouch_for_what_it_has_is_copied_although_all_commits_are_there),
+        PAIR(replica_that_has_a_position_is_not_copied_for_having_been_unsure),
         PAIR(replica_that_is_behind_the_journal_is_copied),
         PAIR(replica_at_the_master_needs_no_journal),
         PAIR(replaced_content_is_copied_in_the_stream),

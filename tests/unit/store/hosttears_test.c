@@ -101,6 +101,19 @@ static void torn_content_is_of_no_position(void **state)
     end(&x);
 }
 
+static void torn_content_is_seen_when_the_store_is_settled(void **state)
+{
+    st *t = *state;
+    two x = begin(t, KRBREPL_HOST_TEARS);
+
+    die_in_an_apply(&x, t);
+    assert_int_equal(krbrepl__store_settle(x.r), 0);
+    assert_int_equal(st_info(x.r).pos.seq, 0);
+    assert_int_equal(krbrepl__store_settle(x.r), 0);
+    assert_int_equal(krbrepl__store_settle(x.m), 0);
+    end(&x);
+}
+
 static void content_that_does_not_tear_is_brought_to_its_end(void **state)
 {
     st *t = *state;
@@ -180,6 +193,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, st_setup, st_teardown)
     const struct CMUnitTest tests[] = {
         T(torn_content_is_of_no_position),
+        T(torn_content_is_seen_when_the_store_is_settled),
         T(content_that_does_not_tear_is_brought_to_its_end),
         T(refusal_of_a_host_that_tears_is_no_death),
         T(torn_write_of_a_process_that_lives_is_of_no_position),
