@@ -10,14 +10,13 @@ enum pass { PASS_FIRST = 0, PASS_REST = 1, PASS_ALIASES = 2, PASS_SECOND = 3, PA
 
 enum what { NOTHING = 0, REMOVE = 1, MODIFY = 2, CREATE = 3 };
 
-#define DO_NOT_STORE (UINT32_C(1) << 31)
-
 struct krbrepl__iprop_step {
     krbrepl_bytes key, value;
     uint32_t last;         /* the change that says what this record is in the end */
     uint8_t hdb, put;      /* it is in the table; it is a put there */
     uint8_t pass;          /* of its first record */
     uint8_t first, second; /* enum what */
+    uint8_t removed;       /* and the commit removes this record at some time */
 };
 
 /* ---- what a change is ----------------------------------------------------------------------- */
@@ -28,28 +27,11 @@ static int in_table(const krbrepl__change_view *v)
            memcmp(v->table, KRBREPL__HDB_TABLE, v->table_len) == 0;
 }
 
-/* The slave finds the entry by its own name, so that is what the key must say. */
-static int read_entry(krbrepl_bytes key, krbrepl_bytes value, krbrepl__hdb_entry *e)
-{
-    krbrepl__buf own;
-    int ok;
-
-    if (krbrepl__hdb_kind(value) != KRBREPL__HDB_ENTRY ||
-        krbrepl__hdb_entry_read(e, value, NULL) != 0 || e->field[KRBREPL__HDB_PRINCIPAL].len == 0 ||
-        (e->flags & DO_NOT_STORE) != 0)
-        return 0;
-    krbrepl__buf_init(&own, 0);
-    krbrepl__hdb_key(&own, &e->princ);
-    ok = own.err == 0 && own.len == key.len && memcmp(own.data, key.data, key.len) == 0;
-    krbrepl__buf_free(&own);
-    return ok;
-}
-
 int krbrepl__iprop_is_entry(krbrepl_bytes key, krbrepl_bytes value)
 {
     krbrepl__hdb_entry e;
 
-    return read_entry(key, value, &e);
+    return krbrepl__hdb_entry_at(&e, key, value);
 }
 
 /* The name that a key stands for. */
@@ -75,7 +57,7 @@ static int needs_delete(const krbrepl__hdb_entry *e)
            e->field[KRBREPL__HDB_EXTENSIONS].len == 0;
 }
 
-static uint32_t time_of(const krbrepl__iprop_emit *e)
+uint32_t krbrepl__iprop_emit_time(const krbrepl__iprop_emit *e)
 {
     int64_t s = e->c.time_us / 1000000;
 
@@ -118,49 +100,107 @@ static int is_alias_put(const struct krbrepl__iprop_step *t)
     return t->hdb && t->put && krbrepl__hdb_kind(t->value) == KRBREPL__HDB_ALIAS;
 }
 
-/* What the first record of the first put of an entry does, for what the record is in the end. */
-static enum what first_of(const struct krbrepl__iprop_step *last, int removed)
-{
-    krbrepl__hdb_entry e;
+/* What is special about the commit as a whole. */
+typedef struct whole {
+    uint32_t entries; /* records that are entries in the end */
+    int removes;      /* something is removed, at some time */
+} whole;
 
-    if (removed || !is_entry_put(last) || krbrepl__hdb_entry_read(&e, last->value, NULL) != 0)
+/* Over an entry that is there. One with aliases may get one that another entry of the commit still has, or that is
+ * the name of one which the commit removes: then all must be removed before anything is made. */
+static enum what over_existing(const krbrepl__hdb_entry *e, const whole *w)
+{
+    if (e->field[KRBREPL__HDB_MODIFIED_BY].len == 0)
         return REMOVE;
-    return needs_delete(&e) ? REMOVE : MODIFY;
+    return e->aliases.len != 0 && (w->entries > 1 || w->removes) ? REMOVE : MODIFY;
 }
 
-/* All changes of one record, `n` of them in their order. */
-static void plan_record(krbrepl__iprop_emit *e, const place *p, size_t n)
+/* An entry in the end. */
+static void plan_entry(krbrepl__iprop_emit *e, struct krbrepl__iprop_step *entry,
+                       struct krbrepl__iprop_step *last, const whole *w)
+{
+    krbrepl__hdb_entry read;
+
+    last->second = CREATE;
+    entry->first = REMOVE;
+    if (last->removed || krbrepl__hdb_entry_read(&read, last->value, NULL) != 0)
+        return;
+    if (e->prior == KRBREPL__PRIOR_NEW)
+        entry->first = NOTHING;
+    else if (e->prior == KRBREPL__PRIOR_EXISTED)
+        entry->first = (uint8_t)over_existing(&read, w);
+    else
+        entry->first = needs_delete(&read) ? REMOVE : MODIFY;
+    if (e->prior == KRBREPL__PRIOR_EXISTED && entry->first == MODIFY)
+        last->second = NOTHING;
+}
+
+/* All changes of one record, `n` of them in their order: which pass each belongs to. */
+static void sort_record(krbrepl__iprop_emit *e, const place *p, size_t n, whole *w)
 {
     uint32_t end = p[n - 1].at;
-    struct krbrepl__iprop_step *last = &e->step[end], *t, *entry = NULL;
-    int removed = 0;
+    struct krbrepl__iprop_step *last = &e->step[end], *t;
     size_t i;
 
     for (i = 0; i < n; i++) {
         t = &e->step[p[i].at];
         t->last = end;
-        removed |= !t->put;
-        if (is_entry_put(t)) {
+        last->removed |= !t->put;
+        if (is_entry_put(t))
             t->pass = PASS_FIRST;
-            entry = entry == NULL ? t : entry;
-        } else if (is_alias_put(t)) {
+        else if (is_alias_put(t))
             t->pass = PASS_ALIASES;
-        } else {
+        else
             e->odd += t->put;
-        }
+    }
+    w->entries += last->pass == PASS_FIRST;
+    w->removes |= last->removed;
+}
+
+/* The same: what is said. */
+static void plan_record(krbrepl__iprop_emit *e, const place *p, size_t n, const whole *w)
+{
+    struct krbrepl__iprop_step *last = &e->step[p[n - 1].at], *entry = NULL;
+    size_t i;
+
+    for (i = 0; i < n && entry == NULL; i++)
+        if (e->step[p[i].at].pass == PASS_FIRST)
+            entry = &e->step[p[i].at];
+    if (last->pass == PASS_FIRST) {
+        plan_entry(e, entry, last, w);
+        return;
     }
     if (entry != NULL)
-        entry->first = first_of(last, removed);
-    if (last->pass == PASS_FIRST)
-        last->second = CREATE;
-    else if (!last->put || last->pass == PASS_ALIASES)
+        entry->first = REMOVE;
+    if (!last->put || last->removed ||
+        (last->pass == PASS_ALIASES && e->prior == KRBREPL__PRIOR_UNKNOWN))
         last->first = REMOVE;
+}
+
+static void plan_all(krbrepl__iprop_emit *e, place *p, size_t count)
+{
+    whole w = {0, 0};
+    size_t i, k;
+    int pass;
+
+    qsort(p, count, sizeof *p, by_key);
+    for (pass = 0; pass < 2; pass++)
+        for (i = 0; i < count; i = k) {
+            for (k = i + 1; k < count && same_key(&p[i], &p[k]); k++)
+                continue;
+            if (pass == 0)
+                sort_record(e, &p[i], k - i, &w);
+            else
+                plan_record(e, &p[i], k - i, &w);
+        }
+    for (i = 0; i < e->c.nchanges; i++)
+        e->left += (e->step[i].first != NOTHING) + (e->step[i].second != NOTHING);
 }
 
 /* NOMEM. */
 static int plan(krbrepl__iprop_emit *e)
 {
-    size_t n = e->c.nchanges, count = 0, i, k;
+    size_t n = e->c.nchanges, count = 0, i;
     place *p = krbrepl__alloc_array(n, sizeof *p);
     krbrepl__change_view v;
     krbrepl__change_it it;
@@ -178,12 +218,7 @@ static int plan(krbrepl__iprop_emit *e)
         if (e->step[i].hdb)
             p[count++] = (place){v.key, (uint32_t)i};
     }
-    qsort(p, count, sizeof *p, by_key);
-    for (i = 0; i < count; i = k) {
-        for (k = i + 1; k < count && same_key(&p[i], &p[k]); k++)
-            continue;
-        plan_record(e, &p[i], k - i);
-    }
+    plan_all(e, p, count);
     krbrepl__free(p, n * sizeof *p);
     return 0;
 }
@@ -195,23 +230,22 @@ void krbrepl__iprop_emit_end(krbrepl__iprop_emit *e)
     e->left = 0;
 }
 
-int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit)
+int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit, enum krbrepl__prior prior)
 {
     int rc;
 
     krbrepl__iprop_emit_end(e);
     rc = krbrepl__commit_decode(commit, &e->c);
+    e->prior = prior;
     e->pass = PASS_FIRST;
     e->at = 0;
+    e->place = 0;
     e->odd = 0;
     if (rc != 0 || e->c.kind != KRBREPL_COMMIT_CHANGES) {
         e->c.nchanges = 0;
         return rc;
     }
-    rc = plan(e);
-    if (rc == 0)
-        e->left = KRBREPL__IPROP_RECORDS(e->c.nchanges);
-    return rc;
+    return plan(e);
 }
 
 /* ---- records -------------------------------------------------------------------------------- */
@@ -219,37 +253,62 @@ int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit)
 static void say(const krbrepl__iprop_emit *e, uint32_t version, const struct krbrepl__iprop_step *t,
                 enum what what, krbrepl__buf *b)
 {
+    const uint32_t time = krbrepl__iprop_emit_time(e);
     krbrepl__hdb_princ name;
 
     if (what == CREATE)
-        krbrepl__hdb_rec_create(b, version, time_of(e), t->value);
+        krbrepl__hdb_rec_create(b, version, time, t->value);
     else if (what == MODIFY)
-        krbrepl__hdb_rec_modify(b, version, time_of(e), KRBREPL__HDB_MASK_ALL, e->step[t->last].value);
+        krbrepl__hdb_rec_modify(b, version, time, KRBREPL__HDB_MASK_ALL, e->step[t->last].value);
     else if (what == REMOVE && read_key(t->key, &name))
-        krbrepl__hdb_rec_delete(b, version, time_of(e), &name);
+        krbrepl__hdb_rec_delete(b, version, time, &name);
     else
-        krbrepl__hdb_rec_nop(b, version, time_of(e));
+        krbrepl__hdb_rec_nop(b, version, time);
 }
 
-int krbrepl__iprop_emit_next(krbrepl__iprop_emit *e, uint32_t version, krbrepl__buf *b)
+/* The next place for a record, and whether there is one. */
+static int next_place(krbrepl__iprop_emit *e, const struct krbrepl__iprop_step **step, enum what *what)
 {
     uint32_t n = e->c.nchanges;
 
-    while (e->left != 0 && e->pass != PASS_END) {
-        const struct krbrepl__iprop_step *t;
+    for (; e->pass != PASS_END; e->pass++, e->at = 0)
+        while (e->at < n) {
+            const struct krbrepl__iprop_step *t =
+                &e->step[e->pass == PASS_REST ? n - 1 - e->at : e->at];
 
-        if (e->at == n) {
-            e->pass++;
-            e->at = 0;
-            continue;
+            e->at++;
+            if (e->pass != PASS_SECOND && e->pass != t->pass)
+                continue;
+            e->place++;
+            *step = t;
+            *what = (enum what)(e->pass == PASS_SECOND ? t->second : t->first);
+            return 1;
         }
-        t = &e->step[e->pass == PASS_REST ? n - 1 - e->at : e->at];
-        e->at++;
-        if (e->pass != PASS_SECOND && e->pass != t->pass)
+    return 0;
+}
+
+int krbrepl__iprop_emit_next(krbrepl__iprop_emit *e, uint32_t before, uint32_t *version,
+                             krbrepl__buf *b)
+{
+    const struct krbrepl__iprop_step *t;
+    enum what what;
+
+    while (e->left != 0 && next_place(e, &t, &what)) {
+        if (what == NOTHING)
             continue;
-        say(e, version, t, (enum what)(e->pass == PASS_SECOND ? t->second : t->first), b);
         e->left--;
+        *version = before + (uint32_t)(e->left == 0 ? KRBREPL__IPROP_NUMBERS(e->c.nchanges) : e->place);
+        say(e, *version, t, what, b);
         return 1;
     }
     return 0;
+}
+
+void krbrepl__iprop_emit_skip(krbrepl__iprop_emit *e, uint64_t n)
+{
+    const struct krbrepl__iprop_step *t;
+    enum what what;
+
+    while (e->place < n && next_place(e, &t, &what))
+        e->left -= what != NOTHING;
 }

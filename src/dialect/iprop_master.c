@@ -150,6 +150,11 @@ static int take_answer(krbrepl__iprop_master *s, uint32_t version)
         return 0; /* what it was sent before the database does not count any more */
     } else if (version != m.version) {
         return not_applied(s, version, m.version);
+    } else {
+        int rc = krbrepl__iprop_settle(s, version);
+
+        if (rc != 0)
+            return rc;
     }
     s->acked = version;
     i->version = version;

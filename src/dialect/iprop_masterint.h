@@ -6,8 +6,12 @@
 #include "iprop_emit.h"
 
 #define KRBREPL__IPROP_MARKS 512u   /* messages that a slave may owe an answer for */
-#define KRBREPL__IPROP_BATCH 50u    /* records in one message, as Heimdal's own master */
+#define KRBREPL__IPROP_BATCH 200u   /* records in one message */
 #define KRBREPL__IPROP_BYTES 65536u /* and about so many bytes */
+/* A commit that is not larger goes in one message, so that no slave stands in the midst of it; what is said of it
+ * may then depend on what is known, and not on the commit alone. */
+#define KRBREPL__IPROP_SMALL 25u          /* changes */
+#define KRBREPL__IPROP_SMALL_BYTES 65536u /* of its encoding */
 #define KRBREPL__IPROP_LAST_NUMBER (UINT32_C(1) << 31)
 
 /* A message that the slave answers with I_HAVE. */
@@ -43,9 +47,11 @@ typedef struct krbrepl__iprop_master {
 
     krbrepl__buf pend; /* commits, or records of a complete database, that were read */
     krbrepl__iprop_emit emit;
-    int emitting;   /* the commit that `pend` begins with */
-    uint64_t skip;  /* records of the next commit that the slave has */
-    uint64_t whole; /* the last commit that was sent to its end */
+    int emitting;    /* the commit that `pend` begins with */
+    uint32_t before; /* the number before its first one */
+    uint64_t skip;   /* numbers of the next commit that the slave has */
+    uint64_t whole;  /* the last commit that was sent to its end */
+    uint32_t whole_time;
     krbrepl__buf msg;
     krbrepl__iprop_mark mark[KRBREPL__IPROP_MARKS];
     size_t first_mark, nmarks;
@@ -56,6 +62,11 @@ typedef struct krbrepl__iprop_master {
     int deaf;        /* answers to what was sent before the complete database do not count */
     krbrepl_pos begin;
     uint32_t copy_version;
+    /* What a complete database holds is of its begin or newer: up to here what a record was before says nothing of
+     * the slave, and until the slave has this number it is not believed when it comes back. */
+    uint64_t settle_seq;
+    uint32_t settle_version;
+    int unsettled;
     krbrepl__ckey after;
     uint64_t moved_ms; /* the last sign that the slave takes something of it */
     size_t unsent;     /* at that time */
@@ -71,6 +82,8 @@ void krbrepl__iprop_mark_add(krbrepl__iprop_master *s, uint32_t version, uint64_
 
 /* iprop_stream.c: the number that stands for so many changes. */
 uint64_t krbrepl__iprop_number(const krbrepl__iprop_master *s, uint64_t cumulative);
+/* A commit of which a slave has either nothing or all. */
+int krbrepl__iprop_is_small(const krbrepl__commit *c);
 /* Decides what the slave gets that says it is at s->has. 0 or ended. */
 int krbrepl__iprop_start(krbrepl__iprop_master *s);
 /* A piece of the stream. 1: something was done; 0: it waits; negative: ended. */
@@ -83,6 +96,8 @@ void krbrepl__iprop_whole(krbrepl__iprop_master *s, uint64_t reason);
 int krbrepl__iprop_whole_work(krbrepl__iprop_master *s); /* as the stream */
 /* The slave says that it has it. */
 int krbrepl__iprop_whole_done(krbrepl__iprop_master *s);
+/* It says that it has a number. */
+int krbrepl__iprop_settle(krbrepl__iprop_master *s, uint32_t version);
 void krbrepl__iprop_leave(krbrepl__iprop_master *s);
 
 #endif

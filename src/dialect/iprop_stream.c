@@ -4,10 +4,16 @@
 #include <krbrepl/node.h>
 
 #include "iprop_masterint.h"
+#include "logrec.h"
 
 uint64_t krbrepl__iprop_number(const krbrepl__iprop_master *s, uint64_t cumulative)
 {
-    return s->num.base + KRBREPL__IPROP_RECORDS(cumulative - s->num.cumulative);
+    return s->num.base + KRBREPL__IPROP_NUMBERS(cumulative - s->num.cumulative);
+}
+
+int krbrepl__iprop_is_small(const krbrepl__commit *c)
+{
+    return c->nchanges <= KRBREPL__IPROP_SMALL && c->encoded.len <= KRBREPL__IPROP_SMALL_BYTES;
 }
 
 int krbrepl__iprop_note(krbrepl__iprop_master *s, uint32_t last)
@@ -29,7 +35,8 @@ int krbrepl__iprop_note(krbrepl__iprop_master *s, uint32_t last)
 /* What stands at one place of the journal. */
 typedef struct place {
     uint64_t seq;
-    uint64_t first, last; /* the numbers before its first record, and of its last one */
+    uint64_t first, last; /* the number before its first one, and its last one */
+    int small;
 } place;
 
 /* 0; 1: the journal does not help here (trimmed, a reset); negative: ended. */
@@ -51,15 +58,16 @@ static int look(krbrepl__iprop_master *s, uint64_t seq, place *out)
         return krbrepl__iprop_port_failed(s, rc, "reading the journal");
     out->seq = seq;
     out->last = krbrepl__iprop_number(s, c.cumulative);
-    out->first = out->last - KRBREPL__IPROP_RECORDS(c.kind == KRBREPL_COMMIT_CHANGES ? c.nchanges : 0);
+    out->first = out->last - KRBREPL__IPROP_NUMBERS(c.kind == KRBREPL_COMMIT_CHANGES ? c.nchanges : 0);
+    out->small = krbrepl__iprop_is_small(&c);
     krbrepl__buf_reset(&s->pend);
     return 0;
 }
 
-/* The first commit whose last record the slave at `v` does not have. 0, 1 or negative, as look. */
+/* The first commit whose last number the slave at `v` does not have. 0, 1 or negative, as look. */
 static int find(krbrepl__iprop_master *s, uint64_t low, uint64_t high, uint32_t v, place *out)
 {
-    place at = {0, 0, 0};
+    place at = {0, 0, 0, 0};
     int rc;
 
     while (low < high) {
@@ -74,7 +82,7 @@ static int find(krbrepl__iprop_master *s, uint64_t low, uint64_t high, uint32_t 
             low = middle + 1;
     }
     rc = look(s, low, out);
-    return rc != 0 ? rc : out->first > v;
+    return rc != 0 ? rc : out->first > v || (out->first != v && out->small);
 }
 
 /* 1: the records from here on will do; 0: they will not; negative: ended. */
@@ -193,6 +201,7 @@ static int read_more(krbrepl__iprop_master *s)
 static void drop_commit(krbrepl__iprop_master *s)
 {
     s->whole = s->emit.c.seq;
+    s->whole_time = krbrepl__iprop_emit_time(&s->emit);
     s->odd += s->emit.odd;
     s->info.commits++;
     s->emitting = 0;
@@ -200,56 +209,79 @@ static void drop_commit(krbrepl__iprop_master *s)
     krbrepl__iprop_emit_end(&s->emit);
 }
 
-/* Passes over what the slave has of the commit that was opened. */
-static void skip_records(krbrepl__iprop_master *s)
+/* What is known of the records that the commit puts. */
+static enum krbrepl__prior prior_of(const krbrepl__iprop_master *s, const krbrepl__commit *c)
 {
-    krbrepl__buf passed;
-
-    krbrepl__buf_init(&passed, 0);
-    for (; s->skip != 0; s->skip--) {
-        krbrepl__iprop_emit_next(&s->emit, 0, &passed);
-        krbrepl__buf_reset(&passed);
-    }
-    krbrepl__buf_free(&passed);
+    if (s->port->prior == NULL || c->seq <= s->settle_seq || !krbrepl__iprop_is_small(c))
+        return KRBREPL__PRIOR_UNKNOWN;
+    return s->port->prior(s->port->ctx, c->seq);
 }
 
 /* Opens the commit that `pend` begins with. 0; 1: the numbers had to be drawn anew; negative: ended. */
 static int open_commit(krbrepl__iprop_master *s)
 {
+    krbrepl_bytes encoded;
+    krbrepl__commit c;
     krbrepl__rd r;
+    uint64_t numbers;
     int rc;
 
     krbrepl__rd_init(&r, s->pend.data, s->pend.len);
-    rc = krbrepl__iprop_emit_begin(&s->emit, krbrepl__rd_vec32(&r));
+    encoded = krbrepl__rd_vec32(&r);
+    rc = krbrepl__commit_decode(encoded, &c);
+    if (rc == 0)
+        rc = krbrepl__iprop_emit_begin(&s->emit, encoded, prior_of(s, &c));
     if (rc != 0)
         return krbrepl__iprop_port_failed(s, rc, "taking a commit apart");
     if (memcmp(s->emit.c.lineage, s->lineage, sizeof s->lineage) != 0)
         return renumber(s, KRBREPL_COPY_FORK);
-    if (s->version + s->emit.left - s->skip >= KRBREPL__IPROP_LAST_NUMBER)
+    numbers = KRBREPL__IPROP_NUMBERS(s->emit.c.nchanges);
+    if (krbrepl__iprop_number(s, s->emit.c.cumulative) >= KRBREPL__IPROP_LAST_NUMBER)
         return renumber(s, KRBREPL_COPY_RESET);
-    skip_records(s);
+    s->before = (uint32_t)(krbrepl__iprop_number(s, s->emit.c.cumulative) - numbers);
+    krbrepl__iprop_emit_skip(&s->emit, s->skip);
+    s->skip = 0;
     s->emitting = 1;
     return 0;
+}
+
+/* Commits behind the last one that this session was told of wait: what is known of them is not known yet. */
+static int has_more(const krbrepl__iprop_master *s)
+{
+    return s->pend.len != 0 && (s->emitting || s->whole < s->tip);
+}
+
+/* Is there room in the message for what comes next: a record, or the whole of a small commit? */
+static int has_room(const krbrepl__iprop_master *s, unsigned n)
+{
+    if (s->emitting && krbrepl__iprop_is_small(&s->emit.c))
+        return 1;
+    return n < KRBREPL__IPROP_BATCH && s->msg.len < KRBREPL__IPROP_BYTES;
 }
 
 /* Gathers records for one message. As krbrepl__iprop_stream. */
 static int gather(krbrepl__iprop_master *s, uint32_t *version)
 {
+    uint32_t whole = *version;
     unsigned n = 0;
     int rc = 0;
 
     krbrepl__buf_reset(&s->msg);
-    while (n < KRBREPL__IPROP_BATCH && s->msg.len < KRBREPL__IPROP_BYTES && s->pend.len != 0 &&
-           rc == 0) {
+    while (has_more(s) && rc == 0 && has_room(s, n)) {
         rc = s->emitting ? 0 : open_commit(s);
         if (rc != 0)
             break;
-        if (krbrepl__iprop_emit_next(&s->emit, *version + 1, &s->msg)) {
-            ++*version;
+        if (krbrepl__iprop_emit_next(&s->emit, s->before, version, &s->msg))
             n++;
-        }
-        if (s->emit.left == 0)
-            drop_commit(s);
+        if (s->emit.left != 0)
+            continue;
+        whole = s->before + (uint32_t)KRBREPL__IPROP_NUMBERS(s->emit.c.nchanges);
+        drop_commit(s);
+    }
+    /* What no slave holds came last: it has to be told the number all the same. */
+    if (rc == 0 && whole > *version) {
+        krbrepl__hdb_rec_nop(&s->msg, whole, s->whole_time);
+        *version = whole;
     }
     if (rc == 0 && s->msg.err != 0)
         rc = krbrepl__iprop_port_failed(s, s->msg.err, "making a message");
@@ -265,7 +297,7 @@ static int send_records(krbrepl__iprop_master *s)
 
     if (rc != 0 || version == s->version)
         return rc;
-    if (version > s->told.last) {
+    if (version > s->told.last && !s->unsettled) {
         uint64_t tip = krbrepl__iprop_number(s, s->tip_cumulative);
 
         rc = krbrepl__iprop_note(s, tip > version && tip < KRBREPL__IPROP_LAST_NUMBER ? (uint32_t)tip
@@ -307,8 +339,10 @@ int krbrepl__iprop_stream(krbrepl__iprop_master *s)
 
     if (s->nmarks == KRBREPL__IPROP_MARKS)
         return 0;
-    if (s->pend.len != 0)
+    if (has_more(s))
         rc = send_records(s);
+    else if (s->pend.len != 0)
+        return 0;
     else if (s->next <= s->tip)
         rc = read_more(s);
     else

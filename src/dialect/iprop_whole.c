@@ -50,7 +50,7 @@ static int one_commit_less(krbrepl__iprop_master *s)
         return 0;
     }
     s->next = s->begin.seq;
-    s->copy_version -= (uint32_t)KRBREPL__IPROP_RECORDS(c.nchanges);
+    s->copy_version -= (uint32_t)KRBREPL__IPROP_NUMBERS(c.nchanges);
     krbrepl__buf_reset(&s->pend);
     return 1;
 }
@@ -181,6 +181,23 @@ static int send_slice(krbrepl__iprop_master *s, int *end)
     return rc;
 }
 
+/* What was read is not newer than this. */
+static int note_end(krbrepl__iprop_master *s)
+{
+    krbrepl__local local;
+    int rc = s->port->local(s->port->ctx, &local);
+    uint64_t number;
+
+    if (rc != 0)
+        return krbrepl__iprop_port_failed(s, rc, "reading the position");
+    number = krbrepl__iprop_number(s, local.cumulative);
+    s->settle_seq = local.pos.seq;
+    s->settle_version =
+        number < KRBREPL__IPROP_LAST_NUMBER ? (uint32_t)number : KRBREPL__IPROP_LAST_NUMBER;
+    s->unsettled = s->next <= s->settle_seq;
+    return 0;
+}
+
 int krbrepl__iprop_whole_work(krbrepl__iprop_master *s)
 {
     uint8_t v[4];
@@ -195,6 +212,9 @@ int krbrepl__iprop_whole_work(krbrepl__iprop_master *s)
     rc = send_slice(s, &end);
     if (rc != 0 || !end)
         return rc != 0 ? rc : 1;
+    rc = note_end(s);
+    if (rc != 0)
+        return rc;
     krbrepl__put_u32(v, s->copy_version);
     rc = krbrepl__iprop_say(s, KRBREPL__IPROP_NOW_YOU_HAVE, body);
     if (rc != 0)
@@ -221,5 +241,13 @@ int krbrepl__iprop_whole_done(krbrepl__iprop_master *s)
                   "%s (%s): complete database is there at %llu, version %lu, %llu entries sent",
                   i->principal, s->address, (unsigned long long)s->begin.seq,
                   (unsigned long)s->copy_version, (unsigned long long)i->copy_records);
-    return krbrepl__iprop_note(s, s->copy_version);
+    return s->unsettled ? 0 : krbrepl__iprop_note(s, s->copy_version);
+}
+
+int krbrepl__iprop_settle(krbrepl__iprop_master *s, uint32_t version)
+{
+    if (!s->unsettled || version < s->settle_version)
+        return 0;
+    s->unsettled = 0;
+    return krbrepl__iprop_note(s, s->version);
 }

@@ -48,6 +48,12 @@ typedef struct krbrepl__hdb_entry {
 
 /* Reads and checks an entry that must fill `der`. PROTO with the field that is wrong. */
 int krbrepl__hdb_entry_read(krbrepl__hdb_entry *e, krbrepl_bytes der, krbrepl_errinfo *ei);
+/* Is `value` an entry that a database of Heimdal's can hold at this key? */
+int krbrepl__hdb_entry_at(krbrepl__hdb_entry *e, krbrepl_bytes key, krbrepl_bytes value);
+/* Can a modify make `value` of `was`, both at this key? One of Heimdal's changes neither the creator, the start of
+ * validity nor the enctypes, and takes away neither all extensions nor the last modification. It makes nothing of
+ * what is no entry; what is an alias before and after it need not change. */
+int krbrepl__hdb_modifiable(krbrepl_bytes key, krbrepl_bytes was, krbrepl_bytes value);
 /* The encoding, out of `field` and `rest`. */
 void krbrepl__hdb_entry_write(krbrepl__buf *b, const krbrepl__hdb_entry *e);
 /* The next alias of an entry; 0 at the end. `r` begins as krbrepl__rd_init(&r, aliases.data, aliases.len). */

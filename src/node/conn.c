@@ -305,6 +305,11 @@ static int on_tell(void *ctx, const char *principal, const krbrepl__told *told)
     return krbrepl__master_tell(ctx, principal, told);
 }
 
+static enum krbrepl__prior on_prior(void *ctx, uint64_t seq)
+{
+    return krbrepl__master_prior(((krbrepl__conn *)ctx)->n, seq);
+}
+
 static int on_enter(void *ctx, uint64_t seq, const krbrepl__snap **snap)
 {
     return krbrepl__repairs_enter(ctx, seq, snap);
@@ -345,7 +350,7 @@ static void set_port(krbrepl__conn *c)
                                       .leave = on_leave,
                                       .told = on_told,
                                       .tell = on_tell,
-
+                                      .prior = on_prior,
                                       .recent = &c->n->recent};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);
     c->log.fn = on_log;

@@ -51,6 +51,11 @@ static int make(krbrepl_node *n, const krbrepl_master_options *opt)
     krbrepl__list_init(&m->fresh);
     m->opt.listen = m->opt.service = m->opt.keytab = NULL;
     m->opt.heimdal_service = m->opt.heimdal_keytab = NULL;
+    if ((m->opt.flags & KRBREPL_MASTER_HEIMDAL) != 0) {
+        m->priors = krbrepl__alloc(sizeof *m->priors);
+        if (m->priors == NULL)
+            return KRBREPL_ERR_NOMEM;
+    }
     if (keep(&m->service, opt->service) != 0 || keep(&m->keytab, opt->keytab) != 0 ||
         keep(&m->heimdal_service, opt->heimdal_service) != 0 ||
         keep(&m->heimdal_keytab, opt->heimdal_keytab) != 0)
@@ -151,6 +156,7 @@ static void forget_names(krbrepl__master *m)
     krbrepl__strfree(m->keytab);
     krbrepl__strfree(m->heimdal_service);
     krbrepl__strfree(m->heimdal_keytab);
+    krbrepl__free(m->priors, sizeof *m->priors);
 }
 
 void krbrepl__master_stop(krbrepl_node *n)
@@ -272,6 +278,8 @@ void krbrepl__master_looked(krbrepl_node *n, const krbrepl_store_info *before)
     if (n->info.role != KRBREPL_ROLE_MASTER && n->master->drain_err == 0)
         begin_drain(n);
     if (n->info.pos.seq != before->pos.seq) {
+        if (n->master->priors != NULL)
+            krbrepl__priors_moved(n->master->priors, n->store, before, &n->info);
         wake_all(n);
         n->acks_moved = 1;
     }

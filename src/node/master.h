@@ -3,6 +3,7 @@
 #define KRBREPL__MASTER_H
 
 #include "conn.h"
+#include "prior.h"
 
 #define KRBREPL__LISTENERS 32
 
@@ -43,6 +44,7 @@ struct krbrepl__master {
     krbrepl__quiet quiet;
     int drain_err; /* the role is gone: why; the node stops when the replicas have what there is */
     uint64_t drain_until;
+    krbrepl__priors *priors; /* NULL: no slave of Heimdal's is served */
     int prompt; /* somebody has waited for what replicas have in memory: all are to say that at once */
 };
 

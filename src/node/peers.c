@@ -135,6 +135,13 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
     return told->last == 0 && n->master->slots_failed ? KRBREPL_ERR_IO : 0;
 }
 
+enum krbrepl__prior krbrepl__master_prior(krbrepl_node *n, uint64_t seq)
+{
+    const krbrepl__priors *p = n->master->priors;
+
+    return p != NULL ? krbrepl__priors_get(p, seq) : KRBREPL__PRIOR_UNKNOWN;
+}
+
 void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq)
 {
     krbrepl_node *n = c->n;

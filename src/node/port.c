@@ -138,6 +138,13 @@ static int port_tell(void *ctx, const char *principal, const krbrepl__told *told
     return o->tell(o->ctx, principal, told);
 }
 
+static enum krbrepl__prior port_prior(void *ctx, uint64_t seq)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    return o->prior(o->ctx, seq);
+}
+
 /* ---- replica -------------------------------------------------------------------------------- */
 
 static int port_adopt(void *ctx, const uint8_t database_id[16])
@@ -385,6 +392,7 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->numbering = port_numbering;
     port->told = np->owner.told != NULL ? port_told : NULL;
     port->tell = np->owner.tell != NULL ? port_tell : NULL;
+    port->prior = np->owner.prior != NULL ? port_prior : NULL;
     port->adopt = port_adopt;
     port->learn_epoch = port_learn_epoch;
     port->apply = port_apply;

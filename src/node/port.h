@@ -37,6 +37,8 @@ typedef struct krbrepl__port_owner {
     /* Master, as in krbrepl__port: what the slot of a peer in a legacy dialect says. Both NULL: there are none. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);
     int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
+    /* Master, as in krbrepl__port. NULL: it is never known. */
+    enum krbrepl__prior (*prior)(void *ctx, uint64_t seq);
     krbrepl__recent *recent; /* master: what was read in this turn; borrowed; may be NULL */
 } krbrepl__port_owner;
 

@@ -66,6 +66,13 @@ typedef struct krbrepl__told {
     uint32_t last; /* no number above this was ever sent to it */
 } krbrepl__told;
 
+/* What the records that a commit puts were before it. */
+enum krbrepl__prior {
+    KRBREPL__PRIOR_UNKNOWN = 0, /* or some existed and some did not */
+    KRBREPL__PRIOR_EXISTED = 1, /* all of them, but for those that the commit removes and puts again */
+    KRBREPL__PRIOR_NEW = 2      /* none of them existed */
+};
+
 /* What a master compares a repair with: its digest tree at one position, which other sessions may share. The
  * lineage of the position is the one that the store is in now. */
 typedef struct krbrepl__snap {
@@ -134,8 +141,11 @@ typedef struct krbrepl__port {
     int (*numbering)(void *ctx, int redraw, krbrepl__numbering *out);
     /* What is known of the peer; zeros: nothing. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);
-    /* Writes it down, durably before it returns. */
+    /* Writes it down before it returns: `last` 0 durably, and a higher one so that it is not lost when this program
+     * is killed. A crash of the machine may leave a lower one. */
     int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
+    /* What was there before the commit `seq`, which is in the journal. NULL: it is never known. */
+    enum krbrepl__prior (*prior)(void *ctx, uint64_t seq);
 
     /* replica */
     int (*adopt)(void *ctx, const uint8_t database_id[16]);

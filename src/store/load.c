@@ -188,7 +188,7 @@ static int commit_changes(krbrepl_load *l)
 
     if (rc != 0)
         return rc;
-    c.nchanges = (uint32_t)(l->res.added + l->res.changed + l->res.deleted);
+    c.nchanges = (uint32_t)(l->res.added + l->res.changed + l->res.deleted + l->remade);
     c.body = (krbrepl_bytes){l->delta.data, l->delta.len};
     rc = krbrepl__load_check(l, &w);
     if (rc == 0)
@@ -279,7 +279,7 @@ static int commit_reset(krbrepl_load *l)
 
 static int commit_difference(krbrepl_load *l)
 {
-    const uint64_t n = l->res.added + l->res.changed + l->res.deleted;
+    const uint64_t n = l->res.added + l->res.changed + l->res.deleted + l->remade;
     int rc;
 
     l->res.pos = l->start;

@@ -21,6 +21,7 @@ struct krbrepl_load {
     krbrepl__source *source; /* noted with the commit; NULL: nothing is */
     int telling;             /* the host's progress callback runs */
     krbrepl_load_result res;
+    uint64_t remade;    /* deletes before puts in the delta (krbrepl__is_remade) */
     krbrepl__buf row;   /* the row being put */
     krbrepl__buf delta; /* the changes, encoded; its error TOOBIG: they do not fit into one commit */
     krbrepl__buf added; /* canonical keys, as krbrepl__local_forget wants them */

@@ -1,5 +1,6 @@
 /* txn.c: a commit being made: records change at once inside of the write transaction, the changes are
  * gathered in their encoding, and at the end the journal entry and the position join them. */
+#include "entry.h"
 #include "hostdb.h"
 #include "hostjournal.h"
 
@@ -96,14 +97,10 @@ int krbrepl__txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_op
     return rc;
 }
 
-/* Adds one change to the encoding, and to the records. Key and value go into the records out of the
- * encoding: the caller's may be what krbrepl_txn_get gave him, which lies in a page that the write moves. */
-static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
+/* Adds one change to the encoding. */
+static int encode(krbrepl_txn *t, const krbrepl_change *c)
 {
     krbrepl_store *s = t->s;
-    krbrepl_bytes value = {NULL, c->value.len};
-    const uint8_t *end;
-    int rc;
 
     if (t->nchanges >= KRBREPL_MAX_CHANGES)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_TOOBIG,
@@ -116,6 +113,21 @@ static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
                              KRBREPL_MAX_COMMIT);
     if (t->body.err != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), t->body.err);
+    t->nchanges++;
+    return 0;
+}
+
+/* And to the records. Key and value go there out of the encoding: the caller's may be what krbrepl_txn_get gave
+ * him, which lies in a page that the write moves. */
+static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
+{
+    krbrepl_store *s = t->s;
+    krbrepl_bytes value = {NULL, c->value.len};
+    const uint8_t *end;
+    int rc = encode(t, c);
+
+    if (rc != 0)
+        return rc;
     end = t->body.data + t->body.len;
     if (c->op == KRBREPL_PUT) {
         value.data = end - value.len;
@@ -124,9 +136,37 @@ static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
     k->key.data = end - k->key.len;
     rc = krbrepl__row_change(s, t->w.txn, krbrepl__gen(s, t->w.st.live), k,
                              c->op == KRBREPL_PUT ? &value : NULL, &t->w.st.records, &t->touched);
-    if (rc == 0)
-        t->nchanges++;
+    if (rc != 0)
+        t->nchanges--;
     return rc;
+}
+
+int krbrepl__is_remade(const char *table, size_t table_len, krbrepl_bytes key, krbrepl_bytes was,
+                       krbrepl_bytes value)
+{
+    return table_len == strlen(KRBREPL__HDB_TABLE) &&
+           memcmp(table, KRBREPL__HDB_TABLE, table_len) == 0 &&
+           !krbrepl__hdb_modifiable(key, was, value);
+}
+
+/* A record of Heimdal's that is made anew and not modified says so in the commit, by a delete before it: slaves in
+ * Heimdal's dialect, who modify what they have, could not know. */
+static int note_remade(krbrepl_txn *t, const krbrepl_change *c, const krbrepl__rkey *k)
+{
+    krbrepl_change gone = {sizeof gone, c->table, c->key, {NULL, 0}, KRBREPL_DELETE};
+    krbrepl__row row;
+    int rc;
+
+    if (strcmp(c->table, KRBREPL__HDB_TABLE) != 0)
+        return 0;
+    rc = krbrepl__row_get(t->s, t->w.txn, krbrepl__gen(t->s, t->w.st.live), k, &row);
+    if (rc == KRBREPL_ERR_NOTFOUND)
+        return 0;
+    if (rc != 0 && rc != KRBREPL_ERR_CORRUPT)
+        return rc;
+    if (rc == 0 && !krbrepl__is_remade(row.table, row.table_len, row.key, row.value, c->value))
+        return 0;
+    return encode(t, &gone);
 }
 
 static int txn_usable(krbrepl_txn *t)
@@ -156,6 +196,8 @@ int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbre
         rc = krbrepl__fail(KRBREPL__EI(t->s), KRBREPL_ERR_TOOBIG,
                            "commit: a value has at most %u bytes, this one %zu", KRBREPL_MAX_VALUE,
                            value.len);
+    if (rc == 0)
+        rc = note_remade(t, &c, &k);
     if (rc == 0)
         rc = change(t, &c, &k);
     return t->failed = rc;

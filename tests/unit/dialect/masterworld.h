@@ -6,20 +6,12 @@
 #include "test.h"
 
 #include "iprop.h"
+#include "made.h"
 #include "memport.h"
 #include "plainchan.h"
 #include "slavemodel.h"
 
 #define SLAVE_NAME "iprop/slave@EXAMPLE.ORG"
-
-/* An entry as a test wants it. */
-typedef struct made {
-    const char *name;
-    uint32_t kvno;
-    const char *aliases[4]; /* NULL ends them */
-    int start;              /* it has a start of validity */
-    int bare;               /* and no extensions */
-} made;
 
 typedef struct world {
     memstore ms;
@@ -42,6 +34,9 @@ typedef struct world {
     int gathers;            /* what is changed waits for one commit */
     krbrepl__buf gathered;
     uint32_t ngathered;
+    uint8_t prior[1024]; /* of each commit, as a node that looked on knows it */
+    unsigned forgets;    /* every so many times it is not known; 0: never */
+    unsigned records;    /* that the slave was sent */
 } world;
 
 void world_init(world *w);
