@@ -1,61 +1,18 @@
 /* Memory that runs out at each allocation in turn, in all that a node is made of: starting one, and a conversation of
  * a master's session with a replica's over real stores. Nobody crashes or hangs, a failure is told, what the replica
- * has is a state that the master was at, and the next conversation brings it up.
- *
- * The linker puts the __wrap_ functions of this file in the place of those that the library calls. */
+ * has is a state that the master was at, and the next conversation brings it up. */
 #include "test.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "failing.h"
 #include "keytab.h"
 #include "nodeops.h"
 #include "plainchan.h"
 #include "port.h"
 #include "store.h"
 #include "storecalls.h"
-
-/* ---- failing -------------------------------------------------------------------------------- */
-
-static struct {
-    int armed, forever, fired;
-    unsigned long left;
-} fault;
-
-static int fails(void)
-{
-    if (!fault.armed || (fault.fired && !fault.forever))
-        return 0;
-    if (fault.left > 0) {
-        fault.left--;
-        return 0;
-    }
-    fault.fired = 1;
-    return 1;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t each);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t each);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t each)
-{
-    return fails() ? NULL : __real_calloc(n, each);
-}
-
-static void arm(unsigned long n, int forever)
-{
-    memset(&fault, 0, sizeof fault);
-    fault.left = n;
-    fault.forever = forever;
-    fault.armed = 1;
-}
 
 /* ---- stores --------------------------------------------------------------------------------- */
 
@@ -121,7 +78,7 @@ static int teardown(void **state)
     char cmd[128];
     int i;
 
-    fault.armed = 0;
+    failing_stop();
     for (i = 0; i < 2; i++) {
         krbrepl__sess_free(b->sess[i]);
         krbrepl_store_close(b->s[i]);
@@ -220,7 +177,7 @@ static int converse(bench *b)
     b->now += 1000;
     if (both)
         talk(b);
-    fault.armed = 0;
+    failing_stop();
     hang_up(b);
     return info_of(b->s[0]).pos.seq == info_of(b->s[1]).pos.seq;
 }
@@ -245,9 +202,9 @@ static void all_fail(bench *b, int (*prepare)(bench *b, unsigned long n))
         for (n = 0, fired = 1; fired; n++) {
             assert_int_equal(prepare(b, n), 0);
             before = info_of(b->s[1]).pos.seq;
-            arm(n, forever);
+            failing_arm(n, forever);
             told += !converse(b);
-            fired = fault.fired;
+            fired = failing_stop();
             assert_true(info_of(b->s[1]).pos.seq >= before);
             if (!converse(b))
                 fail_msg("allocation %lu: the next conversation does not bring it up", n);
@@ -333,10 +290,9 @@ static void node_without_memory_does_not_start_and_leaves_nothing(void **state)
     setenv("KRB5_CONFIG", "/dev/null", 1);
     for (master = 0; master < 2; master++)
         for (n = 0, fired = 1; fired; n++) {
-            arm(n, 0);
+            failing_arm(n, 0);
             rc = start(b, master);
-            fault.armed = 0;
-            fired = fault.fired;
+            fired = failing_stop();
             /* Where memory is short for something that can wait, the node starts all the same. */
             if (rc != 0 && rc != KRBREPL_ERR_NOMEM)
                 fail_msg("allocation %lu: %s", n, krbrepl_err_name(rc));

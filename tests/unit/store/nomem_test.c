@@ -1,34 +1,16 @@
 /* Every allocation of the library, and every call of LMDB that can fail, fails in turn: the answer is NOMEM,
  * and the store is as it was; or the call succeeded all the same, and the store is as it should be.
  *
- * The linker puts the __wrap_ functions of this file in the place of those that the library calls. */
+ * The linker puts the __wrap_ functions here and in failing.c in the place of those that the library calls. */
 #include "mending.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "failing.h"
+
 /* ---- failing -------------------------------------------------------------------------------- */
 
-static struct {
-    int armed, forever; /* forever: whatever comes after fails too */
-    unsigned long left; /* calls that still succeed */
-    int fired;
-} fault;
-
-static int fails(void)
-{
-    if (!fault.armed || (fault.fired && !fault.forever))
-        return 0;
-    if (fault.left > 0) {
-        fault.left--;
-        return 0;
-    }
-    fault.fired = 1;
-    return 1;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t each);
 int __real_mdb_env_create(MDB_env **env);
 int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn);
@@ -41,8 +23,6 @@ int __real_mdb_stat(MDB_txn *txn, MDB_dbi dbi, MDB_stat *st);
 int __real_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cur);
 int __real_mdb_cursor_get(MDB_cursor *cur, MDB_val *k, MDB_val *v, MDB_cursor_op op);
 
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t each);
 int __wrap_mdb_env_create(MDB_env **env);
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn);
@@ -55,35 +35,25 @@ int __wrap_mdb_stat(MDB_txn *txn, MDB_dbi dbi, MDB_stat *st);
 int __wrap_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cur);
 int __wrap_mdb_cursor_get(MDB_cursor *cur, MDB_val *k, MDB_val *v, MDB_cursor_op op);
 
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t each)
-{
-    return fails() ? NULL : __real_calloc(n, each);
-}
-
 int __wrap_mdb_env_create(MDB_env **env)
 {
-    return fails() ? ENOMEM : __real_mdb_env_create(env);
+    return failing_now() ? ENOMEM : __real_mdb_env_create(env);
 }
 
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
 {
-    return fails() ? ENOMEM : __real_mdb_env_open(env, path, flags, mode);
+    return failing_now() ? ENOMEM : __real_mdb_env_open(env, path, flags, mode);
 }
 
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
 {
-    return fails() ? ENOMEM : __real_mdb_txn_begin(env, parent, flags, txn);
+    return failing_now() ? ENOMEM : __real_mdb_txn_begin(env, parent, flags, txn);
 }
 
 /* A commit that fails has freed its transaction. */
 int __wrap_mdb_txn_commit(MDB_txn *txn)
 {
-    if (!fails())
+    if (!failing_now())
         return __real_mdb_txn_commit(txn);
     mdb_txn_abort(txn);
     return ENOMEM;
@@ -91,37 +61,37 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
 
 int __wrap_mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *k, MDB_val *v)
 {
-    return fails() ? ENOMEM : __real_mdb_get(txn, dbi, k, v);
+    return failing_now() ? ENOMEM : __real_mdb_get(txn, dbi, k, v);
 }
 
 int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *k, MDB_val *v, unsigned flags)
 {
-    return fails() ? ENOMEM : __real_mdb_put(txn, dbi, k, v, flags);
+    return failing_now() ? ENOMEM : __real_mdb_put(txn, dbi, k, v, flags);
 }
 
 int __wrap_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *k, MDB_val *v)
 {
-    return fails() ? ENOMEM : __real_mdb_del(txn, dbi, k, v);
+    return failing_now() ? ENOMEM : __real_mdb_del(txn, dbi, k, v);
 }
 
 int __wrap_mdb_drop(MDB_txn *txn, MDB_dbi dbi, int del)
 {
-    return fails() ? ENOMEM : __real_mdb_drop(txn, dbi, del);
+    return failing_now() ? ENOMEM : __real_mdb_drop(txn, dbi, del);
 }
 
 int __wrap_mdb_stat(MDB_txn *txn, MDB_dbi dbi, MDB_stat *st)
 {
-    return fails() ? ENOMEM : __real_mdb_stat(txn, dbi, st);
+    return failing_now() ? ENOMEM : __real_mdb_stat(txn, dbi, st);
 }
 
 int __wrap_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cur)
 {
-    return fails() ? ENOMEM : __real_mdb_cursor_open(txn, dbi, cur);
+    return failing_now() ? ENOMEM : __real_mdb_cursor_open(txn, dbi, cur);
 }
 
 int __wrap_mdb_cursor_get(MDB_cursor *cur, MDB_val *k, MDB_val *v, MDB_cursor_op op)
 {
-    return fails() ? ENOMEM : __real_mdb_cursor_get(cur, k, v, op);
+    return failing_now() ? ENOMEM : __real_mdb_cursor_get(cur, k, v, op);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -149,7 +119,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fault.armed = 0;
+    failing_stop();
     tmpdir_remove(*state);
     return 0;
 }
@@ -174,27 +144,24 @@ static int once(bench *b, krbrepl_store *s, op_fn *op, int moves, int forever, u
 {
     const content before = store_content(s);
     content after;
-    int rc;
+    int rc, failed;
 
     b->n++;
     b->master = store_state(b->m);
     krbrepl__errinfo_clear(&s->ei);
-    memset(&fault, 0, sizeof fault);
-    fault.left = n;
-    fault.forever = forever;
-    fault.armed = 1;
+    failing_arm(n, forever);
     rc = op(b);
-    fault.armed = 0;
+    failed = failing_stop();
     after = store_content(s);
     if (rc != 0) {
         if (rc != KRBREPL_ERR_NOMEM || s->ei.code != rc)
             fail_msg("failure %lu: %s: %s", n, krbrepl_err_name(rc), s->ei.text);
-        assert_true(fault.fired);
+        assert_true(failed);
         assert_content(s, &before);
     } else {
         assert_int_equal(after.pos.seq - before.pos.seq, moves);
     }
-    return fault.fired;
+    return failed;
 }
 
 static void all_fail(bench *b, krbrepl_store *s, op_fn *op, int moves)
@@ -467,14 +434,12 @@ static void load_that_lost_a_record_cannot_be_committed(void **state)
     before = store_content(b.m);
     for (n = 0, lost = 1; lost != 0; n++) {
         OKS(b.m, krbrepl__load_begin(b.m, &l, &opt));
-        memset(&fault, 0, sizeof fault);
-        fault.left = n;
-        fault.armed = 1;
+        failing_arm(n, 0);
         for (i = 0, lost = 0; i < 5; i++) {
             snprintf(key, sizeof key, "key%u", i);
             lost += krbrepl__load_put(l, "principal", text(key), text("1")) != 0;
         }
-        fault.armed = 0;
+        failing_stop();
         if (lost != 0) {
             assert_int_equal(krbrepl__load_commit(l, NULL), KRBREPL_ERR_STATE);
             assert_content(b.m, &before);
