@@ -118,7 +118,7 @@ void adopt_store_unlock(struct adopt *a)
 
 int adopt_store_set(struct adopt *a, struct dumpset *out)
 {
-    FILE *f = kdbdump_nameless(a->dir);
+    struct keyfile k = kdbdump_nameless(a->dir);
     struct mitglue_result r = {0};
     krbrepl_errinfo ei;
     char *why = NULL;
@@ -126,22 +126,22 @@ int adopt_store_set(struct adopt *a, struct dumpset *out)
 
     KRBREPL_INIT(&ei);
     memset(out, 0, sizeof *out);
-    if (f == NULL) {
+    if (k.f == NULL) {
         why = prog_format("a temporary file in %s: %s", a->dir, strerror(errno));
         rc = cli_refuse(&a->c, why, "make room there");
         free(why);
         return rc;
     }
-    rc = mitglue_dump_stream(a->c.store, f, &r, &ei);
+    rc = mitglue_dump_stream(a->c.store, k.f, &r, &ei);
     if (rc == KRBREPL_ERR_NOTFOUND) {
         rc = PROG_OK; /* it holds no principal yet */
     } else if (rc != 0) {
         rc = cli_failed(&a->c, rc, &ei);
-    } else if (fseek(f, 0, SEEK_SET) != 0 || !dumpset_read(out, f, &why)) {
+    } else if (fseek(k.f, 0, SEEK_SET) != 0 || !dumpset_read(out, k.f, &why)) {
         rc = cli_refuse(&a->c, why != NULL ? why : strerror(errno), "");
         free(why);
     }
-    fclose(f);
+    (void)keyfile_close(&k);
     return rc;
 }
 

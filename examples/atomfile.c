@@ -30,7 +30,8 @@ bool atomfile_open(struct atomfile *a, const char *name)
     a->temporary = prog_format("%s.XXXXXX", name);
     /* mkstemp makes it 0600. */
     fd = mkstemp(a->temporary);
-    a->f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    a->own = keyfile_of(fd >= 0 ? fdopen(fd, "w") : NULL);
+    a->f = a->own.f;
     if (a->f != NULL)
         return true;
     saved = errno;
@@ -72,7 +73,7 @@ bool atomfile_commit(struct atomfile *a)
     /* For a crash just after the rename: the name must never stand for a file without its bytes. */
     if (fflush(a->f) != 0 || fsync(fileno(a->f)) != 0)
         return false;
-    ok = fclose(a->f) == 0;
+    ok = keyfile_close(&a->own);
     a->f = NULL;
     if (!ok || rename(a->temporary, a->name) != 0)
         return false;
@@ -86,8 +87,7 @@ void atomfile_abort(struct atomfile *a)
 {
     int saved = errno;
 
-    if (a->f != NULL && a->f != stdout)
-        fclose(a->f);
+    (void)keyfile_close(&a->own);
     if (a->temporary != NULL)
         (void)unlink(a->temporary);
     forget(a);

@@ -5,8 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "keyfile.h"
+
 struct atomfile {
     FILE *f;
+    struct keyfile own;     /* unless it is standard output */
     char *name, *temporary; /* NULL: standard output */
 };
 

@@ -64,24 +64,22 @@ static int find_old(struct adopt *a)
     return rc;
 }
 
-static FILE *take_dump(struct adopt *a, struct dumpset *set)
+static struct keyfile take_dump(struct adopt *a, struct dumpset *set)
 {
+    struct keyfile k;
     char *why = NULL;
-    FILE *f;
 
     memset(set, 0, sizeof *set);
     progress_show(NULL, "dump", 0, 0);
-    f = kdbdump_take(&a->old, a->scratch, &why);
+    k = kdbdump_take(&a->old, a->scratch, &why);
     progress_end();
-    if (f != NULL && (!dumpset_read(set, f, &why) || fseek(f, 0, SEEK_SET) != 0)) {
-        fclose(f);
-        f = NULL;
-    }
-    if (f == NULL)
+    if (k.f != NULL && (!dumpset_read(set, k.f, &why) || fseek(k.f, 0, SEEK_SET) != 0))
+        (void)keyfile_close(&k);
+    if (k.f == NULL)
         (void)cli_refuse(&a->c, why != NULL ? why : "the dump cannot be read again",
                          "the old database and the store are as before");
     free(why);
-    return f;
+    return k;
 }
 
 /* ---- what differs ----------------------------------------------------------------------------- */
@@ -143,10 +141,10 @@ static int guard(struct adopt *a)
     return rc;
 }
 
-static int load(struct adopt *a, FILE *f)
+static int load(struct adopt *a, const struct keyfile *k)
 {
     char *why = prog_format(ADOPT_WHY "%.60s of %.200s", a->old.library, a->old.realm);
-    char *name = kdbdump_name(f);
+    char *name = kdbdump_name(k);
     krbrepl_errinfo ei;
     int rc;
 
@@ -180,7 +178,8 @@ static int check(struct adopt *a, const struct dumpset *want)
     return rc;
 }
 
-static int load_and_check(struct adopt *a, FILE *f, const struct dumpset *now, struct tally *t)
+static int load_and_check(struct adopt *a, const struct keyfile *k, const struct dumpset *now,
+                          struct tally *t)
 {
     struct dumpset have = {0};
     int rc = adopt_store_open(a);
@@ -196,7 +195,7 @@ static int load_and_check(struct adopt *a, FILE *f, const struct dumpset *now, s
         dumpset_compare(&have, now, see_difference, t);
         tell_tally(t,
                    have.n > 0 ? "changed in the old database since it was last read" : "first reading");
-        rc = load(a, f);
+        rc = load(a, k);
     }
     if (rc == PROG_OK)
         rc = check(a, now);
@@ -207,11 +206,10 @@ static int load_and_check(struct adopt *a, FILE *f, const struct dumpset *now, s
 
 static int one_round(struct adopt *a, struct dumpset *now, struct tally *t)
 {
-    FILE *f = take_dump(a, now);
-    int rc = f == NULL ? PROG_FAILED : load_and_check(a, f, now, t);
+    struct keyfile k = take_dump(a, now);
+    int rc = k.f == NULL ? PROG_FAILED : load_and_check(a, &k, now, t);
 
-    if (f != NULL)
-        fclose(f);
+    (void)keyfile_close(&k);
     return rc;
 }
 
@@ -420,8 +418,8 @@ static int compare(struct adopt *a)
     struct dumpset now, have = {0};
     struct adopt_own own = {0};
     struct tally t = {.a = a, .own = &own, .names = true};
-    FILE *f = take_dump(a, &now);
-    int rc = f == NULL ? PROG_FAILED : adopt_store_open(a);
+    struct keyfile k = take_dump(a, &now);
+    int rc = k.f == NULL ? PROG_FAILED : adopt_store_open(a);
 
     if (rc == PROG_OK)
         rc = adopt_store_own(a, &own);
@@ -432,8 +430,7 @@ static int compare(struct adopt *a)
         report_comparison(a, &t);
         rc = differing(&t) > 0 ? PROG_CHECK : PROG_OK;
     }
-    if (f != NULL)
-        fclose(f);
+    (void)keyfile_close(&k);
     dumpset_free(&now);
     dumpset_free(&have);
     adopt_own_free(&own);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "keyfile.h"
 #include "lines.h"
 #include "token.h"
 
@@ -240,10 +241,12 @@ static int run_batch(struct batch *b, const char *dir)
 {
     const char *why = "";
     int rc = cli_open(&b->c, dir, 0), more;
+    struct keyfile k;
 
     if (rc != PROG_OK)
         return rc;
-    lines_start(&b->in, stdin);
+    k = keyfile_of(stdin);
+    lines_start(&b->in, k.f);
     while ((more = lines_next(&b->in, &why)) == 1 && rc == PROG_OK)
         rc = one_line(b);
     if (rc == PROG_OK && more < 0)
@@ -255,6 +258,7 @@ static int run_batch(struct batch *b, const char *dir)
     drop(b);
     free(b->list);
     lines_end(&b->in);
+    (void)keyfile_close(&k);
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "keyfile.h"
 #include "mitglue.h"
 #include "token.h"
 
@@ -43,7 +44,7 @@ static bool from_operand(struct cli *c, struct owned *o, const char *text, bool 
     return false;
 }
 
-static bool from_stream(struct cli *c, struct owned *o, FILE *f, const char *name)
+static bool read_all(struct cli *c, struct owned *o, FILE *f, const char *name)
 {
     size_t room = 0, n = 1;
 
@@ -73,19 +74,25 @@ static bool from_stream(struct cli *c, struct owned *o, FILE *f, const char *nam
     return true;
 }
 
+static bool from_stream(struct cli *c, struct owned *o, FILE *f, const char *name)
+{
+    struct keyfile k = keyfile_of(f);
+    const bool ok = read_all(c, o, k.f, name);
+
+    (void)keyfile_close(&k);
+    return ok;
+}
+
 static bool from_file(struct cli *c, struct owned *o, const char *file)
 {
     FILE *f = fopen(file, "re");
-    bool ok;
 
     if (f == NULL) {
         prog_say("%s: %s", file, strerror(errno));
         (void)cli_refuse(c, "the value cannot be read", "nothing was changed; name another file");
         return false;
     }
-    ok = from_stream(c, o, f, file);
-    fclose(f);
-    return ok;
+    return from_stream(c, o, f, file);
 }
 
 struct edit {

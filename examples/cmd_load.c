@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "heimglue.h"
+#include "keyfile.h"
 #include "mitglue.h"
 #include "mkeyfile.h"
 #include "native.h"
@@ -42,18 +43,22 @@ static enum format format_of_file(const char *file)
     const size_t magic = sizeof NATIVE_MAGIC - 1;
     size_t n;
     struct stat st;
-    FILE *f;
+    struct keyfile k;
 
-    if (stat(file, &st) != 0 || !S_ISREG(st.st_mode) || (f = fopen(file, "re")) == NULL)
+    if (stat(file, &st) != 0 || !S_ISREG(st.st_mode))
         return FORMAT_MIT;
-    n = fread(head, 1, sizeof head, f);
+    k = keyfile_of(fopen(file, "re"));
+    if (k.f == NULL)
+        return FORMAT_MIT;
+    n = fread(head, 1, sizeof head, k.f);
     if (n >= magic && memcmp(head, NATIVE_MAGIC, magic) == 0)
         found = FORMAT_NATIVE;
     else if (heimglue_format_of(head, n) == HEIMGLUE_DUMP)
         found = FORMAT_HEIMDAL;
     else if (heimglue_format_of(head, n) == HEIMGLUE_HPROP)
         found = FORMAT_HPROP;
-    fclose(f);
+    explicit_bzero(head, sizeof head);
+    (void)keyfile_close(&k);
     return found;
 }
 
@@ -162,19 +167,18 @@ static int load_update(struct loading *l, FILE *f)
 
 static int load_native(struct loading *l)
 {
-    FILE *f = strcmp(l->file, "-") == 0 ? stdin : fopen(l->file, "re");
+    struct keyfile k = keyfile_of(strcmp(l->file, "-") == 0 ? stdin : fopen(l->file, "re"));
     int rc;
 
-    if (f == NULL) {
+    if (k.f == NULL) {
         char *text = prog_format("%s: %s", l->file, strerror(errno));
 
         rc = cli_refuse(&l->c, text, "name a file that can be read");
         free(text);
         return rc;
     }
-    rc = l->update ? load_update(l, f) : load_whole(l, f);
-    if (f != stdin)
-        fclose(f);
+    rc = l->update ? load_update(l, k.f) : load_whole(l, k.f);
+    (void)keyfile_close(&k);
     return rc;
 }
 

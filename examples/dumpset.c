@@ -1,12 +1,12 @@
 /* dumpset.c: what is in a dump file, whatever its order. */
 #include "dumpset.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
 
+#include "lines.h"
 #include "prog.h"
 
 /* Fields of a principal's line, from 1: the length of its name, the name, the three counters. */
@@ -124,23 +124,20 @@ static bool add_line(struct dumpset *s, char *line, size_t len)
 
 bool dumpset_read(struct dumpset *s, FILE *f, char **why)
 {
-    char *line = NULL;
-    size_t room = 0, number = 0;
+    const char *wrong = "it is neither a principal nor a policy";
+    struct lines in;
     bool ok = true;
-    ssize_t len;
+    int more = 1;
 
     memset(s, 0, sizeof *s);
-    while (ok && (len = getline(&line, &room, f)) > 0)
+    lines_start(&in, f);
+    while (ok && (more = lines_next(&in, &wrong)) == 1)
         /* The first line tells the format, which whoever loads the file checks. */
-        ok = line[len - 1] == '\n' && (number++ == 0 || add_line(s, line, (size_t)len - 1));
+        ok = in.number == 1 || add_line(s, in.buf, in.len);
+    ok = ok && more == 0;
     if (!ok)
-        *why = prog_format("line %zu of the dump is neither a principal nor a policy", number);
-    else if (ferror(f)) {
-        *why = prog_format("reading the dump: %s", strerror(errno));
-        ok = false;
-    }
-    if (line != NULL)
-        prog_wipe_free(line, room);
+        *why = prog_format("line %llu of the dump: %s", (unsigned long long)in.number, wrong);
+    lines_end(&in);
     if (s->n > 0)
         qsort(s->entries, s->n, sizeof *s->entries, by_name);
     return ok;

@@ -20,7 +20,7 @@ struct dumpset {
     uint64_t principals, policies;
 };
 
-/* Reads a file of `kdb5_util dump` to its end. Numbers that releases of krb5 write with another sign are the same
+/* Reads a file of `kdb5_util dump` to its end, of which `f` is a keyfile.h's. Numbers that releases of krb5 write with another sign are the same
  * here. False after a message that is left in `*why`. */
 bool dumpset_read(struct dumpset *s, FILE *f, char **why);
 void dumpset_free(struct dumpset *s);

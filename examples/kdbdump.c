@@ -185,7 +185,7 @@ static char *ending(const struct kdbdump *d, int status)
 
 /* ---- the dump --------------------------------------------------------------------------------- */
 
-FILE *kdbdump_nameless(const char *dir)
+struct keyfile kdbdump_nameless(const char *dir)
 {
     char *path = prog_format("%s/adopt.XXXXXX", dir);
     int fd = mkstemp(path), err = errno;
@@ -201,12 +201,12 @@ FILE *kdbdump_nameless(const char *dir)
     }
     free(path);
     errno = err;
-    return f;
+    return keyfile_of(f);
 }
 
-char *kdbdump_name(FILE *f)
+char *kdbdump_name(const struct keyfile *k)
 {
-    return prog_format("/dev/fd/%d", fileno(f));
+    return prog_format("/dev/fd/%d", fileno(k->f));
 }
 
 /* 0, or errno. */
@@ -228,13 +228,13 @@ static int copy(int from, FILE *to)
     return err;
 }
 
-FILE *kdbdump_take(const struct kdbdump *d, const char *dir, char **why)
+struct keyfile kdbdump_take(const struct kdbdump *d, const char *dir, char **why)
 {
-    FILE *f = kdbdump_nameless(dir);
+    struct keyfile k = kdbdump_nameless(dir);
     int ends[2], err, status;
     pid_t pid;
 
-    if (f == NULL || pipe(ends) != 0) {
+    if (k.f == NULL || pipe(ends) != 0) {
         *why = prog_format("a temporary file in %s: %s", dir, strerror(errno));
         goto failed;
     }
@@ -246,7 +246,7 @@ FILE *kdbdump_take(const struct kdbdump *d, const char *dir, char **why)
         close(ends[0]);
         goto failed;
     }
-    err = copy(ends[0], f);
+    err = copy(ends[0], k.f);
     /* A child that is still writing ends by that. */
     close(ends[0]);
     status = finish(pid);
@@ -255,11 +255,10 @@ FILE *kdbdump_take(const struct kdbdump *d, const char *dir, char **why)
     else if (status != 0)
         *why = ending(d, status);
     else
-        return f;
+        return k;
 failed:
-    if (f != NULL)
-        fclose(f);
-    return NULL;
+    (void)keyfile_close(&k);
+    return k;
 }
 
 bool kdbdump_stash_opens(const struct kdbdump *d)

@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
+
+#include "keyfile.h"
 
 struct kdbdump {
     char *realm;
@@ -28,15 +29,15 @@ bool kdbdump_open(struct kdbdump *d, const char *realm, const char *kdc_file, co
                   const char *util, char **why);
 void kdbdump_close(struct kdbdump *d);
 
-/* The dump of the whole database, rewound, in a file without a name in `dir`. NULL after a message that is left in
+/* The dump of the whole database, rewound, in a file without a name in `dir`. None after a message that is left in
  * `*why`. */
-FILE *kdbdump_take(const struct kdbdump *d, const char *dir, char **why);
+struct keyfile kdbdump_take(const struct kdbdump *d, const char *dir, char **why);
 
-/* A file without a name in `dir`; NULL with errno. */
-FILE *kdbdump_nameless(const char *dir);
+/* A file without a name in `dir`; none with errno. */
+struct keyfile kdbdump_nameless(const char *dir);
 
 /* The name by which such a file is opened again from its beginning. */
-char *kdbdump_name(FILE *f);
+char *kdbdump_name(const struct keyfile *k);
 
 /* True when the master key of the database can be read with the stash file. */
 bool kdbdump_stash_opens(const struct kdbdump *d);

@@ -1,9 +1,12 @@
 /* dumpset_test.c: what two dump files have in common, whatever their order. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "dumpset.h"
+#include "keyfile.h"
 
 #define HEAD "kdb5_util load_dump version 7\n"
 #define ALICE "princ\t38\t7\t0\t0\t0\talice@R\t"
@@ -137,10 +140,90 @@ static void what_is_no_record_is_refused(void **state)
     }
 }
 
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+#define MARK "0123456789abcdef" /* stands for keys; in the heap it never is by itself */
+#define MARKS 8000u
+
+static void put(int fd, const char *text)
+{
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* A dump with one long line, without a copy of it in this process. */
+static int write_marked(void)
+{
+    char name[] = "/tmp/krbrepl-dumpset-XXXXXX";
+    int fd = mkstemp(name);
+    unsigned i;
+
+    assert_true(fd >= 0);
+    unlink(name);
+    put(fd, HEAD ALICE);
+    for (i = 0; i < MARKS; i++)
+        put(fd, MARK);
+    put(fd, REST BOB MARK REST);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
+
+/* How often the mark stands in what malloc has had from the system. */
+static unsigned marks_in_heap(void)
+{
+    static char line[512];
+    char *from = NULL, *to = NULL;
+    int fd = open("/proc/self/maps", O_RDONLY);
+    unsigned found = 0;
+    size_t n = 0;
+
+    while (fd >= 0 && read(fd, &line[n], 1) == 1) {
+        if (line[n] != '\n') {
+            n += n + 1 < sizeof line;
+            continue;
+        }
+        line[n] = '\0';
+        if (strstr(line, "[heap]") != NULL)
+            from = (char *)(uintptr_t)strtoull(line, &to, 16),
+            to = (char *)(uintptr_t)strtoull(to + 1, NULL, 16);
+        n = 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    for (; from != NULL && from + strlen(MARK) <= to; from++)
+        found += memcmp(from, MARK, strlen(MARK)) == 0;
+    return found;
+}
+
+static void nothing_that_was_read_stays_in_memory(void **state)
+{
+    struct keyfile k;
+    struct dumpset s;
+    char *why = NULL, *mine;
+
+    (void)state;
+    mine = malloc(64);
+    assert_non_null(mine);
+    memcpy(mine, MARK, strlen(MARK));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_int_equal(marks_in_heap(), 1); /* it can be seen */
+#endif
+    explicit_bzero(mine, 64);
+    free(mine);
+    k = keyfile_of(fdopen(write_marked(), "r"));
+    assert_non_null(k.f);
+    assert_true(dumpset_read(&s, k.f, &why));
+    assert_int_equal(s.principals, 2);
+    assert_true(keyfile_close(&k));
+    assert_true(keyfile_close(&k));
+    assert_int_equal(marks_in_heap(), 0);
+    dumpset_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_order_of_lines_makes_no_difference),
+        cmocka_unit_test(nothing_that_was_read_stays_in_memory),
         cmocka_unit_test(signs_that_releases_write_differently_make_no_difference),
         cmocka_unit_test(what_was_added_changed_and_deleted_is_named),
         cmocka_unit_test(counters_of_logins_are_told_apart),
