@@ -1,10 +1,31 @@
 # What is read without this tree: the pages, those for programmers with the headers, and the programs to copy, where the
 # guide for embedders has its links.
-file(GLOB krbrepl_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
-set(krbrepl_devel_pages ${PROJECT_SOURCE_DIR}/docs/embedding.md ${PROJECT_SOURCE_DIR}/docs/host-stores.md)
-list(REMOVE_ITEM krbrepl_pages ${krbrepl_devel_pages})
-install(FILES ${krbrepl_pages} ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${krbrepl_devel_pages} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)
+file(GLOB_RECURSE krbrepl_pages RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+list(APPEND krbrepl_pages CHANGELOG.md bench/README.md)
+set(krbrepl_devel_pages docs/embedding.md docs/host-stores.md)
+# docs/ is the top of what is installed, so that links from and to the outside of it are one step shorter.
+foreach(page IN LISTS krbrepl_pages)
+  file(READ ${PROJECT_SOURCE_DIR}/${page} text)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${page})
+  if(page MATCHES "^docs/[^/]*$")
+    string(REPLACE "](../" "](" text "${text}")
+  elseif(page MATCHES "^docs/")
+    string(REPLACE "](../../" "](../" text "${text}")
+  else()
+    string(REPLACE "](docs/" "](" text "${text}")
+    string(REPLACE "](../docs/" "](../" text "${text}")
+  endif()
+  string(REGEX REPLACE "^docs/" "" installed ${page})
+  get_filename_component(dir ${installed} DIRECTORY)
+  set(component runtime)
+  if(page IN_LIST krbrepl_devel_pages)
+    set(component devel)
+  endif()
+  file(WRITE ${PROJECT_BINARY_DIR}/pages/${installed} "${text}")
+  install(FILES ${PROJECT_BINARY_DIR}/pages/${installed} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${dir}
+    COMPONENT ${component})
+endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/img DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/embed DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT devel
   FILES_MATCHING PATTERN "*.c" PATTERN "*.h")
 
