@@ -2,9 +2,10 @@
 # A realm whose master is on the KDB module, and a replica whose krb5kdc has a database of MIT's own, db2 or one in a
 # directory, which krbrepl-replica --store kdb keeps in step. One promise a run.
 #
-#   kdb5_test.sh BIN PLUGIN_DIR PROMISE
+#   kdb5_test.sh BIN PLUGIN_DIR PROMISE [LDAP_RECORDS]
 ROAD_BIN=$1
 KDB_PLUGIN=$2
+LDAP_RECORDS=$4
 # shellcheck source=tests/live/kdb/kdb.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/kdb.sh"
 # shellcheck source=tests/live/kdb/slapd.sh
@@ -511,6 +512,11 @@ a_realm_that_is_not_in_the_directory_is_told() {
     wait "${ROAD_PID[replica-1]}"
     [ $? -eq 1 ] || fail "the exit code is not 1"
     must replica_says 'opening the database of the KDC, a realm that kdb5_ldap_util has made in a directory: .*No such object'
+}
+
+random_records_come_back_from_ldap_byte_for_byte() {
+    begin_in_ldap
+    at_replica "$LDAP_RECORDS" "$REALM" 600 || fail "records are not what they were"
 }
 
 a_database_that_cannot_be_opened_is_told() {
