@@ -136,7 +136,7 @@ class Host:
                     os.kill(process, number)
             except (ValueError, OSError):
                 pass
-            pid.unlink()
+            pid.unlink(missing_ok=True)
 
 
 def steps(page):
