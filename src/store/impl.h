@@ -269,9 +269,8 @@ int krbrepl__row_get(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
                      krbrepl__row *out);
 /* The same for whoever does not want the value: that of a hosted store is not asked for. */
 int krbrepl__row_there(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k);
-/* A put of this over that is more than a modify of Heimdal's could do: the commit says so by a delete before it. */
-int krbrepl__is_remade(const char *table, size_t table_len, krbrepl_bytes key, krbrepl_bytes was,
-                       krbrepl_bytes value);
+/* The table of Heimdal's entries: a put that is more than a modify of Heimdal's could do says so by a delete before. */
+int krbrepl__is_hdb(const char *table, size_t table_len);
 /* Writes a row; *created (may be NULL) is 1 when there was none. `put_flags`: 0, or MDB_APPEND. A value
  * in the map must not be given. */
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,

@@ -6,6 +6,7 @@
 
 #include <krbrepl/error.h>
 
+#include "entry.h"
 #include "hostdb.h"
 
 /* Records that one view compares before it is closed, so that it keeps no old pages alive. */
@@ -192,22 +193,35 @@ static int is_deleted(krbrepl_load *l, const MDB_val *ck, const MDB_val *data)
     return add_change(l, KRBREPL_DELETE, ck, data);
 }
 
-/* As a transaction does, for slaves in Heimdal's dialect. `now` need not be right: then it counts as another. */
+/* What was there before: 1: it is another one for slaves in Heimdal's dialect; 0: not. What is no more in a host's
+ * database, or not right, counts as another. */
+static int is_remade(krbrepl_load *l, const krbrepl__row *row, const MDB_val *ck, const MDB_val *now)
+{
+    krbrepl__row was;
+    int rc = KRBREPL_ERR_CORRUPT;
+
+    if (!krbrepl__is_hdb(row->table, row->table_len))
+        return 0;
+    if (!l->s->hosted)
+        rc = krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, now, &was);
+    if (rc != 0)
+        return rc == KRBREPL_ERR_CORRUPT ? 1 : rc;
+    return !krbrepl__hdb_modifiable(row->key, was.value, row->value);
+}
+
+/* As a transaction does. */
 static int note_remade(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, const MDB_val *next)
 {
-    const MDB_dbi dbi = krbrepl__gen(l->s, 0);
-    krbrepl__row was, row;
+    krbrepl__row row;
     krbrepl_change c;
-    int rc = krbrepl__row_open(l->s, dbi, ck, next, &row);
+    int rc = l->s->hosted ? krbrepl__row_parse(l->s, krbrepl__gen(l->s, 0), ck, next, &row)
+                          : krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, next, &row);
 
     if (rc != 0 || l->delta.err != 0)
         return rc;
-    rc = krbrepl__row_open(l->s, dbi, ck, now, &was);
-    if (rc != 0 && rc != KRBREPL_ERR_CORRUPT)
+    rc = is_remade(l, &row, ck, now);
+    if (rc != 1)
         return rc;
-    if (!krbrepl__is_remade(row.table, row.table_len, row.key,
-                            rc == 0 ? was.value : (krbrepl_bytes){NULL, 0}, row.value))
-        return 0;
     l->remade++;
     KRBREPL_INIT(&c);
     c.table = row.table;
@@ -225,7 +239,7 @@ static int is_in_both(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, co
     if (now->mv_size == next->mv_size && memcmp(now->mv_data, next->mv_data, now->mv_size) == 0)
         return 0;
     l->res.changed++;
-    rc = l->s->hosted ? 0 : note_remade(l, ck, now, next);
+    rc = note_remade(l, ck, now, next);
     return rc != 0 ? rc : add_change(l, KRBREPL_PUT, ck, next);
 }
 

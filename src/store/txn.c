@@ -141,12 +141,9 @@ static int change(krbrepl_txn *t, const krbrepl_change *c, krbrepl__rkey *k)
     return rc;
 }
 
-int krbrepl__is_remade(const char *table, size_t table_len, krbrepl_bytes key, krbrepl_bytes was,
-                       krbrepl_bytes value)
+int krbrepl__is_hdb(const char *table, size_t table_len)
 {
-    return table_len == strlen(KRBREPL__HDB_TABLE) &&
-           memcmp(table, KRBREPL__HDB_TABLE, table_len) == 0 &&
-           !krbrepl__hdb_modifiable(key, was, value);
+    return table_len == strlen(KRBREPL__HDB_TABLE) && memcmp(table, KRBREPL__HDB_TABLE, table_len) == 0;
 }
 
 /* A record of Heimdal's that is made anew and not modified says so in the commit, by a delete before it: slaves in
@@ -157,14 +154,14 @@ static int note_remade(krbrepl_txn *t, const krbrepl_change *c, const krbrepl__r
     krbrepl__row row;
     int rc;
 
-    if (strcmp(c->table, KRBREPL__HDB_TABLE) != 0)
+    if (!krbrepl__is_hdb(c->table, k->table_len))
         return 0;
     rc = krbrepl__row_get(t->s, t->w.txn, krbrepl__gen(t->s, t->w.st.live), k, &row);
     if (rc == KRBREPL_ERR_NOTFOUND)
         return 0;
     if (rc != 0 && rc != KRBREPL_ERR_CORRUPT)
         return rc;
-    if (rc == 0 && !krbrepl__is_remade(row.table, row.table_len, row.key, row.value, c->value))
+    if (rc == 0 && krbrepl__hdb_modifiable(c->key, row.value, c->value))
         return 0;
     return encode(t, &gone);
 }
@@ -179,6 +176,35 @@ static int txn_usable(krbrepl_txn *t)
     return krbrepl__fail(KRBREPL__EI(t->s), KRBREPL_ERR_STATE,
                          "commit: an earlier change of this transaction failed (%s); abort it",
                          krbrepl_err_name(t->failed));
+}
+
+/* What krbrepl_txn_get gave of a host's database, as a key or a value, is gone when the host is asked again. */
+static int keep(krbrepl_txn *t, krbrepl_change *c, krbrepl__rkey *k, krbrepl__buf *kept)
+{
+    if (!t->s->hosted || !krbrepl__is_hdb(c->table, k->table_len))
+        return 0;
+    krbrepl__buf_bytes(kept, c->key.data, c->key.len);
+    krbrepl__buf_bytes(kept, c->value.data, c->value.len);
+    if (kept->err != 0)
+        return krbrepl__fail_plain(KRBREPL__EI(t->s), kept->err);
+    c->key.data = k->key.data = kept->data;
+    c->value.data = kept->data + c->key.len;
+    return 0;
+}
+
+static int put(krbrepl_txn *t, krbrepl_change *c, krbrepl__rkey *k)
+{
+    krbrepl__buf kept;
+    int rc;
+
+    krbrepl__buf_init(&kept, 0);
+    rc = keep(t, c, k, &kept);
+    if (rc == 0)
+        rc = note_remade(t, c, k);
+    if (rc == 0)
+        rc = change(t, c, k);
+    krbrepl__buf_free(&kept);
+    return rc;
 }
 
 int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbrepl_bytes value)
@@ -197,9 +223,7 @@ int krbrepl__txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key, krbre
                            "commit: a value has at most %u bytes, this one %zu", KRBREPL_MAX_VALUE,
                            value.len);
     if (rc == 0)
-        rc = note_remade(t, &c, &k);
-    if (rc == 0)
-        rc = change(t, &c, &k);
+        rc = put(t, &c, &k);
     return t->failed = rc;
 }
 

@@ -6,6 +6,7 @@
 
 #include "entry.h"
 #include "made.h"
+#include "memhost.h"
 
 static krbrepl_bytes bytes_of(const krbrepl__buf *b)
 {
@@ -183,6 +184,101 @@ static void a_load_says_it_too(void **state)
     krbrepl_store_close(s);
 }
 
+/* ---- records in a host's database --------------------------------------------------------------- */
+
+static krbrepl_store *hosted(const st *t, memhost *h)
+{
+    krbrepl_host_ops ops = memhost_ops(1);
+    krbrepl_create_options c;
+    krbrepl_store_options o;
+    krbrepl_store *s = NULL;
+
+    assert_non_null(h);
+    KRBREPL_INIT(&c);
+    KRBREPL_INIT(&o);
+    c.flags = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_HOSTED;
+    assert_int_equal(krbrepl_store_create(t->dir, &c, NULL), 0);
+    o.host = &ops;
+    o.host_ctx = h;
+    assert_int_equal(krbrepl_store_open(&s, t->dir, &o, NULL), 0);
+    return s;
+}
+
+static void in_a_host_it_is_said_too(void **state)
+{
+    const made e = {.name = "a", .kvno = 2}, other = {.name = "a", .kvno = 2, .start = 1};
+    memhost *h = memhost_new();
+    krbrepl_store *s = hosted(*state, h);
+
+    put_entry(s, KRBREPL__HDB_TABLE, &e);
+    put_entry(s, KRBREPL__HDB_TABLE, &other);
+    assert_int_equal(changes(s), 2);
+    put_value(s, KRBREPL__HDB_TABLE, "a", st_bytes("neither"));
+    assert_int_equal(changes(s), 2);
+    assert_int_equal(st_info(s).records, 1);
+    krbrepl_store_close(s);
+    memhost_free(h);
+}
+
+/* What a host gave is borrowed until it is asked again, and a put asks it what was there. */
+static void a_value_that_a_host_gave_is_put_under_another_key(void **state)
+{
+    memhost *h = memhost_new();
+    krbrepl_store *s = hosted(*state, h);
+    krbrepl_bytes value = {NULL, 0};
+    krbrepl_txn *t = NULL;
+
+    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
+    assert_int_equal(krbrepl_txn_put(t, KRBREPL__HDB_TABLE, st_bytes("a"), st_bytes("first")), 0);
+    assert_int_equal(krbrepl_txn_put(t, KRBREPL__HDB_TABLE, st_bytes("b"), st_bytes("2nd")), 0);
+    assert_int_equal(krbrepl_txn_put(t, KRBREPL__HDB_TABLE, st_bytes("first"), st_bytes("3rd")), 0);
+    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
+    assert_int_equal(krbrepl_txn_get(t, KRBREPL__HDB_TABLE, st_bytes("a"), &value), 0);
+    assert_int_equal(krbrepl_txn_put(t, KRBREPL__HDB_TABLE, st_bytes("b"), value), 0);
+    assert_int_equal(krbrepl_txn_get(t, KRBREPL__HDB_TABLE, st_bytes("a"), &value), 0);
+    assert_int_equal(krbrepl_txn_put(t, KRBREPL__HDB_TABLE, value, st_bytes("4th")), 0);
+    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_string_equal(memhost_value(h, KRBREPL__HDB_TABLE, "b"), "first");
+    assert_string_equal(memhost_value(h, KRBREPL__HDB_TABLE, "first"), "4th");
+    assert_int_equal(st_info(s).records, 3);
+    krbrepl_store_close(s);
+    memhost_free(h);
+}
+
+/* A load there says what the database holds already: what was there before cannot be found out. */
+static void a_load_of_what_a_host_has_says_of_each_record_that_it_is_another_one(void **state)
+{
+    memhost *h = memhost_new();
+    krbrepl_store *s = hosted(*state, h);
+    krbrepl_load_result res;
+    krbrepl_load_options opt;
+    krbrepl_load *l = NULL;
+    uint64_t before;
+
+    memhost_set(h, "principal", "p", "1");
+    memhost_set(h, KRBREPL__HDB_TABLE, "a", "1");
+    KRBREPL_INIT(&opt);
+    KRBREPL_INIT(&res);
+    assert_int_equal(krbrepl_load_begin(s, &l, &opt), 0);
+    assert_int_equal(krbrepl_load_put(l, "principal", st_bytes("p"), st_bytes("1")), 0);
+    assert_int_equal(krbrepl_load_put(l, KRBREPL__HDB_TABLE, st_bytes("a"), st_bytes("1")), 0);
+    assert_int_equal(krbrepl_load_commit(l, &res), 0);
+    before = st_info(s).cumulative;
+    memhost_set(h, "principal", "p", "2");
+    memhost_set(h, KRBREPL__HDB_TABLE, "a", "2");
+    assert_int_equal(krbrepl_load_begin(s, &l, &opt), 0);
+    assert_int_equal(krbrepl_load_put(l, "principal", st_bytes("p"), st_bytes("2")), 0);
+    assert_int_equal(krbrepl_load_put(l, KRBREPL__HDB_TABLE, st_bytes("a"), st_bytes("2")), 0);
+    assert_int_equal(krbrepl_load_commit(l, &res), 0);
+    assert_int_equal(res.kind, KRBREPL_COMMIT_CHANGES);
+    assert_int_equal(res.changed, 2);
+    assert_int_equal(st_info(s).cumulative, before + 3);
+    assert_int_equal(st_info(s).records, 2);
+    krbrepl_store_close(s);
+    memhost_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +289,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_table_has_no_such_thing, st_setup, st_teardown),
         cmocka_unit_test_setup_teardown(a_replica_has_the_same_in_the_end, st_setup, st_teardown),
         cmocka_unit_test_setup_teardown(a_load_says_it_too, st_setup, st_teardown),
+        cmocka_unit_test_setup_teardown(in_a_host_it_is_said_too, st_setup, st_teardown),
+        cmocka_unit_test_setup_teardown(a_value_that_a_host_gave_is_put_under_another_key, st_setup,
+                                        st_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_load_of_what_a_host_has_says_of_each_record_that_it_is_another_one, st_setup,
+            st_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
