@@ -233,10 +233,13 @@ int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krb
     return rc;
 }
 
+#define CHECK_BYTES (1u << 20) /* whoever checks them looks at the clock between two calls */
+
 int krbrepl__store_check_commits(krbrepl_store *s, uint64_t *next, uint64_t to, size_t n, int *end)
 {
     krbrepl__rtxn r;
-    krbrepl_bytes v;
+    krbrepl_bytes v = {NULL, 0};
+    size_t bytes = 0;
     int rc = krbrepl__rtxn_begin(s, &r);
 
     *end = 0;
@@ -246,8 +249,9 @@ int krbrepl__store_check_commits(krbrepl_store *s, uint64_t *next, uint64_t to, 
         *next = r.st.journal_first;
     if (to > r.st.pos.seq)
         to = r.st.pos.seq;
-    for (; rc == 0 && n > 0 && *next <= to; n--) {
+    for (; rc == 0 && n > 0 && bytes < CHECK_BYTES && *next <= to; n--) {
         rc = krbrepl__journal_get(s, r.txn, &r.st, r.id, *next, &v, NULL);
+        bytes += rc == 0 ? v.len : 0;
         *next += rc == 0;
     }
     *end = *next > to;

@@ -56,8 +56,8 @@ typedef struct krbrepl__batch {
 int krbrepl__store_read_commits(krbrepl_store *s, uint64_t from, size_t max, krbrepl__buf *out,
                                 krbrepl__batch *info);
 
-/* Verifies at most `n` commits against the chain, from `*next` on, which moves on; `end`: all up to `to` that are still
- * there were. CORRUPT with the seq; HOST; after TRIMMED and CONFLICT a later call goes on. */
+/* Verifies at most `n` commits, fewer where they are large, against the chain, from `*next` on, which moves on; `end`:
+ * all up to `to` that are still there were. CORRUPT with the seq; HOST; after TRIMMED and CONFLICT a later call goes on. */
 int krbrepl__store_check_commits(krbrepl_store *s, uint64_t *next, uint64_t to, size_t n, int *end);
 
 /* A walk over the records of one position, in the order of their canonical keys, without their content.

@@ -628,6 +628,37 @@ static void commit_that_the_host_altered_or_lost_is_damage(void **state)
 
 /* ---- without the callbacks ------------------------------------------------------------------ */
 
+/* The thread that reads them has a master's other peers to serve. */
+static void commits_that_are_large_are_verified_a_few_at_a_time(void **state)
+{
+    st *t = *state;
+    hosted x =
+        make(t, "s", KRBREPL_CREATE_MASTER, 0, 0); /* the journal that is lent here is too small */
+    const size_t len = 3u << 20;
+    char *value = test_malloc(len);
+    uint64_t next = 1;
+    int i, end_of_it = 0, calls = 0;
+
+    memset(value, 'v', len);
+    for (i = 0; i < 6; i++) {
+        krbrepl_txn *txn;
+
+        assert_int_equal(krbrepl_txn_begin(x.s, &txn, NULL), 0);
+        assert_int_equal(
+            krbrepl_txn_put(txn, "t", (krbrepl_bytes){"k", 1}, (krbrepl_bytes){value, len}), 0);
+        assert_int_equal(krbrepl_txn_commit(txn, NULL), 0);
+    }
+    test_free(value);
+    for (; !end_of_it; calls++) {
+        const uint64_t from = next;
+
+        assert_int_equal(krbrepl__store_check_commits(x.s, &next, 7, 64, &end_of_it), 0);
+        assert_in_range(next - from, 1, 2);
+    }
+    assert_int_equal(next, 8);
+    end(&x);
+}
+
 static void handle_without_callbacks_reads_no_commit_and_makes_none(void **state)
 {
     hosted x = make_master(*state);
@@ -725,6 +756,7 @@ int main(void)
         T(commit_that_the_host_does_not_take_never_happened),
         T(prepared_commit_is_in_the_journal_before_the_host_writes),
         T(commit_that_the_host_altered_or_lost_is_damage),
+        T(commits_that_are_large_are_verified_a_few_at_a_time),
         T(handle_without_callbacks_reads_no_commit_and_makes_none),
         T(role_that_was_changed_without_callbacks_comes_to_the_host_with_the_next_commit),
         T(restored_store_begins_with_an_empty_journal),
