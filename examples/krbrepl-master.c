@@ -55,10 +55,10 @@ static void tick(void *ctx)
 }
 
 /* What the node is told of the slaves of Heimdal's. */
-static void set_heimdal(const struct master *m, krbrepl_master_options *opt)
+static void set_heimdal(const struct master *m, const char *service, krbrepl_master_options *opt)
 {
     opt->flags = m->served.heimdal ? KRBREPL_MASTER_HEIMDAL : 0;
-    opt->heimdal_service = m->heimdal_service;
+    opt->heimdal_service = service;
     opt->heimdal_keytab = m->heimdal_keytab;
     opt->heimdal_missing_ms = m->d.missing_ms;
     opt->heimdal_gone_ms = m->d.gone_ms;
@@ -73,7 +73,7 @@ static bool start(struct master *m)
 {
     krbrepl_events events;
     krbrepl_master_options opt;
-    char *service, host[256];
+    char *service, *heimdal_service, host[256];
     int rc;
 
     KRBREPL_INIT(&events);
@@ -85,6 +85,7 @@ static bool start(struct master *m)
         host[0] = '\0';
     host[sizeof host - 1] = '\0';
     service = daemon_service(&m->d, host);
+    heimdal_service = daemon_with_realm(&m->d, m->heimdal_service);
     KRBREPL_INIT(&opt);
     opt.listen = m->listen;
     opt.service = service;
@@ -92,9 +93,10 @@ static bool start(struct master *m)
     opt.missing_ms = m->d.missing_ms;
     opt.gone_ms = m->d.gone_ms;
     opt.repairs_max = m->repairs;
-    set_heimdal(m, &opt);
+    set_heimdal(m, heimdal_service, &opt);
     rc = krbrepl_master_start(m->d.node, &opt);
     free(service);
+    free(heimdal_service);
     if (rc == 0)
         return true;
     daemon_node_failed(&m->d, "cannot start", rc);

@@ -18,7 +18,11 @@ static const char *own_realm(const struct served *s)
 
 static void say_how_to_allow(const struct served *s)
 {
-    if (s->acl_file == NULL)
+    if (s->acl_file == NULL && s->heimdal)
+        daemon_note(KRBREPL_LOG_NOTICE,
+                    "no --acl: no native replica may follow this master, and of Heimdal's slaves those "
+                    "that its slaves file names");
+    else if (s->acl_file == NULL)
         daemon_note(KRBREPL_LOG_WARN,
                     "no --acl: nobody may follow this master; write the principals of the replicas "
                     "into a file, "

@@ -6,6 +6,7 @@
 
 #include "mem.h"
 #include "propchan.h"
+#include "sent.h"
 
 #define LINES_PER_SECOND 20
 #define WINDOW_MIN 4096u
@@ -46,6 +47,7 @@ static int make(krbrepl_node *n, const krbrepl_master_options *opt)
         return KRBREPL_ERR_NOMEM;
     n->master = m;
     m->n = n;
+    m->sent_fd = -1;
     m->opt = *opt;
     set_defaults(&m->opt);
     krbrepl__list_init(&m->fresh);
@@ -100,11 +102,14 @@ static int check(krbrepl_node *n)
     krbrepl__errinfo_clear(&ei);
     if (krbrepl__sec_probe(&sec, &ei) == 0)
         return check_heimdal(n);
+    /* One that serves a realm of Heimdal's alone needs no key of its native name. */
+    if ((m->opt.flags & KRBREPL_MASTER_HEIMDAL) != 0) {
+        krbrepl__logf(&n->log, KRBREPL_LOG_NOTICE, "node",
+                      "no native replica is served, for there is no key for that: %s", ei.text);
+        return check_heimdal(n);
+    }
     krbrepl__logf(&n->log, KRBREPL_LOG_ERROR, "node", "no replica could authenticate this master: %s",
                   ei.text);
-    /* One that serves a realm of Heimdal's alone needs no key of its native name. */
-    if ((m->opt.flags & KRBREPL_MASTER_HEIMDAL) != 0)
-        return check_heimdal(n);
     return krbrepl__node_fail_from(n, &ei);
 }
 
@@ -152,6 +157,7 @@ int krbrepl__master_start(krbrepl_node *n, const krbrepl_master_options *opt)
 
 static void forget_names(krbrepl__master *m)
 {
+    krbrepl__sent_close(m);
     krbrepl__strfree(m->service);
     krbrepl__strfree(m->keytab);
     krbrepl__strfree(m->heimdal_service);

@@ -44,6 +44,7 @@ struct krbrepl__master {
     krbrepl__quiet quiet;
     int drain_err; /* the role is gone: why; the node stops when the replicas have what there is */
     uint64_t drain_until;
+    int sent_fd;             /* of iprop.sent, or -1 */
     krbrepl__priors *priors; /* NULL: no slave of Heimdal's is served */
     int prompt; /* somebody has waited for what replicas have in memory: all are to say that at once */
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "master.h"
+#include "sent.h"
 
 static int ask(krbrepl_node *n, const char *principal, const char *address)
 {
@@ -114,13 +115,15 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
 {
     krbrepl_node *n = c->n;
     krbrepl__slot_entry *e = slot_for(c, principal);
+    int raises;
 
     if (e == NULL)
         return c->reset_due ? KRBREPL_ERR_STATE : KRBREPL_ERR_NOMEM;
     e->live = c;
+    raises = told->last != 0 && e->stored_last != 0 && e->stored_base == told->base &&
+             e->s.base == told->base;
     /* Noted for it already, when another slave was about to get the same. */
-    if (told->last != 0 && e->s.last == e->stored_last && e->stored_base == told->base &&
-        e->s.base == told->base && e->stored_last >= told->last)
+    if (raises && e->s.last >= told->last)
         return 0;
     e->s.base = told->base;
     e->s.last = told->last;
@@ -128,6 +131,9 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
     e->dirty = 1;
     if (told->last != 0)
         tell_others(n, told);
+    /* The store gets it within the second. */
+    if (krbrepl__sent_note(n, told->base) == 0 && raises)
+        return 0;
     krbrepl__slots_flush(n);
     if (c->reset_due)
         return KRBREPL_ERR_STATE;

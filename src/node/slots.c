@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "master.h"
+#include "sent.h"
 #include "mem.h"
 
 #define WRITE_MAX 64 /* slots in one transaction */
@@ -68,6 +69,8 @@ int krbrepl__slots_load(krbrepl_node *n)
 {
     int rc = krbrepl__store_slots_each(n->store, load_one, n);
 
+    if (rc == 0)
+        krbrepl__sent_load(n);
     if (rc == KRBREPL_ERR_NOMEM)
         return krbrepl__fail_plain(&n->ei, rc);
     return rc == 0 ? 0 : krbrepl__node_fail_from(n, krbrepl__store_ei(n->store));

@@ -390,8 +390,6 @@ int krbrepl__handle_new(krbrepl_store **out, const char *dir, krbrepl_errinfo *e
 void krbrepl__handle_free(krbrepl_store *s);
 /* Opens the tables. `create`: makes them. */
 int krbrepl__tables_open(krbrepl__env *e, int create, krbrepl_errinfo *ei);
-/* Gives `name` in `dirfd` the mode and group of data.mdb, where this process may. */
-void krbrepl__mode_like_data(int dirfd, const char *name);
 /* "uid N", when the caller gave no `who`. */
 krbrepl_bytes krbrepl__who(const char *who, char room[32]);
 /* TOOBIG when who or why are longer than KRBREPL__MAX_ORIGIN. */

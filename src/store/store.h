@@ -33,6 +33,8 @@ int krbrepl__store_node_lock(krbrepl_store *s);
 void krbrepl__store_node_unlock(krbrepl_store *s);
 /* The directory's descriptor, for the sockets that live in it. Borrowed until close. */
 int krbrepl__store_dirfd(const krbrepl_store *s);
+/* Gives `name` in `dirfd` the mode and group of data.mdb, where this process may. */
+void krbrepl__mode_like_data(int dirfd, const char *name);
 
 /* 1: another database is where this one was opened, so that nobody else sees what is written here. */
 int krbrepl__store_replaced(krbrepl_store *s);

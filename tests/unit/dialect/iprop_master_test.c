@@ -513,9 +513,9 @@ static const char *const names[] = {"p0", "p1", "p2", "p3", "p4", "p5"};
 static const char *const aliases[] = {"a0", "a1", "a2", "a3"};
 static int owner[4]; /* of each alias; -1: nobody */
 
-static void change(world *w)
+static void change_of(world *w, uint32_t who)
 {
-    uint32_t who = world_random(w, 6), i, n = 0;
+    uint32_t i, n = 0;
     made e = entry(names[who], 1 + world_random(w, 200));
 
     if (world_random(w, 5) == 0) {
@@ -526,8 +526,9 @@ static void change(world *w)
             owner[i] = owner[i] == (int)who ? -1 : owner[i];
         return;
     }
-    e.bare = who == 4;
-    e.start = who == 5;
+    e.bare = who == 4 || world_random(w, 8) == 0;
+    e.start = who == 5 || world_random(w, 8) == 0;
+    e.creator = world_random(w, 8) == 0 ? world_random(w, 3) : 0;
     for (i = 0; i < 4 && !e.bare; i++) {
         if (owner[i] != -1 && owner[i] != (int)who)
             continue;
@@ -538,6 +539,25 @@ static void change(world *w)
             break;
     }
     world_put(w, &e);
+}
+
+static void change(world *w)
+{
+    change_of(w, world_random(w, 6));
+}
+
+static void change_several(world *w)
+{
+    uint32_t who, how = world_random(w, 2);
+
+    world_gather(w);
+    for (who = 0; who < 6; who++)
+        if (world_random(w, 2) == 0)
+            change_of(w, who);
+    if (how == 0)
+        world_commit(w);
+    else
+        world_commit_shuffled(w);
 }
 
 static void sometimes(world *w)
@@ -553,11 +573,12 @@ static void one_life(uint32_t seed)
 
     world_init(&w);
     w.rng = seed;
+    w.forgets = seed % 4; /* never, always, now and then */
     w.between = sometimes;
     for (i = 0; i < 4; i++)
         owner[i] = -1;
     for (i = 0; i < 60; i++) {
-        uint32_t what = world_random(&w, 8);
+        uint32_t what = world_random(&w, 9);
 
         if (what < 4)
             change(&w);
@@ -565,6 +586,8 @@ static void one_life(uint32_t seed)
             world_cut(&w);
         else if (what == 5)
             world_other(&w, "other");
+        else if (what == 8)
+            change_several(&w);
         if (w.sess == NULL && what > 5) {
             world_connect(&w);
             world_greet(&w, w.slave.version);

@@ -133,6 +133,10 @@ static void commit(world *w, group *g)
         return;
     }
     mark(w, g);
+    if (g->n == 0) {
+        krbrepl__buf_free(&g->changes);
+        return;
+    }
     memset(&c, 0, sizeof c);
     w->cumulative += g->n;
     c.kind = KRBREPL_COMMIT_CHANGES;
@@ -274,6 +278,46 @@ void world_commit(world *w)
 {
     group g = {w->gathered, w->ngathered};
 
+    w->gathers = 0;
+    commit(w, &g);
+}
+
+static int same_change(const krbrepl__change_view *a, const krbrepl__change_view *b)
+{
+    return strcmp(a->table, b->table) == 0 && a->key.len == b->key.len &&
+           memcmp(a->key.data, b->key.data, a->key.len) == 0;
+}
+
+void world_commit_shuffled(world *w)
+{
+    krbrepl__commit c = {.nchanges = w->ngathered, .body = bytes_of(&w->gathered)};
+    krbrepl__change_view v[64], swap;
+    group g = {.n = 0};
+    krbrepl__buf value;
+    krbrepl__change_it it;
+    uint32_t n = 0, i, k;
+
+    assert_true(w->ngathered <= 64);
+    krbrepl__commit_each(&c, &it);
+    while (krbrepl__commit_next(&it, &v[n]) == 1) {
+        for (i = 0; i < n && !same_change(&v[i], &v[n]); i++)
+            continue;
+        v[i] = v[n];
+        n += i == n;
+    }
+    krbrepl__buf_init(&g.changes, 0);
+    krbrepl__buf_init(&value, 0);
+    for (i = 0; i < n; i++) {
+        k = i + world_random(w, n - i);
+        swap = v[i];
+        v[i] = v[k];
+        v[k] = swap;
+        krbrepl__buf_reset(&value);
+        krbrepl__buf_bytes(&value, v[i].value.data, v[i].value.len);
+        add(&g, v[i].table, v[i].key, v[i].op == KRBREPL_PUT ? &value : NULL);
+    }
+    krbrepl__buf_free(&value);
+    krbrepl__buf_free(&w->gathered);
     w->gathers = 0;
     commit(w, &g);
 }

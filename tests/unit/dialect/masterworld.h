@@ -54,6 +54,8 @@ void world_other(world *w, const char *table);
 /* Several of these in one commit. What they find is what was there before it. */
 void world_gather(world *w);
 void world_commit(world *w);
+/* The same, in any order, as an update file of somebody may have it; of each record the last change alone. */
+void world_commit_shuffled(world *w);
 
 void world_connect(world *w);
 void world_cut(world *w);
