@@ -175,6 +175,13 @@ int krbrepl__build_flush(krbrepl__build *b)
     return rc;
 }
 
+int krbrepl__build_piece(krbrepl__build *b)
+{
+    if (b->w.txn != NULL && b->begun && b->w.st.live != b->which)
+        krbrepl__env_lazily(b->s->env);
+    return krbrepl__build_flush(b);
+}
+
 int krbrepl__build_slice(krbrepl__build *b)
 {
     int rc;
@@ -207,7 +214,7 @@ int krbrepl__build_full(krbrepl__build *b, size_t n)
 
 int krbrepl__build_wrote(krbrepl__build *b, size_t n)
 {
-    return krbrepl__build_full(b, n) ? krbrepl__build_flush(b) : 0;
+    return krbrepl__build_full(b, n) ? krbrepl__build_piece(b) : 0;
 }
 
 static void begun(krbrepl__build *b, unsigned which)

@@ -306,7 +306,7 @@ static int write_pending(krbrepl__copy *c)
     krbrepl__buf_reset(&c->pending);
     c->written_ms = now_ms(c);
     if (rc == 0)
-        rc = krbrepl__build_flush(&c->build);
+        rc = krbrepl__build_piece(&c->build);
     forget_now(c);
     c->broken = rc != 0;
     return rc;
@@ -380,7 +380,7 @@ int krbrepl__copy_apply(krbrepl__copy *c, const krbrepl_bytes *commit, size_t n)
     for (i = 0; rc == 0 && i < n; i++)
         rc = apply_one(c, commit[i]);
     if (rc == 0)
-        rc = krbrepl__build_flush(&c->build);
+        rc = krbrepl__build_piece(&c->build);
     forget_now(c);
     c->broken = rc != 0;
     return rc;

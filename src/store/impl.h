@@ -63,6 +63,7 @@ typedef struct krbrepl__env {
     unsigned nosync;            /* MDB_NOSYNC when no commit is ever flushed, else 0 */
     pthread_mutex_t lock;       /* for what follows */
     unsigned nosync_now;        /* how LMDB's flag stands */
+    int lazy_now;               /* the commit of the writer need not be durable by itself */
     int writing;                /* `writer` holds a write transaction */
     pthread_t writer;
     unsigned active; /* transactions of this process, those waiting for the writer lock included */
@@ -101,6 +102,9 @@ int krbrepl__env_any(void);
 int krbrepl__env_begin(krbrepl__env *e, unsigned flags, MDB_txn **out, krbrepl_errinfo *ei);
 /* Ends what krbrepl__env_begin began. commit answers LMDB's code as a KRBREPL_ERR. */
 int krbrepl__env_commit(krbrepl__env *e, MDB_txn *txn, int readonly, krbrepl_errinfo *ei);
+/* Of who holds the writer lock, before his commit: a loss of power may take it away again, whole, unless another one
+ * has been made since. That saves one flush of two. */
+void krbrepl__env_lazily(krbrepl__env *e);
 void krbrepl__env_abort(krbrepl__env *e, MDB_txn *txn, int readonly);
 
 /* Turns a code of LMDB into one of ours, with the text "what: why; what to do". 0 stays 0. An EIO or a

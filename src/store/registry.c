@@ -350,6 +350,21 @@ static void env_note(krbrepl__env *e, unsigned nosync)
     if (nosync != e->nosync_now)
         (void)mdb_env_set_flags(e->mdb, MDB_NOSYNC, nosync != 0);
     e->nosync_now = nosync;
+    if (e->lazy_now)
+        (void)mdb_env_set_flags(e->mdb, MDB_NOMETASYNC, 0);
+    e->lazy_now = 0;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* The pages are flushed, and the one that names their root is not: it is with the next commit, by whichever process.
+ * LMDB keeps the pages of the commit before until then. */
+void krbrepl__env_lazily(krbrepl__env *e)
+{
+    unsigned flags = 0;
+
+    pthread_mutex_lock(&e->lock);
+    if (mdb_env_get_flags(e->mdb, &flags) == 0 && (flags & MDB_NOMETASYNC) == 0)
+        e->lazy_now = mdb_env_set_flags(e->mdb, MDB_NOMETASYNC, 1) == 0;
     pthread_mutex_unlock(&e->lock);
 }
 
