@@ -53,8 +53,10 @@ krb5_error_code krbrepl__kdb5_tl_add(krb5_db_entry *e, int type, const void *dat
 /* ---- ldapput.c ------------------------------------------------------------------------------- */
 
 /* `e` is made of the record in `c`. */
-krb5_error_code krbrepl__kdb5_ldap_principal(krb5_context ctx, krb5_db_entry *e,
+krb5_error_code krbrepl__kdb5_ldap_principal(const krbrepl_kdb5 *db, krb5_context ctx, krb5_db_entry *e,
                                              const krbrepl_change *c);
+/* Whether an entry that was read belongs to this realm, and not to another one of the directory. */
+int krbrepl__kdb5_ldap_ours(const krbrepl_kdb5 *db, const krb5_db_entry *e);
 krb5_error_code krbrepl__kdb5_ldap_policy(krb5_context ctx, osa_policy_ent_t p);
 /* KRB5_KDB_NOENTRY: no policy has this name as it is spelled. The directory takes names that differ in case, or in blanks,
  * for one, and kldap answers with the name that it was asked for. */

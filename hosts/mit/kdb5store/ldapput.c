@@ -15,6 +15,7 @@
 
 /* Where kldap notes what an entry is: items of a type, a length of two bytes, and the bytes (see kdb_ldap.h of krb5). */
 #define INFO_PRINCTYPE 1
+#define INFO_USERDN 3
 #define STANDALONE 1
 
 static krbrepl_bytes content(const krb5_db_entry *e, int type)
@@ -50,22 +51,78 @@ static int lasting(const krb5_db_entry *e, unsigned *parts, int *has_policy)
     return err;
 }
 
-/* Whether the entry is an object of its own in the directory, and not added to one of somebody else's. */
-static int is_standalone(const krb5_db_entry *e)
+static krbrepl_bytes info_of(const krb5_db_entry *e, unsigned type)
 {
-    const krbrepl_bytes info = content(e, KRBREPL__KDB5_USER_INFO);
+    const krbrepl_bytes info = content(e, KRBREPL__KDB5_USER_INFO), none = {NULL, 0};
     const uint8_t *p = info.data;
     size_t at = 0, len;
 
-    while (info.len - at >= 3 && at < info.len) {
+    while (info.len - at >= 3) {
         len = (size_t)p[at + 1] << 8 | p[at + 2];
         if (len > info.len - at - 3)
-            return 0;
-        if (p[at] == INFO_PRINCTYPE)
-            return len == 2 && (p[at + 3] << 8 | p[at + 4]) == STANDALONE;
+            return none;
+        if (p[at] == type)
+            return (krbrepl_bytes){p + at + 3, len};
         at += 3 + len;
     }
+    return none;
+}
+
+/* Whether the entry is an object of its own in the directory, and not added to one of somebody else's. */
+static int is_standalone(const krb5_db_entry *e)
+{
+    const krbrepl_bytes type = info_of(e, INFO_PRINCTYPE);
+    const uint8_t *p = type.data;
+
+    return type.len == 2 && (p[0] << 8 | p[1]) == STANDALONE;
+}
+
+/* ---- whose it is ------------------------------------------------------------------------------ */
+
+static int lower(int c)
+{
+    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+static int same_letters(const char *a, const char *b, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (lower((unsigned char)a[i]) != lower((unsigned char)b[i]))
+            return 0;
+    return 1;
+}
+
+/* Whether the name in the directory has the container of this realm above it. */
+static int is_below(krbrepl_bytes dn, const char *realm, size_t len)
+{
+    const char *p = dn.data;
+    size_t i;
+
+    for (i = 1; i + 3 + len < dn.len; i++) {
+        if ((p[i - 1] != ',' && p[i - 1] != ' ') || !same_letters(p + i, "cn=", 3))
+            continue;
+        if (same_letters(p + i + 3, realm, len) && p[i + 3 + len] == ',')
+            return 1;
+    }
     return 0;
+}
+
+/* kldap shows one realm what another one of the directory has for the way from there to here (krbtgt/HERE@THERE),
+ * where their trees are one. What is not of this realm by its name has to be so by its place, or by our own mark. */
+int krbrepl__kdb5_ldap_ours(const krbrepl_kdb5 *db, const krb5_db_entry *e)
+{
+    const krb5_data *realm = krb5_princ_realm(NULL, e->princ);
+    const krbrepl_bytes dn = info_of(e, INFO_USERDN);
+    const size_t len = strlen(db->realm);
+
+    if (realm->length == len && memcmp(realm->data, db->realm, len) == 0)
+        return 1;
+    if (is_below(dn, db->realm, len))
+        return 1;
+    return krbrepl__kdb5_tl_find(e, KRBREPL__KDB5_FORM) != NULL &&
+           !is_below(dn, realm->data, realm->length);
 }
 
 /* ---- principals ------------------------------------------------------------------------------- */
@@ -143,7 +200,7 @@ static krb5_error_code put(krb5_context ctx, krb5_db_entry *e, const krb5_db_ent
     return modify(ctx, e, present);
 }
 
-krb5_error_code krbrepl__kdb5_ldap_principal(krb5_context ctx, krb5_db_entry *e,
+krb5_error_code krbrepl__kdb5_ldap_principal(const krbrepl_kdb5 *db, krb5_context ctx, krb5_db_entry *e,
                                              const krbrepl_change *c)
 {
     krb5_db_entry *present = NULL;
@@ -156,6 +213,10 @@ krb5_error_code krbrepl__kdb5_ldap_principal(krb5_context ctx, krb5_db_entry *e,
         err =
             krbrepl__kdb5_refuse(ctx, "in the directory this is another name of a principal; take that "
                                       "name away there");
+    if (err == 0 && !krbrepl__kdb5_ldap_ours(db, present))
+        err =
+            krbrepl__kdb5_refuse(ctx, "in the directory this belongs to another realm; give the realms "
+                                      "trees of their own (krbSubTrees)");
     if (err == KRB5_KDB_NOENTRY) {
         krb5_clear_error_message(ctx);
         err = 0;

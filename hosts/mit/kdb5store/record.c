@@ -92,6 +92,8 @@ static krb5_error_code principal_get(const krbrepl_kdb5 *db, krb5_context ctx, k
         return err;
     if (!krb5_principal_compare(ctx, name, e->princ))
         err = KRB5_KDB_NOENTRY; /* found by another name */
+    if (err == 0 && db->is_ldap && !krbrepl__kdb5_ldap_ours(db, e))
+        err = KRB5_KDB_NOENTRY;
     if (err == 0 && value != NULL)
         err = db->is_ldap ? krbrepl__kdb5_form_read(ctx, e, value, len)
                           : krbrepl__kdb_entry_encode(ctx, e, value, len);
@@ -204,7 +206,7 @@ static krb5_error_code principal_put(const krbrepl_kdb5 *db, krb5_context ctx, c
     if (err == 0)
         err = entry_check(ctx, e);
     if (err == 0 && db->is_ldap) {
-        err = krbrepl__kdb5_ldap_principal(ctx, e, c);
+        err = krbrepl__kdb5_ldap_principal(db, ctx, e, c);
     } else if (err == 0) {
         e->mask = WHOLE;
         err = krb5_db_put_principal(ctx, e);
@@ -289,6 +291,9 @@ static krb5_error_code record_delete(const krbrepl_kdb5 *db, krb5_context ctx, c
             err = krb5_db_delete_policy(ctx, policy);
     } else {
         err = name_parse(ctx, c->key, &name);
+        /* kldap deletes a principal by any name that the directory has for it. */
+        if (err == 0 && db->is_ldap)
+            err = principal_get(db, ctx, name, NULL, NULL, NULL);
         if (err == 0)
             err = krb5_db_delete_principal(ctx, name);
     }

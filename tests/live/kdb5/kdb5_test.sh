@@ -476,7 +476,9 @@ a_full_copy_into_ldap_is_begun_anew_after_a_death() {
     same_in_ldap
 }
 
-ldap_has() { ldapsearch -x -LLL -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret -b dc=test "(krbPrincipalName=$1@$REALM)" dn 2>/dev/null | grep -q dn:; }
+ldap_dn() { ldapsearch -x -LLL -o ldif-wrap=no -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret -b dc=test "(krbPrincipalName=$1)" dn 2>/dev/null | sed -n 's/^dn: //p'; }
+ldap_has_name() { [ -n "$(ldap_dn "$1")" ]; }
+ldap_has() { ldap_has_name "$1@$REALM"; }
 
 follow_killed_once() {
     must feed
@@ -500,6 +502,54 @@ a_record_that_ldap_cannot_hold_is_named() {
     arrived
     must at_replica login after secret
     same_in_ldap
+}
+
+# A name that the directory itself has for another principal: a record of that name is refused, and when it goes
+# from the master again, the principal stays.
+a_name_that_the_directory_has_for_another_principal_is_left_to_it() {
+    begin_in_ldap
+    quietly admin addprinc -pw secret bob
+    follow
+    must arrived
+    printf 'dn: %s\nchangetype: modify\nadd: krbPrincipalName\nkrbPrincipalName: nick@%s\n-\nreplace: krbCanonicalName\nkrbCanonicalName: bob@%s\n' \
+        "$(ldap_dn "bob@$REALM")" "$REALM" "$REALM" | quietly ldapmodify -x -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret
+    quietly admin addprinc -pw secret nick
+    must road_until "the replica naming the name" replica_says 'nick@.*: in the directory this is another name of a principal'
+    quietly admin delprinc -force nick
+    quietly admin addprinc -pw secret after
+    arrived
+    must ldap_has nick
+    must at_replica login bob secret
+    must at_replica login after secret
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
+}
+
+theirs() { ldapsearch -x -LLL -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret -b cn=OTHER.TEST,cn=krb5,dc=test || fail "the other realm is gone"; }
+
+# Realms whose trees are one: what carries the name of this realm and belongs to the other one stays as it is.
+what_another_realm_has_in_the_same_directory_stays() {
+    begin_in_ldap
+    printf '[realms]\n OTHER.TEST = {\n  database_module = directory\n  key_stash_file = %s\n }\n' "$work/other.stash" \
+        >>"$REALM_DIR/kdc.replica-1/kdc.conf"
+    quietly at_replica kdb5_ldap_util -D "$LDAP_ADMIN" -w secret -H "$LDAP_URI" create -r OTHER.TEST -subtrees dc=test -s -P other
+    printf 'addprinc -pw cross krbtgt/%s@OTHER.TEST\naddprinc -pw cross alice@OTHER.TEST\n' "$REALM" |
+        quietly at_replica kadmin.local -r OTHER.TEST
+    must ldap_has_name "krbtgt/$REALM@OTHER.TEST"
+    follow
+    arrived
+    must_not ldap_has left-behind
+    must ldap_has_name "alice@OTHER.TEST"
+    must ldap_has_name "krbtgt/$REALM@OTHER.TEST"
+    must ldap_has_name "krbtgt/OTHER.TEST@OTHER.TEST"
+    theirs >"$work/theirs"
+    quietly admin addprinc -randkey "krbtgt/$REALM@OTHER.TEST"
+    must road_until "the replica naming the principal" replica_says 'OTHER.TEST: in the directory this belongs to another realm'
+    quietly admin delprinc -force "krbtgt/$REALM@OTHER.TEST"
+    quietly admin addprinc -pw secret after
+    arrived
+    must at_replica login after secret
+    theirs | diff "$work/theirs" - || fail "what is of the other realm was changed"
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
 }
 
 a_realm_that_is_not_in_the_directory_is_told() {
