@@ -235,24 +235,26 @@ static int equivalent(const group *g, krbrepl_bytes a, krbrepl_bytes b)
 }
 
 /* Makes room: a group that would grow beyond what a commit holds is committed first. */
-static int make_room(group *g, uint64_t size)
+static int make_room(group *g, uint64_t changes, uint64_t size)
 {
     int rc = 0;
 
-    if (g->changes != 0 &&
-        (g->changes == KRBREPL_MAX_CHANGES || g->bytes + size > KRBREPL_MAX_COMMIT - COMMIT_HEAD)) {
+    if (g->changes != 0 && (g->changes + changes > KRBREPL_MAX_CHANGES ||
+                            g->bytes + size > KRBREPL_MAX_COMMIT - COMMIT_HEAD)) {
         rc = commit(g);
         if (rc == 0)
             rc = begin(g);
     }
-    g->changes++;
+    g->changes += changes;
     g->bytes += size;
     return rc;
 }
 
 static int write_one(group *g, const node *n, int had)
 {
-    int rc = make_room(g, n->key.len + n->value.len + CHANGE_OVERHEAD);
+    /* A put over a record may have a delete before it. */
+    const uint64_t changes = had && n->there ? 2 : 1;
+    int rc = make_room(g, changes, changes * (n->key.len + CHANGE_OVERHEAD) + n->value.len);
 
     if (rc != 0)
         return rc;

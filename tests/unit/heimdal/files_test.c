@@ -77,6 +77,38 @@ static void an_update_leaves_other_entries_alone(void **state)
     free(all);
 }
 
+#define OF_OTHERS \
+    (KRBREPL_MAX_CHANGES / 2 + 100u) /* entries of which a commit holds less, when all are made anew */
+
+static void write_entries(place *p, const char *creator)
+{
+    FILE *f = fopen(p->file, "w");
+    unsigned i;
+
+    assert_non_null(f);
+    for (i = 0; i < OF_OTHERS; i++)
+        fprintf(f,
+                "u%u@EXAMPLE.ORG 1::18:%064u:- 20261122065453:%s@EXAMPLE.ORG - - - - 86400 604800 126 "
+                "20261122065453:1:1 301AA003010100A113A711180F32303236313132323036353435335A\n",
+                i, i, creator);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* An entry that another one has made is a delete and a put in the commit. */
+static void an_update_of_more_entries_than_a_commit_holds_makes_two(void **state)
+{
+    place *p = *state;
+
+    write_entries(p, "someone");
+    assert_int_equal(place_load(p, p->file, 0), 0);
+    write_entries(p, "another");
+    if (place_load(p, p->file, KRBREPL_HEIMDAL_LOAD_UPDATE) != 0)
+        fail_msg("%s", p->ei.text);
+    assert_int_equal(p->res.changed, OF_OTHERS);
+    assert_int_equal(p->res.commits, 2);
+    assert_int_equal(place_records(p), OF_OTHERS);
+}
+
 static void expect_refused(place *p, const char *file, const char *why)
 {
     uint64_t before = place_records(p);
@@ -189,6 +221,7 @@ int main(void)
         PLACE(both_formats_of_one_database_are_the_same_content),
         PLACE(what_hprop_wrote_comes_out_with_the_same_entries),
         PLACE(an_update_leaves_other_entries_alone),
+        PLACE(an_update_of_more_entries_than_a_commit_holds_makes_two),
         PLACE(a_file_that_was_cut_off_changes_nothing),
         PLACE(a_line_that_is_malformed_is_named),
         PLACE(an_entry_that_comes_twice_is_refused),
