@@ -9,6 +9,7 @@
 #include "ldap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ int krbrepl__kdb5_replace_begin(void *ctx)
     db->spool = tmpfile();
     if (db->spool == NULL)
         return krbrepl__kdb5_failed(db, db->live, errno, "preparing a full copy", none);
+    (void)fcntl(fileno(db->spool), F_SETFD, FD_CLOEXEC);
     /* Every byte of a key that passes through a buffer of the C library would stay in it. */
     (void)setvbuf(db->spool, NULL, _IONBF, 0);
     return 0;
