@@ -216,8 +216,10 @@ void krbrepl__slots_flush(krbrepl_node *n)
             first = i;
             k = 0;
         }
-        if (i < m->nslots && m->slots[i].dirty)
-            batch[k++] = m->slots[i].s;
+        if (i < m->nslots && m->slots[i].dirty) {
+            batch[k] = m->slots[i].s;
+            batch[k++].update = m->slots[i].stored != 0; /* the next look finds out when it is gone */
+        }
     }
     krbrepl__free(batch, 0);
 }

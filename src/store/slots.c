@@ -72,6 +72,9 @@ static int slot_put(krbrepl_store *s, MDB_txn *txn, const krbrepl__slot *slot, k
 
     if (rc != 0)
         return rc;
+    /* Its drop may have been committed after the caller looked, while this transaction waited for its turn. */
+    if (slot->update && mdb_get(txn, s->env->dbi[KRBREPL__DBI_REPLICAS], &k, &v) == MDB_NOTFOUND)
+        return 0;
     slot_encode(b, slot);
     if (b->err != 0)
         return krbrepl__fail_plain(KRBREPL__EI(s), b->err);

@@ -128,6 +128,31 @@ static void only_a_slave_in_a_legacy_dialect_is_reset(void **state)
     krbrepl_store_close(s);
 }
 
+static void a_slot_that_was_dropped_meanwhile_is_not_written_back(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    krbrepl__slot slot;
+    krbrepl_slot found;
+
+    put_slots(s);
+    memset(&slot, 0, sizeof slot);
+    snprintf(slot.principal, sizeof slot.principal, "%s", SLAVE);
+    slot.dialect = KRBREPL_DIALECT_HEIMDAL;
+    slot.base = 77;
+    slot.last = 100;
+    slot.update = 1;
+    assert_int_equal(krbrepl__store_slots_put(s, &slot, 1), 0);
+    assert_int_equal(krbrepl_slot_each(s, see, &found), 1);
+    assert_int_equal(found.version, 100);
+    assert_int_equal(krbrepl_slot_reset(s, SLAVE), 0);
+    assert_int_equal(krbrepl__store_slots_put(s, &slot, 1), 0);
+    assert_int_equal(krbrepl_slot_each(s, see, &found), 0);
+    slot.update = 0;
+    assert_int_equal(krbrepl__store_slots_put(s, &slot, 1), 0);
+    assert_int_equal(krbrepl_slot_each(s, see, &found), 1);
+    krbrepl_store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +163,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(content_that_is_replaced_as_a_whole_has_new_numbers, st_setup,
                                         st_teardown),
         cmocka_unit_test_setup_teardown(a_slot_keeps_base_and_version, st_setup, st_teardown),
+        cmocka_unit_test_setup_teardown(a_slot_that_was_dropped_meanwhile_is_not_written_back, st_setup,
+                                        st_teardown),
         cmocka_unit_test_setup_teardown(only_a_slave_in_a_legacy_dialect_is_reset, st_setup,
                                         st_teardown),
     };
