@@ -48,3 +48,27 @@ function(krbrepl_header_lists)
     target_include_directories(${target} PRIVATE ${here})
   endforeach()
 endfunction()
+
+# krbrepl_preload(POSSIBLE ENVIRONMENT)
+#
+# In which environment krb5kdc and its like, which are not instrumented, load a module that is: they load the sanitizers'
+# libraries before anything else. The leak check would report them, not the module. Compilers and sanitizers other than
+# these have no such libraries.
+function(krbrepl_preload possible environment)
+  set(${possible} ON PARENT_SCOPE)
+  set(${environment} PARENT_SCOPE)
+  if(NOT KRBREPL_SANITIZE)
+    return()
+  endif()
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL GNU OR NOT KRBREPL_SANITIZE STREQUAL "address,undefined")
+    set(${possible} OFF PARENT_SCOPE)
+    return()
+  endif()
+  foreach(name asan ubsan)
+    execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=lib${name}.so OUTPUT_VARIABLE found
+      OUTPUT_STRIP_TRAILING_WHITESPACE)
+    list(APPEND preload ${found})
+  endforeach()
+  list(JOIN preload : preload)
+  set(${environment} "LD_PRELOAD=${preload};ASAN_OPTIONS=detect_leaks=0" PARENT_SCOPE)
+endfunction()
