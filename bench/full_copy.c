@@ -17,8 +17,6 @@
 #include "bench.h"
 #include "pair.h"
 
-#define VALUE_LEN 600u
-
 /* What the processes tell each other. */
 typedef struct between {
     atomic_uint port; /* the master serves; 0: not yet */
@@ -58,27 +56,6 @@ static pid_t fork_replica(pair *p, between **b)
     return pid;
 }
 
-static uint64_t fill(pair *p, uint64_t records)
-{
-    unsigned char value[VALUE_LEN];
-    krbrepl_bytes k, v = {value, sizeof value};
-    krbrepl_load_result result;
-    krbrepl_load *load = NULL;
-    char key[64];
-    uint64_t i;
-
-    pair_check(krbrepl_load_begin(p->master, &load, NULL), "load", p->master);
-    for (i = 0; i < records; i++) {
-        k.len = (size_t)snprintf(key, sizeof key, "user%08llu@EXAMPLE.COM", (unsigned long long)i);
-        k.data = key;
-        bench_fill(value, sizeof value, i);
-        pair_check(krbrepl_load_put(load, "principal", k, v), "load", p->master);
-    }
-    KRBREPL_INIT(&result);
-    pair_check(krbrepl_load_commit(load, &result), "load", p->master);
-    return result.pos.seq;
-}
-
 int main(int argc, char **argv)
 {
     uint64_t records = 200000;
@@ -100,7 +77,7 @@ int main(int argc, char **argv)
     pid = fork_replica(&p, &b);
     pair_master(&p);
     begin = bench_now();
-    b->seq = fill(&p, records);
+    b->seq = pair_fill(&p, records);
     loaded = bench_now() - begin;
     before = anon_now();
     anon_watch();
@@ -115,7 +92,7 @@ int main(int argc, char **argv)
     bench_value("load_s", loaded);
     bench_value("copy_s", b->copied);
     bench_value("records_per_s", (double)records / b->copied);
-    bench_value("mib_per_s", (double)records * (VALUE_LEN + 24) / b->copied / (1 << 20));
+    bench_value("mib_per_s", (double)records * (PAIR_VALUE + 24) / b->copied / (1 << 20));
     bench_value("master_before_mib", before / 1024);
     bench_value("master_peak_mib", peak / 1024);
     bench_value("replica_before_mib", b->anon / 1024);

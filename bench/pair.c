@@ -159,6 +159,32 @@ void pair_stop(pair *p)
     krbrepl_store_close(p->master);
 }
 
+size_t pair_key(uint64_t i, char key[64])
+{
+    return (size_t)snprintf(key, 64, "user%08llu@EXAMPLE.COM", (unsigned long long)i);
+}
+
+uint64_t pair_fill(pair *p, uint64_t records)
+{
+    unsigned char value[PAIR_VALUE];
+    krbrepl_bytes k, v = {value, sizeof value};
+    krbrepl_load_result result;
+    krbrepl_load *load = NULL;
+    char key[64];
+    uint64_t i;
+
+    pair_check(krbrepl_load_begin(p->master, &load, NULL), "load", p->master);
+    for (i = 0; i < records; i++) {
+        k.len = pair_key(i, key);
+        k.data = key;
+        bench_fill(value, sizeof value, i);
+        pair_check(krbrepl_load_put(load, "principal", k, v), "load", p->master);
+    }
+    KRBREPL_INIT(&result);
+    pair_check(krbrepl_load_commit(load, &result), "load", p->master);
+    return result.pos.seq;
+}
+
 void pair_wait(pair *p, uint64_t seq)
 {
     const struct timespec moment = {0, 20000};

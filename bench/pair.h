@@ -38,6 +38,11 @@ void pair_part(pair *p);                          /* ends both nodes; the stores
 void pair_stop(pair *p);
 void pair_check(int ret, const char *what, const krbrepl_store *s);
 
+#define PAIR_VALUE 600u                    /* bytes of a record: a principal with a few keys */
+size_t pair_key(uint64_t i, char key[64]); /* of record i; its length */
+/* Loads so many records into the master's store, which its journal does not hold. The seq of the load. */
+uint64_t pair_fill(pair *p, uint64_t records);
+
 /* Waits until the replica's store has the master's commit `seq`: it is durable there, and readers see it. */
 void pair_wait(pair *p, uint64_t seq);
 

@@ -14,7 +14,6 @@
 #include "node_impl.h"
 #include "pair.h"
 
-#define VALUE_LEN 600u
 #define BATCH 1000u
 
 /* What the replica's log said of a repair. */
@@ -55,36 +54,10 @@ static void hears(pair *p, const char *line)
     atomic_store(&heard.done, 1);
 }
 
-static size_t key_of(uint64_t i, char key[64])
-{
-    return (size_t)snprintf(key, 64, "user%08llu@EXAMPLE.COM", (unsigned long long)i);
-}
-
-static uint64_t fill(pair *p, uint64_t records)
-{
-    unsigned char value[VALUE_LEN];
-    krbrepl_bytes k, v = {value, sizeof value};
-    krbrepl_load_result result;
-    krbrepl_load *load = NULL;
-    char key[64];
-    uint64_t i;
-
-    pair_check(krbrepl_load_begin(p->master, &load, NULL), "load", p->master);
-    for (i = 0; i < records; i++) {
-        k.len = key_of(i, key);
-        k.data = key;
-        bench_fill(value, sizeof value, i);
-        pair_check(krbrepl_load_put(load, "principal", k, v), "load", p->master);
-    }
-    KRBREPL_INIT(&result);
-    pair_check(krbrepl_load_commit(load, &result), "load", p->master);
-    return result.pos.seq;
-}
-
 /* Changes `n` records that lie all over the content. */
 static void change(krbrepl_store *s, uint64_t n, uint64_t records, uint64_t seed)
 {
-    unsigned char value[VALUE_LEN];
+    unsigned char value[PAIR_VALUE];
     krbrepl_bytes k, v = {value, sizeof value};
     krbrepl_txn *t = NULL;
     char key[64];
@@ -93,7 +66,7 @@ static void change(krbrepl_store *s, uint64_t n, uint64_t records, uint64_t seed
     for (i = 0; i < n; i++) {
         if (t == NULL)
             pair_check(krbrepl_txn_begin(s, &t, NULL), "begin", s);
-        k.len = key_of(i * (records / n) + seed % (records / n), key);
+        k.len = pair_key(i * (records / n) + seed % (records / n), key);
         k.data = key;
         bench_fill(value, sizeof value, seed * records + i);
         pair_check(krbrepl_txn_put(t, "principal", k, v), "put", s);
@@ -185,7 +158,7 @@ int main(int argc, char **argv)
         bench_die("--dir, --keytab, --service and --client are needed; bench/run gives them");
     p.hears = hears;
     pair_master(&p);
-    seq = fill(&p, records);
+    seq = pair_fill(&p, records);
     pair_serve(&p);
     pair_follow(&p);
     pair_wait(&p, seq);
