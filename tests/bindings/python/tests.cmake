@@ -29,7 +29,11 @@ krbrepl_bindings_test(python_host NEEDS bindings_python ENVIRONMENT ${environmen
   COMMAND ${realm} - -- ${run} ${CMAKE_CURRENT_SOURCE_DIR}/python/host_test.py)
 if(NOT KRBREPL_SANITIZE)
   find_program(KRBREPL_MYPY NAMES mypy PATHS /usr/bin NO_DEFAULT_PATH)
-  find_program(KRBREPL_MYPY NAMES mypy REQUIRED)
+  find_program(KRBREPL_MYPY NAMES mypy)
+  # Whoever builds without running these tests, as scripts/demo does, needs it not; without it the test cannot start.
+  if(NOT KRBREPL_MYPY)
+    set(KRBREPL_MYPY mypy)
+  endif()
   krbrepl_bindings_test(python_types NEEDS bindings_python
     COMMAND ${KRBREPL_MYPY} --strict --cache-dir ${work}/mypy ${work}/python/lib/krbrepl)
 endif()
