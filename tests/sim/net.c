@@ -394,9 +394,18 @@ static void tell_grown_of(world *w, int m)
     KRBREPL_INIT(&info);
     if (w->site[m].store == NULL || krbrepl__store_info(w->site[m].store, &info) != 0)
         return;
-    for (k = 0; k < MAX_LINKS; k++)
-        if (w->links[k].used && w->links[k].master == m && w->links[k].at[0].sess != NULL)
-            krbrepl__sess_grown(w->links[k].at[0].sess, info.pos.seq);
+    for (k = 0; k < MAX_LINKS; k++) {
+        const cable *l = &w->links[k];
+
+        if (!l->used || l->master != m || l->at[0].sess == NULL)
+            continue;
+        krbrepl__sess_grown(l->at[0].sess, info.pos.seq);
+        /* Somebody waits for what is received, at some of the sessions: no draw, or every seed would be another. */
+        if (l->id % 3 == 0) {
+            krbrepl__sess_prompt(l->at[0].sess);
+            w->did[DID_PROMPT]++;
+        }
+    }
 }
 
 void tell_grown(world *w)

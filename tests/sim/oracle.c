@@ -204,12 +204,29 @@ void oracle_settle_doubt(world *w, int i)
     }
 }
 
+/* What a master takes for received has arrived, if nothing else. */
+static void check_received(world *w, const cable *l)
+{
+    const krbrepl__sess_info *m, *r;
+
+    if (!l->used || l->at[0].sess == NULL || l->at[1].sess == NULL || w->failed)
+        return;
+    m = krbrepl__sess_info_get(l->at[0].sess);
+    r = krbrepl__sess_info_get(l->at[1].sess);
+    if (m->phase == KRBREPL__SESS_STREAMING && r->phase == KRBREPL__SESS_STREAMING &&
+        m->received > r->received)
+        broken(w, "link %llu: the master was told that %llu is received, and the replica has %llu",
+               (unsigned long long)l->id, (unsigned long long)m->received,
+               (unsigned long long)r->received);
+}
+
 void oracle_check_acks(world *w, cable *l)
 {
     const krbrepl__sess_info *m;
     krbrepl_store_info info;
     site *s = &w->site[l->site];
 
+    check_received(w, l);
     if (!l->used || l->at[0].sess == NULL || s->store == NULL || w->failed || s->foreign_until != 0)
         return;
     m = krbrepl__sess_info_get(l->at[0].sess);

@@ -5,6 +5,7 @@
 
 const char *const deed_name[DID_LAST] = {
     [DID_COMMIT] = "commits",
+    [DID_PROMPT] = "waits for what is received",
     [DID_COPY] = "copies",
     [DID_WHOLE] = "full copies begun",
     [DID_RESUME] = "full copies gone on with",

@@ -119,6 +119,7 @@ typedef struct site {
 /* How often a thing happened, in one run or in all. */
 enum deed {
     DID_COMMIT,
+    DID_PROMPT,
     DID_COPY,
     DID_WHOLE,
     DID_RESUME,
