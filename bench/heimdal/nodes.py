@@ -185,7 +185,7 @@ class Way:
 
     @property
     def versions_of_a_change(self):
-        """How far a change takes a slave; krbrepl-master tells each change as two records."""
+        """How far a change takes a slave; krbrepl-master has two numbers for each change."""
         return 2 if self.module and not self.native else 1
 
     def first_version(self, master_now):

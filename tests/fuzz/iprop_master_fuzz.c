@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     piece = 1 + (size_t)(p[0] & 63) * (p[0] & 63);
     world_init(&w);
+    w.forgets = p[0] % 3; /* what was there before a commit: always known, never, now and then */
     change(&w, i++);
     change(&w, i++);
     world_connect(&w);

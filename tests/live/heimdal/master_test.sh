@@ -221,6 +221,50 @@ a_change_is_one_record_where_it_is_known_what_was_there()
     [ "$(said "complete database begins")" = 1 ] || fail "there was another complete database"
 }
 
+# What the store has of an entry that a modify may not carry: creator, start of validity, extensions.
+fixed_part() { awk '/^one@/ { print $3, $5, $12 == "-" ? "none" : "some" }'; }
+
+# One that no program of Heimdal's takes away.
+is_made_anew()
+{
+    "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$WORK/store" "$WORK/dump" || fail "dump"
+    awk "/^one@/ { $1; print }" "$WORK/dump" >"$WORK/update"
+    must "$PROGRAMS/krbrepl" load --quiet --update --format heimdal "$WORK/store" "$WORK/update"
+    must heimdal_until 20 has_fixed_part "$(fixed_part <"$WORK/update")"
+}
+
+has_fixed_part() { [ "$(heimdal_dump s1 | fixed_part)" = "$1" ]; }
+
+what_a_modify_of_heimdal_does_not_carry_arrives()
+{
+    local copies
+    begin
+    serve
+    follow s1
+    add one
+    take
+    arrives s1
+    copies=$(said "complete database begins")
+    is_made_anew '$5 = "20200101000000"'
+    must has_fixed_part "$(heimdal_dump master | awk '/^one@/ { print $3 }') 20200101000000 some"
+    is_made_anew '$5 = "-"'
+    is_made_anew '$3 = "20210101000000:somebody@" substr($1, index($1, "@") + 1)'
+    is_made_anew '$12 = "-"'
+    is_made_anew '$5 = "20210101000000"'
+    # The slave is away, and is told all the same.
+    heimdal_slave_down s1
+    "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$WORK/store" "$WORK/dump" || fail "dump"
+    awk '/^one@/ { $5 = "-"; print }' "$WORK/dump" >"$WORK/update"
+    must "$PROGRAMS/krbrepl" load --quiet --update --format heimdal "$WORK/store" "$WORK/update"
+    unserve
+    serve
+    slave_port s1
+    must heimdal_until 20 has_fixed_part "$(fixed_part <"$WORK/update")"
+    must says "slave is up"
+    says "complete database begins" && fail "there was a complete database"
+    [ "$copies" = 1 ] || fail "there was more than one complete database"
+}
+
 every_operation_arrives_as_an_increment()
 {
     local copies
