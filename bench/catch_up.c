@@ -2,7 +2,7 @@
  * included, until it has them all, durably. The commits are made without waiting for the disk, one change of 600
  * bytes each, to 100,000 keys; the master's store is opened anew, with every promise, before the replica connects. The
  * first backlog only fills the stores. Beside it, taking turns, LMDB alone writes as many changes, into as many records,
- * durably, 2,048 in a transaction: as many commits as a replica puts into one.
+ * durably, 4,096 in a transaction: as many commits as a replica puts into one.
  *
  *   bench_catch_up --dir DIR --keytab FILE --service PRINC --client PRINC [--commits N] [--rounds N] [--json] */
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "plain_lmdb.h"
 
 #define KEYS 100000u
-#define GROUP 2048u
+#define GROUP 4096u
 
 static uint64_t commits = 100000, rounds = 3;
 

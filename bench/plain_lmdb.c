@@ -72,7 +72,7 @@ plain_lmdb *plain_open(const char *dir, uint64_t records)
     if (p == NULL || mkdir(dir, 0700) != 0)
         bench_die("%s: cannot be made", dir);
     p->count = records;
-    p->entry = malloc(HEAD_LEN + (2u << 20));
+    p->entry = malloc(HEAD_LEN + (4u << 20));
     check(mdb_env_create(&p->env), "create");
     check(mdb_env_set_maxdbs(p->env, 8), "maxdbs");
     check(mdb_env_set_mapsize(p->env, (size_t)1 << 36), "mapsize");

@@ -96,6 +96,14 @@ size_t krbrepl__intake_keep(krbrepl__intake *in, uint64_t n, size_t bytes)
     return gone - paid;
 }
 
+size_t krbrepl__intake_advance(krbrepl__intake *in, size_t bytes)
+{
+    size_t n = bytes > in->credited ? bytes - in->credited : 0;
+
+    in->credited += n;
+    return n;
+}
+
 size_t krbrepl__intake_credit(krbrepl__intake *in)
 {
     size_t n = in->b.len - in->credited;

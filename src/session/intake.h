@@ -2,7 +2,7 @@
  *
  * Bytes are gathered as they really come; a length that an item claims allocates nothing. The intake also
  * keeps the account of the flow control: a byte is processed when the item it belongs to was taken out,
- * or, so that an item may be larger than the window, when it is part of an unfinished item that nothing
+ * or is about to be; or, so that an item may be larger than the window, when it is part of an unfinished item that nothing
  * waits before. */
 #ifndef KRBREPL__INTAKE_H
 #define KRBREPL__INTAKE_H
@@ -30,6 +30,8 @@ int krbrepl__intake_item(const krbrepl__intake *in, size_t *at, krbrepl_bytes pa
 size_t krbrepl__intake_drop(krbrepl__intake *in, uint64_t n, size_t bytes);
 /* Drops everything behind the first `n` items in `bytes` bytes; answers as drop does. */
 size_t krbrepl__intake_keep(krbrepl__intake *in, uint64_t n, size_t bytes);
+/* Credits the first `bytes` bytes, whose items are about to be taken out; answers how many were not credited yet. */
+size_t krbrepl__intake_advance(krbrepl__intake *in, size_t bytes);
 /* Credits the bytes of an unfinished item that nothing waits before; answers how many. */
 size_t krbrepl__intake_credit(krbrepl__intake *in);
 

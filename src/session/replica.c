@@ -358,12 +358,27 @@ void krbrepl__replica_drop_group(krbrepl__sess *s, size_t n, size_t bytes)
     s->info.commits += n;
 }
 
+/* A large group takes a while, in which the master may send as much again: it is told so first. Else it would send only
+ * what is left of the window, and the next group would be small. */
+static int room_is_told(krbrepl__sess *s, size_t bytes)
+{
+    size_t more = 0;
+
+    if (bytes >= s->window / 8)
+        more = krbrepl__intake_advance(&s->r.commits, bytes);
+    s->r.processed += more;
+    return more >= s->window / 8;
+}
+
 static int apply_live(krbrepl__sess *s, uint64_t max)
 {
     krbrepl__sess_replica *r = &s->r;
     size_t bytes, n = krbrepl__replica_gather(r, krbrepl__replica_until_check(s, max), &bytes);
-    int rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
+    int rc;
 
+    if (room_is_told(s, bytes))
+        return 1;
+    rc = s->port->apply(s->port->ctx, r->group, n, &r->pos);
     if (rc != 0)
         s->info.apply_seq = r->pos.seq + 1;
     if (rc != 0)

@@ -11,7 +11,9 @@
 #include "walk.h"
 
 #define KRBREPL__SESS_WINDOW_MIN 4096u /* a smaller window is refused */
-#define KRBREPL__SESS_GROUP 2048u      /* commits in one apply */
+/* Commits in one apply. The more there are, the more of them fall on the same pages; with twice as many the pages
+ * that one transaction holds in memory would be 32 MiB. */
+#define KRBREPL__SESS_GROUP 4096u
 #define KRBREPL__SESS_GROUP_BYTES (4u << 20)
 #define KRBREPL__SESS_PUT_BYTES (1u << 20) /* records of a copy in one call of work */
 #define KRBREPL__SESS_KEEP 16384u          /* an empty buffer that is larger is given back */

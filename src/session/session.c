@@ -50,7 +50,9 @@ static void sess_init(krbrepl__sess *s, const krbrepl__sess_cfg *cfg, uint64_t n
         memcpy(s->want_id, cfg->database_id, sizeof s->want_id);
     krbrepl__buf_init(&s->body, KRBREPL__FRAME_MAX);
     krbrepl__buf_init(&s->m.pend, 0);
-    krbrepl__intake_init(&s->r.commits, 1, KRBREPL_MAX_COMMIT, 0, (size_t)cfg->window);
+    /* Beside the window, the group that is being applied. */
+    krbrepl__intake_init(&s->r.commits, 1, KRBREPL_MAX_COMMIT, 0,
+                         (size_t)cfg->window + KRBREPL__SESS_GROUP_BYTES);
     krbrepl__intake_init(&s->r.records, 2, KRBREPL__FULLKEY_MAX, KRBREPL_MAX_VALUE,
                          (size_t)cfg->window);
 }

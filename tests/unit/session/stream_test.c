@@ -66,12 +66,37 @@ static void backlog_is_applied_in_groups(void **state)
     pair *p = *state;
 
     pair_open(p);
-    fill(p, 3000, "v");
+    fill(p, 6000, "v");
     krbrepl__sess_go(p->r, p->now);
     pair_run(p);
     assert_up(p);
     assert_true(p->rs.largest_group > 100);
-    assert_true(p->rs.largest_group <= 2048);
+    assert_true(p->rs.largest_group <= 4096);
+}
+
+static void the_master_may_send_a_window_more_while_a_large_group_is_written(void **state)
+{
+    pair *p = *state;
+    krbrepl__frame f;
+    krbrepl__ack a = {0};
+    unsigned tag;
+
+    p->window = 10000;
+    pair_meet(p);
+    fill(p, 100, "a value of some length");
+    krbrepl__sess_work(p->m, p->now);
+    pair_move(p, 1, SIZE_MAX);
+    krbrepl__sess_work(p->r, p->now);
+    assert_int_equal(hear(p->r, &f), 1);
+    assert_int_equal(f.type, KRBREPL__FRAME_ACK);
+    assert_int_equal(krbrepl__msg_get(f.body, f.type, &a, &tag), 0);
+    /* Nothing is applied yet, and it does not say so. */
+    assert_in_range(a.processed, 5000, 10000);
+    assert_int_equal(info(p->r)->durable, 1);
+    assert_true((a.has & KRBREPL__HAS(KRBREPL__TAG_DURABLE)) == 0 || a.durable == 1);
+    pair_run(p);
+    assert_up(p);
+    assert_true(p->rs.largest_group > 30);
 }
 
 static void a_commit_costs_one_acknowledgment(void **state)
@@ -391,6 +416,7 @@ int main(void)
         PAIR(commits_are_pushed_as_they_are_made),
         cmocka_unit_test(any_cutting_of_the_bytes_gives_the_same_result),
         PAIR(backlog_is_applied_in_groups),
+        PAIR(the_master_may_send_a_window_more_while_a_large_group_is_written),
         PAIR(a_commit_costs_one_acknowledgment),
         PAIR(received_is_acknowledged_before_anything_is_written_once_the_master_asks),
         PAIR(master_sends_no_more_than_the_window),
