@@ -51,6 +51,17 @@ packages_have_their_own() {
     done
 }
 
+# What is loaded is stripped, and says nothing of the machine that it was built on.
+packages_are_stripped() {
+    local file
+    find "$root" -type f \( -name '*.so' -o -name '*.so.*' -o -path '*/*bin/krbrepl*' \) >"$work/loaded"
+    test -s "$work/loaded"
+    while read -r file; do
+        ! LC_ALL=C readelf -S "$file" | grep -q '\.debug_info' || no "not stripped: $file"
+        ! grep -qF -- "$build" "$file" || no "$build is named in $file"
+    done <"$work/loaded"
+}
+
 # Nobody gets the libraries of a KDC that he does not run.
 packages_depend_on_what_they_need() {
     local version package
@@ -125,6 +136,7 @@ debian_packages() {
     }
     packages_are_apart
     packages_have_their_own
+    packages_are_stripped
     packages_depend_on_what_they_need
     libraries_are_announced
     packages_work
