@@ -14,6 +14,9 @@
 /* A slave that takes nothing of a complete database, or does not say that it has it, loses its place to others.
  * It may have to write a large file first. */
 #define STALL_MS (10u * 60u * 1000u)
+/* A session that ends with its ticket waits so long for the answers that it is owed: without them the slave would
+ * get a complete database when it comes back. */
+#define ANSWERS_MS 10000u
 
 static krbrepl__iprop_master *self(krbrepl__sess *s)
 {
@@ -151,12 +154,13 @@ static int take_answer(krbrepl__iprop_master *s, uint32_t version)
     } else if (version != m.version) {
         return not_applied(s, version, m.version);
     } else {
-        int rc = krbrepl__iprop_settle(s, version);
+        int rc;
 
+        krbrepl__iprop_answered(s, version);
+        rc = krbrepl__iprop_settle(s, version);
         if (rc != 0)
             return rc;
     }
-    s->acked = version;
     i->version = version;
     i->received = i->durable = i->applied = m.seq;
     s->port->hold(s->port->ctx, i->principal, m.seq + 1);
@@ -348,6 +352,18 @@ static uint64_t ask_at(const krbrepl__iprop_master *s)
     return !s->greeted || is_copying(s) || s->asked_ms != 0 ? NEVER : s->info.heard_ms + s->missing_ms;
 }
 
+static uint64_t expires_at(const krbrepl__iprop_master *s)
+{
+    if (s->info.expires_ms == 0)
+        return NEVER;
+    return s->nmarks != 0 && !is_copying(s) ? s->info.expires_ms + ANSWERS_MS : s->info.expires_ms;
+}
+
+static int has_expired(const krbrepl__iprop_master *s)
+{
+    return s->info.expires_ms != 0 && s->now >= s->info.expires_ms;
+}
+
 static void note_progress(krbrepl__iprop_master *s)
 {
     if (s->chan->out.len < s->unsent)
@@ -363,7 +379,7 @@ static int timers(krbrepl__iprop_master *s)
     if (s->now >= s->hurry)
         return krbrepl__iprop_end(s, KRBREPL_ERR_TIMEOUT, "the handshake took longer than %llu ms",
                                   (unsigned long long)s->handshake_ms);
-    if (i->expires_ms != 0 && s->now >= i->expires_ms)
+    if (s->now >= expires_at(s))
         return krbrepl__iprop_end(s, KRBREPL_ERR_AUTH, "the ticket has expired; connect again");
     if (s->now >= gone_at(s))
         return krbrepl__iprop_end(s, KRBREPL_ERR_NET, "nothing was heard of the slave for %llu ms",
@@ -378,6 +394,8 @@ static int produce(krbrepl__iprop_master *s)
 {
     int turn, rc = 1;
 
+    if (has_expired(s))
+        return 0;
     for (turn = 0; rc == 1 && turn < TURNS; turn++) {
         if (s->chan->out.len >= KRBREPL__SESS_OUT_MAX)
             return 0;
@@ -423,11 +441,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t master_deadline(const krbrepl__sess *base)
 {
     const krbrepl__iprop_master *s = self_const(base);
-    uint64_t at = earlier(s->hurry, earlier(gone_at(s), ask_at(s)));
 
     if (s->info.phase == KRBREPL__SESS_CLOSED)
         return NEVER;
-    return s->info.expires_ms != 0 ? earlier(at, s->info.expires_ms) : at;
+    return earlier(earlier(s->hurry, expires_at(s)), earlier(gone_at(s), ask_at(s)));
 }
 
 /* ---- birth and death ------------------------------------------------------------------------ */

@@ -90,6 +90,8 @@ int krbrepl__iprop_start(krbrepl__iprop_master *s);
 int krbrepl__iprop_stream(krbrepl__iprop_master *s);
 /* Writes down, before it is true, that the slave may have numbers up to the present one. */
 int krbrepl__iprop_note(krbrepl__iprop_master *s, uint32_t last);
+/* The slave has answered for this number. */
+void krbrepl__iprop_answered(krbrepl__iprop_master *s, uint32_t version);
 
 /* iprop_whole.c */
 void krbrepl__iprop_whole(krbrepl__iprop_master *s, uint64_t reason);

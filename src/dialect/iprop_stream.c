@@ -18,10 +18,10 @@ int krbrepl__iprop_is_small(const krbrepl__commit *c)
 
 int krbrepl__iprop_note(krbrepl__iprop_master *s, uint32_t last)
 {
-    krbrepl__told told = {s->num.base, last};
+    krbrepl__told told = {s->num.base, last, last != 0 ? s->acked : 0};
     int rc;
 
-    if (s->told.base == told.base && s->told.last == told.last)
+    if (s->told.base == told.base && s->told.last == told.last && s->told.acked == told.acked)
         return 0;
     rc = s->port->tell(s->port->ctx, s->info.principal, &told);
     if (rc != 0)
@@ -108,11 +108,21 @@ static int find_place(krbrepl__iprop_master *s, const krbrepl__local *local)
     return 1;
 }
 
-/* Is this a number that this master gave to this slave, in the history that the store has now? */
+void krbrepl__iprop_answered(krbrepl__iprop_master *s, uint32_t version)
+{
+    s->acked = version;
+    if (s->unsettled || s->told.last == 0)
+        return;
+    s->told.acked = version;
+    s->port->answered(s->port->ctx, s->info.principal, version);
+}
+
+/* Is this a number for which this slave has answered, in the history that the store has now? One above that may be
+ * in its log alone: it writes its database only when all of a message is in its log, and answers after that. */
 static int is_ours(const krbrepl__iprop_master *s, const krbrepl__local *local)
 {
     return s->has != 0 && s->told.base == s->num.base && s->has >= s->num.base &&
-           s->has <= s->told.last && s->has <= krbrepl__iprop_number(s, local->cumulative);
+           s->has <= s->told.acked && s->has <= krbrepl__iprop_number(s, local->cumulative);
 }
 
 static uint64_t why_whole(const krbrepl__iprop_master *s, int ours)
@@ -154,7 +164,8 @@ int krbrepl__iprop_start(krbrepl__iprop_master *s)
     s->info.received = s->info.durable = s->info.applied = s->whole;
     s->info.version = s->has;
     p->hold(p->ctx, s->info.principal, s->next);
-    return 0;
+    /* One that was put back to an earlier state gets once more what it has answered for, and may die of it. */
+    return krbrepl__iprop_note(s, s->told.last);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

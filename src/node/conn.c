@@ -305,6 +305,11 @@ static int on_tell(void *ctx, const char *principal, const krbrepl__told *told)
     return krbrepl__master_tell(ctx, principal, told);
 }
 
+static void on_answered(void *ctx, const char *principal, uint32_t version)
+{
+    krbrepl__master_answered(ctx, principal, version);
+}
+
 static enum krbrepl__prior on_prior(void *ctx, uint64_t seq)
 {
     return krbrepl__master_prior(((krbrepl__conn *)ctx)->n, seq);
@@ -350,6 +355,7 @@ static void set_port(krbrepl__conn *c)
                                       .leave = on_leave,
                                       .told = on_told,
                                       .tell = on_tell,
+                                      .answered = on_answered,
                                       .prior = on_prior,
                                       .recent = &c->n->recent};
     krbrepl__port_init(&c->port, &c->store_port, c->n->store, &owner);

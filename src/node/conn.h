@@ -95,6 +95,7 @@ int krbrepl__master_authorize(krbrepl__conn *c, const char *principal);
 void krbrepl__master_hold(krbrepl__conn *c, const char *principal, uint64_t seq);
 int krbrepl__master_told(krbrepl__conn *c, const char *principal, krbrepl__told *out);
 int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl__told *told);
+void krbrepl__master_answered(krbrepl__conn *c, const char *principal, uint32_t version);
 enum krbrepl__prior krbrepl__master_prior(krbrepl_node *n, uint64_t seq);
 /* legacy.c: the first bytes are there; from now on the session is one in the dialect that they are of. */
 void krbrepl__legacy_decide(krbrepl__conn *c, uint8_t first);

@@ -77,7 +77,7 @@ static krbrepl__slot_entry *slot_for(krbrepl__conn *c, const char *principal)
     c->slot = e != NULL ? (size_t)(e - m->slots) + 1 : 0;
     if (e != NULL && e->s.dialect != dialect) {
         e->s.dialect = dialect;
-        e->s.base = e->s.last = 0;
+        e->s.base = e->s.last = e->s.acked = 0;
         e->dirty = 1;
     }
     return e;
@@ -89,6 +89,7 @@ int krbrepl__master_told(krbrepl__conn *c, const char *principal, krbrepl__told 
 
     out->base = e != NULL ? e->s.base : 0;
     out->last = e != NULL ? e->s.last : 0;
+    out->acked = e != NULL ? e->s.acked : 0;
     return 0;
 }
 
@@ -115,30 +116,45 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
 {
     krbrepl_node *n = c->n;
     krbrepl__slot_entry *e = slot_for(c, principal);
-    int raises;
+    int raises, less;
 
     if (e == NULL)
         return c->reset_due ? KRBREPL_ERR_STATE : KRBREPL_ERR_NOMEM;
     e->live = c;
-    raises = told->last != 0 && e->stored_last != 0 && e->stored_base == told->base &&
-             e->s.base == told->base;
+    less = told->last == 0 || told->acked < e->s.acked;
+    raises = !less && e->stored_last != 0 && e->stored_base == told->base && e->s.base == told->base;
     /* Noted for it already, when another slave was about to get the same. */
-    if (raises && e->s.last >= told->last)
+    if (raises && e->s.last >= told->last && e->s.acked == told->acked)
         return 0;
     e->s.base = told->base;
     e->s.last = told->last;
+    e->s.acked = told->acked;
     e->s.seen_us = n->sys->wall_us(n->sys->ctx);
     e->dirty = 1;
     if (told->last != 0)
         tell_others(n, told);
+    if (less && krbrepl__sent_forget(n) != 0)
+        return KRBREPL_ERR_IO;
     /* The store gets it within the second. */
-    if (krbrepl__sent_note(n, told->base) == 0 && raises)
+    if (!less && krbrepl__sent_note(n, told->base) == 0 && raises)
         return 0;
     krbrepl__slots_flush(n);
     if (c->reset_due)
         return KRBREPL_ERR_STATE;
     /* A number that is too low costs a complete database; one that is too high would cost the truth. */
-    return told->last == 0 && n->master->slots_failed ? KRBREPL_ERR_IO : 0;
+    return less && n->master->slots_failed ? KRBREPL_ERR_IO : 0;
+}
+
+/* Too low a number costs a complete database, after a crash of this node, so that this can wait for the next note
+ * or the next second. */
+void krbrepl__master_answered(krbrepl__conn *c, const char *principal, uint32_t version)
+{
+    krbrepl__slot_entry *e = slot_for(c, principal);
+
+    if (e == NULL || e->s.acked == version)
+        return;
+    e->s.acked = version;
+    e->dirty = 1;
 }
 
 enum krbrepl__prior krbrepl__master_prior(krbrepl_node *n, uint64_t seq)

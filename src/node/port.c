@@ -138,6 +138,13 @@ static int port_tell(void *ctx, const char *principal, const krbrepl__told *told
     return o->tell(o->ctx, principal, told);
 }
 
+static void port_answered(void *ctx, const char *principal, uint32_t version)
+{
+    const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
+
+    o->answered(o->ctx, principal, version);
+}
+
 static enum krbrepl__prior port_prior(void *ctx, uint64_t seq)
 {
     const krbrepl__port_owner *o = &((krbrepl__node_port *)ctx)->owner;
@@ -391,6 +398,7 @@ void krbrepl__port_init(krbrepl__port *port, krbrepl__node_port *np, krbrepl_sto
     port->hold = port_hold;
     port->numbering = port_numbering;
     port->told = np->owner.told != NULL ? port_told : NULL;
+    port->answered = np->owner.answered != NULL ? port_answered : NULL;
     port->tell = np->owner.tell != NULL ? port_tell : NULL;
     port->prior = np->owner.prior != NULL ? port_prior : NULL;
     port->adopt = port_adopt;

@@ -34,9 +34,10 @@ typedef struct krbrepl__port_owner {
      * whatever was known of the content is not known any more. NULL: nobody wants to know. */
     void (*changed)(void *ctx, const void *ckey, size_t len);
     const krbrepl__log *log; /* borrowed; may be NULL */
-    /* Master, as in krbrepl__port: what the slot of a peer in a legacy dialect says. Both NULL: there are none. */
+    /* Master, as in krbrepl__port: what the slot of a peer in a legacy dialect says. All NULL: there are none. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);
     int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
+    void (*answered)(void *ctx, const char *principal, uint32_t version);
     /* Master, as in krbrepl__port. NULL: it is never known. */
     enum krbrepl__prior (*prior)(void *ctx, uint64_t seq);
     krbrepl__recent *recent; /* master: what was read in this turn; borrowed; may be NULL */

@@ -1,5 +1,6 @@
 #include "sent.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,10 +9,10 @@
 
 #define NAME "iprop.sent"
 #define HEAD 64u    /* up to the first of the slots */
-#define EACH 12u    /* bytes of one */
+#define EACH 16u    /* bytes of one */
 #define MOST 65536u /* bytes of the file */
 
-static const char magic[16] = "krbrepl sent 1\n";
+static const char magic[16] = "krbrepl sent 2\n";
 
 static uint64_t sum(const void *data, size_t n)
 {
@@ -54,6 +55,7 @@ static void encode(const krbrepl_node *n, uint32_t base, const krbrepl_pos *pos,
             continue;
         krbrepl__buf_u64(b, name_of(&m->slots[i]));
         krbrepl__buf_u32(b, m->slots[i].s.last);
+        krbrepl__buf_u32(b, m->slots[i].s.acked);
     }
     krbrepl__buf_u64(b, b->err == 0 ? sum(b->data, b->len) : 0);
 }
@@ -87,7 +89,22 @@ int krbrepl__sent_note(krbrepl_node *n, uint32_t base)
     if (b.err == 0 && pwrite(m->sent_fd, b.data, b.len, 0) == (ssize_t)b.len)
         rc = 0;
     krbrepl__buf_free(&b);
+    /* What was written before says more of a slave that was given a complete database since. */
+    if (rc != 0)
+        krbrepl__sent_forget(n);
     return rc;
+}
+
+int krbrepl__sent_forget(krbrepl_node *n)
+{
+    krbrepl__master *m = n->master;
+
+    if (m->sent_fd < 0)
+        m->sent_fd =
+            openat(krbrepl__store_dirfd(n->store), NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (m->sent_fd < 0)
+        return errno == ENOENT || errno == ELOOP ? 0 : -1;
+    return ftruncate(m->sent_fd, 0) == 0 && fsync(m->sent_fd) == 0 ? 0 : -1;
 }
 
 void krbrepl__sent_close(krbrepl__master *m)
@@ -123,7 +140,7 @@ static int is_of_this_history(krbrepl_node *n, uint64_t seq, krbrepl_bytes chain
            memcmp(now, chain.data, sizeof now) == 0;
 }
 
-static void raise_slot(krbrepl_node *n, uint32_t base, uint64_t name, uint32_t last)
+static void raise_slot(krbrepl_node *n, uint32_t base, uint64_t name, uint32_t last, uint32_t acked)
 {
     krbrepl__master *m = n->master;
     size_t i;
@@ -131,9 +148,10 @@ static void raise_slot(krbrepl_node *n, uint32_t base, uint64_t name, uint32_t l
     for (i = 0; i < m->nslots; i++) {
         krbrepl__slot_entry *e = &m->slots[i];
 
-        if (!is_counted(e, base) || name_of(e) != name || e->s.last >= last)
+        if (!is_counted(e, base) || name_of(e) != name || (e->s.last >= last && e->s.acked >= acked))
             continue;
-        e->s.last = last;
+        e->s.last = last > e->s.last ? last : e->s.last;
+        e->s.acked = acked > e->s.acked ? acked : e->s.acked;
         e->dirty = 1;
     }
 }
@@ -159,8 +177,9 @@ static void take(krbrepl_node *n, const krbrepl__buf *b)
         return;
     for (i = 0; i < count; i++) {
         const uint64_t name = krbrepl__rd_u64(&r);
+        const uint32_t last = krbrepl__rd_u32(&r);
 
-        raise_slot(n, base, name, krbrepl__rd_u32(&r));
+        raise_slot(n, base, name, last, krbrepl__rd_u32(&r));
     }
 }
 

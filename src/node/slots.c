@@ -206,8 +206,10 @@ void krbrepl__slots_flush(krbrepl_node *n)
         k += m->slots[i].dirty != 0;
     if (k != 0)
         batch = krbrepl__alloc_array(k < WRITE_MAX ? k : WRITE_MAX, sizeof *batch);
-    if (batch == NULL)
+    if (batch == NULL) {
+        m->slots_failed |= k != 0;
         return;
+    }
     for (i = k = 0; i <= m->nslots && rc == 0; i++) {
         if (k == WRITE_MAX || (i == m->nslots && k != 0)) {
             rc = put(n, batch, k);

@@ -62,8 +62,9 @@ typedef struct krbrepl__numbering {
 
 /* What a slot remembers of a peer in a legacy dialect. */
 typedef struct krbrepl__told {
-    uint32_t base; /* of the numbering that it was served in; 0: none */
-    uint32_t last; /* no number above this was ever sent to it */
+    uint32_t base;  /* of the numbering that it was served in; 0: none */
+    uint32_t last;  /* no number above this was ever sent to it */
+    uint32_t acked; /* the highest one it has answered for; its log may be ahead of its database */
 } krbrepl__told;
 
 /* What the records that a commit puts were before it. */
@@ -141,9 +142,11 @@ typedef struct krbrepl__port {
     int (*numbering)(void *ctx, int redraw, krbrepl__numbering *out);
     /* What is known of the peer; zeros: nothing. */
     int (*told)(void *ctx, const char *principal, krbrepl__told *out);
-    /* Writes it down before it returns: `last` 0 durably, and a higher one so that it is not lost when this program
-     * is killed. A crash of the machine may leave a lower one. */
+    /* Writes it down before it returns: `last` 0, and an `acked` below the one that is known, durably, and what is
+     * higher so that it is not lost when this program is killed. A crash of the machine may leave lower ones. */
     int (*tell)(void *ctx, const char *principal, const krbrepl__told *told);
+    /* The peer has answered for this number: known from now on, and written down within about a second. */
+    void (*answered)(void *ctx, const char *principal, uint32_t version);
     /* What was there before the commit `seq`, which is in the journal. NULL: it is never known. */
     enum krbrepl__prior (*prior)(void *ctx, uint64_t seq);
 

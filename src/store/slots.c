@@ -1,7 +1,7 @@
 /* slots.c: what the master remembers of its replicas.
  *
  *   replicas   slot key -> principal:vec16 hold:u64 durable:u64 seen_us:u64 copy_us:u64 copy_reason:u32
- *              dialect:u32 base:u32 last:u32
+ *              dialect:u32 base:u32 last:u32 acked:u32
  *   slot key := the principal when it has at most 400 bytes, else its first 400 bytes || SHA-256(principal)
  *
  * Readers skip bytes behind the last field that they know. */
@@ -42,6 +42,7 @@ static void slot_encode(krbrepl__buf *b, const krbrepl__slot *slot)
     krbrepl__buf_u32(b, slot->dialect);
     krbrepl__buf_u32(b, slot->base);
     krbrepl__buf_u32(b, slot->last);
+    krbrepl__buf_u32(b, slot->acked);
 }
 
 static int slot_decode(const MDB_val *v, krbrepl__slot *slot)
@@ -61,6 +62,8 @@ static int slot_decode(const MDB_val *v, krbrepl__slot *slot)
         return r.err; /* written before there were legacy dialects */
     slot->base = krbrepl__rd_u32(&r);
     slot->last = krbrepl__rd_u32(&r);
+    if (r.err == 0 && r.left != 0) /* else written before it mattered what is answered for */
+        slot->acked = krbrepl__rd_u32(&r);
     return r.err;
 }
 

@@ -213,6 +213,7 @@ typedef struct krbrepl__slot {
     uint32_t dialect; /* enum krbrepl_dialect */
     uint32_t base;    /* legacy dialect: of the numbers it was served in; 0: none */
     uint32_t last;    /* and none above this was ever sent to it */
+    uint32_t acked;   /* the highest one that it has answered for; 0: none */
     int update; /* for _put: of one that was there; not written when somebody has dropped it since */
 } krbrepl__slot;
 

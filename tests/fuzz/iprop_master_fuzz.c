@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     MUST(world_info(&w)->durable <= seq && !w.ms.entered);
     /* Nothing is believed that was not sent. */
     MUST(w.told.last <= w.num.base + 2 * (w.ms.local.cumulative - w.num.cumulative));
+    MUST(w.told.acked <= w.told.last);
     world_free(&w);
     return 0;
 }

@@ -63,13 +63,6 @@ allow()
     done >"$HEIMDAL_DIR/master/slaves"
 }
 
-# The version that the master has sent up to, as its slot says.
-sent() { "$PROGRAMS/krbrepl" slot list --json "$WORK/store" | python3 -c '
-import json, sys
-for s in json.load(sys.stdin)["slots"]:
-    if s["principal"].startswith("iprop/%s@" % sys.argv[1]):
-        print(s["version"])' "$1"; }
-
 same() { [ "$(heimdal_dump master)" = "$(heimdal_dump "$1")" ]; }
 
 arrives()
@@ -96,12 +89,17 @@ slot() { "$PROGRAMS/krbrepl" slot --quiet "$1" "$WORK/store" "iprop/$2@$REALM"; 
 
 add() { must heimdal_kadmin add --password="pw-$1" --use-defaults "$1"; }
 
-# At the version that the master has sent, as the slave says itself.
-at_last()
+# Whether the store says that the slave has answered for all that there is: a master that is killed knows it then.
+answered()
 {
-    local sent
-    sent=$(sent "$1")
-    [ -n "$sent" ] && [ "$(heimdal_slave_at "$1")" = "$sent" ]
+    local seq
+    seq=$("$PROGRAMS/krbrepl" status --json "$WORK/store" | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["journal"]["last"])')
+    "$PROGRAMS/krbrepl" slot --json list "$WORK/store" | python3 -c '
+import json, sys
+sys.exit(not [s for s in json.load(sys.stdin)["slots"]
+              if s["principal"].startswith("iprop/%s@" % sys.argv[1]) and s["durable"] == int(sys.argv[2])])' "$1" "$seq"
 }
 
 begin()
@@ -344,6 +342,7 @@ a_master_that_was_killed_goes_on_where_it_was()
     add one
     take
     arrives s1
+    must heimdal_until 20 answered s1
     unserve KILL
     add two
     take
@@ -370,6 +369,19 @@ slave_again()
     must heimdal_until 20 eval "[ \"\$(ups)\" -gt $before ]"
 }
 
+# Kills a slave as soon as its log says another version than now: its database gets the pages after that.
+kill_when_it_moves()
+{
+    python3 -c '
+import os, signal, sys, time
+log, group, end = os.open(sys.argv[1], os.O_RDONLY), int(sys.argv[2]), time.monotonic() + 30
+was = os.pread(log, 4, 28)
+print("looking", flush=True)
+while os.pread(log, 4, 28) == was and time.monotonic() < end:
+    pass
+os.killpg(group, signal.SIGKILL)' "$HEIMDAL_DIR/$1/log" "$(cat "$HEIMDAL_DIR/slave-$1.pid")"
+}
+
 a_slave_that_was_killed_converges()
 {
     local i
@@ -377,10 +389,22 @@ a_slave_that_was_killed_converges()
     serve
     follow s1
     arrives s1
-    for i in $(seq 8); do
+    for i in $(seq 4); do
         add "user$i"
         must heimdal_kadmin modify --alias="nick$i" "user$i"
         take
+        heimdal_slave_down s1 KILL
+        slave_again s1
+    done
+    for i in $(seq 5); do
+        arrives s1
+        must heimdal_until 20 answered s1
+        : >"$WORK/killer"
+        kill_when_it_moves s1 >"$WORK/killer" &
+        must heimdal_until 20 grep -q looking "$WORK/killer"
+        add "late$i"
+        take
+        wait $!
         heimdal_slave_down s1 KILL
         slave_again s1
     done

@@ -43,6 +43,7 @@ static void an_empty_slave_gets_a_complete_database(void **state)
     assert_int_equal(world_info(&w)->durable, w.ms.local.pos.seq);
     assert_int_equal(w.told.base, w.num.base);
     assert_int_equal(w.told.last, w.slave.version);
+    assert_int_equal(w.told.acked, w.slave.version);
     assert_int_equal(w.ms.held, w.ms.local.pos.seq + 1);
     assert_int_equal(w.ms.entered, 0);
     world_free(&w);
@@ -217,31 +218,133 @@ static void nothing_is_sent_before_it_is_written_down(void **state)
     world_free(&w);
 }
 
+/* One commit of more than a message has room for. */
+static void put_many(world *w)
+{
+    char name[] = "aaa";
+    unsigned i;
+
+    world_gather(w);
+    for (i = 0; i < 500; i++) {
+        name[1] = (char)('a' + i / 26);
+        name[2] = (char)('a' + i % 26);
+        put(w, i % 7 != 0 ? name : "a", i);
+    }
+    world_commit(w);
+}
+
 static void a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit(void **state)
 {
+    unsigned messages;
+    uint32_t at;
     world w;
-    char name[] = "aa";
-    unsigned i, dies;
 
     (void)state;
-    for (dies = 1; dies <= 60; dies++) {
+    for (messages = 1; messages <= 3; messages++) {
         world_init(&w);
         put(&w, "a", 1);
         meet(&w);
-        world_gather(&w);
-        for (i = 0; i < 30; i++) {
-            name[1] = (char)('a' + i % 26);
-            put(&w, i % 26 == i ? name : "a", i);
-        }
-        world_commit(&w);
-        w.dies_after = dies; /* of its records, and before it says so */
-        world_run(&w, UINT32_MAX);
-        if (w.sess == NULL)
-            meet(&w);
+        at = w.slave.version;
+        put_many(&w);
+        assert_int_equal(world_run(&w, messages), messages); /* and answers them */
+        assert_true(w.slave.version > at && w.slave.version < at + 1000);
+        world_cut(&w);
+        w.records = 0;
+        meet(&w);
         assert_int_equal(w.completes, 1);
+        assert_true(w.records <= 900 - 200 * messages);
         assert_true(world_same(&w));
         world_free(&w);
     }
+}
+
+/* What it is sent is in its log before it is in its database. */
+static void a_number_that_a_slave_has_not_answered_for_gets_a_complete_database(void **state)
+{
+    unsigned dies, loses;
+    world w;
+
+    (void)state;
+    for (dies = 1; dies <= 60; dies++)
+        for (loses = 0; loses <= 1; loses++) {
+            world_init(&w);
+            put(&w, "a", 1);
+            meet(&w);
+            put_many(&w);
+            w.dies_after = dies * 10;
+            w.loses = loses;
+            world_run(&w, UINT32_MAX);
+            assert_null(w.sess);
+            assert_true(w.slave.version > w.told.acked);
+            meet(&w);
+            assert_int_equal(w.completes, 2);
+            assert_int_equal(world_info(&w)->copy_reason, KRBREPL_COPY_UNVERIFIABLE);
+            assert_true(world_same(&w));
+            world_free(&w);
+        }
+}
+
+static void an_answer_is_remembered_with_the_next_note_and_when_it_is_quiet(void **state)
+{
+    uint32_t at;
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    put(&w, "a", 2);
+    world_run(&w, UINT32_MAX);
+    at = w.slave.version;
+    assert_int_equal(w.told.acked, at);
+    put(&w, "a", 3);
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(w.kept.acked, at);
+    world_run(&w, UINT32_MAX);
+    world_second(&w);
+    world_kill_master(&w);
+    meet(&w);
+    assert_int_equal(w.completes, 1);
+    put(&w, "a", 4);
+    world_run(&w, UINT32_MAX);
+    world_kill_master(&w); /* before that is written down */
+    meet(&w);
+    assert_int_equal(w.completes, 2);
+    assert_true(world_same(&w));
+    world_free(&w);
+}
+
+/* It gets once more what it has answered for, and is killed before its database has it. */
+static void a_slave_that_was_put_back_is_not_believed_because_of_what_it_had(void **state)
+{
+    memrecs before = {NULL, 0, 0};
+    uint32_t at;
+    world w;
+
+    (void)state;
+    world_init(&w);
+    put(&w, "a", 1);
+    meet(&w);
+    at = w.slave.version;
+    memrecs_copy(&before, &w.slave.rows);
+    put(&w, "a", 2);
+    put(&w, "b", 3);
+    world_run(&w, UINT32_MAX);
+    world_cut(&w);
+    memrecs_free(&w.slave.rows);
+    w.slave.rows = before;
+    w.slave.version = at;
+    w.dies_after = 1;
+    w.loses = 1;
+    world_connect(&w);
+    world_greet(&w, at);
+    assert_int_equal(w.kept.acked, at); /* before anything is sent */
+    world_run(&w, UINT32_MAX);
+    assert_null(w.sess);
+    meet(&w);
+    assert_int_equal(w.completes, 2);
+    assert_true(world_same(&w));
+    world_free(&w);
 }
 
 /* What is said of a small commit depends on what is known, so that nobody can go on in the midst of it. */
@@ -298,8 +401,8 @@ static void numbers_that_mean_nothing_here_get_a_complete_database(void **state)
     /* Its slot was reset: even the right number means nothing, and it is told another. */
     memset(&w.told, 0, sizeof w.told);
     assert_whole(&w, w.slave.version, KRBREPL_COPY_UNVERIFIABLE);
-    /* A number that was never sent to it. */
-    w.told.last = w.slave.version - 1;
+    /* A number that it has not answered for. */
+    w.told.acked = w.slave.version - 1;
     assert_whole(&w, w.slave.version, KRBREPL_COPY_UNVERIFIABLE);
     world_free(&w);
 }
@@ -336,7 +439,7 @@ static void a_slave_that_died_in_a_complete_database_is_not_believed(void **stat
     put(&w, "b", 2);
     mem_trim(&w.ms, w.ms.local.pos.seq + 1);
     at = w.num.base + 2 * (uint32_t)(w.ms.local.cumulative - w.num.cumulative);
-    w.told.last = at; /* noted for all that were there */
+    w.told.last = w.told.acked = at; /* of an earlier life of its */
     world_connect(&w);
     world_greet(&w, w.slave.version);
     world_run(&w, 2);
@@ -431,6 +534,44 @@ static void silence_is_asked_about_then_ends_the_session(void **state)
     krbrepl__sess_work(w.sess, w.now);
     assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_CLOSED);
     assert_int_equal(world_info(&w)->err, KRBREPL_ERR_NET);
+    world_free(&w);
+}
+
+/* Without its answers it would get a complete database when it comes back. */
+static void a_session_ends_with_its_ticket_when_the_slave_has_answered(void **state)
+{
+    world w;
+
+    (void)state;
+    world_init(&w);
+    w.lifetime_s = 1;
+    put(&w, "a", 1);
+    meet(&w);
+    put(&w, "a", 2);
+    krbrepl__sess_work(w.sess, w.now); /* sends it */
+    put(&w, "a", 3);
+    w.now += 1000;
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_STREAMING);
+    assert_int_equal(krbrepl__sess_deadline(w.sess), w.now + 1000);
+    world_run(&w, 1);
+    assert_true(krbrepl__sess_deadline(w.sess) <= w.now);
+    world_run(&w, UINT32_MAX);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_AUTH);
+    assert_int_equal(w.told.acked, w.slave.version);
+    assert_false(world_same(&w));
+    world_cut(&w);
+    meet(&w);
+    assert_int_equal(w.completes, 1);
+    put(&w, "a", 4);
+    krbrepl__sess_work(w.sess, w.now);
+    w.now += 10999; /* an answer that does not come */
+    world_chat(&w);
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->phase, KRBREPL__SESS_STREAMING);
+    w.now += 1;
+    krbrepl__sess_work(w.sess, w.now);
+    assert_int_equal(world_info(&w)->err, KRBREPL_ERR_AUTH);
     world_free(&w);
 }
 
@@ -566,8 +707,44 @@ static void sometimes(world *w)
         change(w);
 }
 
+/* A state of the slave's, to which it is put back later. Not one that its log tells lies of, nor one of which nobody
+ * knows how much newer it is than its number says. */
+static void save(world *w, slavemodel *saved)
+{
+    if (w->torn || w->told.last == 0 || w->slave.stuck)
+        return;
+    slave_clear(saved);
+    memrecs_copy(&saved->rows, &w->slave.rows);
+    saved->version = w->slave.version;
+}
+
+static void put_back(world *w, const slavemodel *saved)
+{
+    world_cut(w);
+    slave_clear(&w->slave);
+    memrecs_copy(&w->slave.rows, &saved->rows);
+    w->slave.version = saved->version;
+    w->torn = 0;
+}
+
+/* What happens to the two now and then. */
+static void happen(world *w, slavemodel *saved)
+{
+    uint32_t what = world_random(w, 40);
+
+    if (what < 10)
+        world_second(w);
+    else if (what == 10)
+        world_kill_master(w);
+    else if (what < 14)
+        save(w, saved);
+    else if (what == 14 && saved->version != 0)
+        put_back(w, saved);
+}
+
 static void one_life(uint32_t seed)
 {
+    slavemodel saved = {{NULL, 0, 0}, 0, 0};
     world w;
     unsigned i;
 
@@ -575,6 +752,7 @@ static void one_life(uint32_t seed)
     w.rng = seed;
     w.forgets = seed % 4; /* never, always, now and then */
     w.between = sometimes;
+    w.loses = 2;
     for (i = 0; i < 4; i++)
         owner[i] = -1;
     for (i = 0; i < 60; i++) {
@@ -588,19 +766,23 @@ static void one_life(uint32_t seed)
             world_other(&w, "other");
         else if (what == 8)
             change_several(&w);
+        happen(&w, &saved);
         if (w.sess == NULL && what > 5) {
             world_connect(&w);
             world_greet(&w, w.slave.version);
         }
         w.dies_after = world_random(&w, 10) == 0 ? 1 + world_random(&w, 9) : 0;
+        w.dies_in_whole = world_random(&w, 10) == 0;
         if (w.sess != NULL)
             world_run(&w, 1 + world_random(&w, 6));
     }
     w.between = NULL;
     w.dies_after = 0;
+    w.dies_in_whole = 0;
     world_settle(&w);
     if (!world_same(&w))
         fail_msg("seed %u: the slave is not what the master is", seed);
+    slave_free(&saved);
     world_free(&w);
 }
 
@@ -624,6 +806,9 @@ int main(void)
         cmocka_unit_test(a_name_may_turn_from_an_entry_into_an_alias_in_one_commit),
         cmocka_unit_test(nothing_is_sent_before_it_is_written_down),
         cmocka_unit_test(a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit),
+        cmocka_unit_test(a_number_that_a_slave_has_not_answered_for_gets_a_complete_database),
+        cmocka_unit_test(an_answer_is_remembered_with_the_next_note_and_when_it_is_quiet),
+        cmocka_unit_test(a_slave_that_was_put_back_is_not_believed_because_of_what_it_had),
         cmocka_unit_test(a_number_within_a_small_commit_gets_a_complete_database),
         cmocka_unit_test(numbers_that_mean_nothing_here_get_a_complete_database),
         cmocka_unit_test(what_is_not_in_the_journal_any_more_is_copied),
@@ -632,6 +817,7 @@ int main(void)
         cmocka_unit_test(the_numbers_never_reach_two_to_the_31),
         cmocka_unit_test(a_slave_that_cannot_apply_a_record_gets_a_complete_database),
         cmocka_unit_test(silence_is_asked_about_then_ends_the_session),
+        cmocka_unit_test(a_session_ends_with_its_ticket_when_the_slave_has_answered),
         cmocka_unit_test(a_slave_that_chats_and_takes_nothing_loses_its_place),
         cmocka_unit_test(a_slave_that_never_speaks_is_not_waited_for),
         cmocka_unit_test(those_who_may_not_get_nothing),

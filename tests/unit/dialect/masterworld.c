@@ -355,9 +355,29 @@ static int tell(void *ctx, const char *principal, const krbrepl__told *t)
 {
     (void)ctx;
     assert_string_equal(principal, SLAVE_NAME);
-    the_world->told = *t;
+    assert_true(t->acked <= t->last);
+    the_world->told = the_world->kept = *t;
     the_world->tells++;
     return 0;
+}
+
+static void answered(void *ctx, const char *principal, uint32_t version)
+{
+    (void)ctx;
+    assert_string_equal(principal, SLAVE_NAME);
+    assert_true(version <= the_world->told.last);
+    the_world->told.acked = version;
+}
+
+void world_second(world *w)
+{
+    w->kept = w->told;
+}
+
+void world_kill_master(world *w)
+{
+    world_cut(w);
+    w->told = w->kept;
 }
 
 static enum krbrepl__prior prior(void *ctx, uint64_t seq)
@@ -403,6 +423,7 @@ void world_init(world *w)
     w->port.numbering = numbering;
     w->port.told = told;
     w->port.tell = tell;
+    w->port.answered = answered;
     w->port.prior = prior;
     w->now = 1000;
 }
@@ -445,7 +466,7 @@ void world_connect(world *w)
 
     memset(&cfg, 0, sizeof cfg);
     cfg.master = 1;
-    cfg.chan = plainchan_new("master", 0);
+    cfg.chan = plainchan_new("master", w->lifetime_s);
     cfg.port = &w->port;
     cfg.log = &w->log;
     cfg.address = "192.0.2.1:1";
@@ -481,7 +502,19 @@ void world_chat(world *w)
 
 /* ---- the slave ------------------------------------------------------------------------------ */
 
-static void take_records(world *w, krbrepl_bytes body)
+/* The log is written with each record, the database when the last one is done. `before`: what it was then. */
+static void die(world *w, const memrecs *before)
+{
+    if (w->loses != 0 && world_random(w, w->loses) == 0) {
+        memrecs_free(&w->slave.rows);
+        memrecs_copy(&w->slave.rows, before);
+        w->torn = 1;
+    }
+    world_cut(w);
+}
+
+/* Answers whether the slave is still there. */
+static int apply_all(world *w, krbrepl_bytes body, const memrecs *before)
 {
     krbrepl__hdb_rec rec;
     krbrepl__rd r;
@@ -497,11 +530,22 @@ static void take_records(world *w, krbrepl_bytes body)
         w->records++;
         slave_apply(&w->slave, &rec);
         if (w->dies_after != 0 && --w->dies_after == 0) {
-            world_cut(w);
-            return;
+            die(w, before);
+            return 0;
         }
     }
-    say(w, KRBREPL__IPROP_I_HAVE, w->slave.version);
+    return 1;
+}
+
+static void take_records(world *w, krbrepl_bytes body)
+{
+    memrecs before = {NULL, 0, 0};
+
+    if (w->dies_after != 0)
+        memrecs_copy(&before, &w->slave.rows);
+    if (apply_all(w, body, &before))
+        say(w, KRBREPL__IPROP_I_HAVE, w->slave.version);
+    memrecs_free(&before);
 }
 
 static void take_whole(world *w, uint32_t op, krbrepl_bytes body)
@@ -515,11 +559,18 @@ static void take_whole(world *w, uint32_t op, krbrepl_bytes body)
     }
     assert_int_equal(op, KRBREPL__IPROP_NOW_YOU_HAVE);
     krbrepl__rd_init(&r, body.data, body.len);
+    if (w->dies_in_whole) {
+        w->slave.version = krbrepl__rd_u32(&r);
+        w->dies_in_whole = 0;
+        w->torn = 1;
+        world_cut(w);
+        return;
+    }
     slave_clear(&w->slave);
     w->slave = w->fresh;
     memset(&w->fresh, 0, sizeof w->fresh);
     w->slave.version = w->whole_version = krbrepl__rd_u32(&r);
-    w->taking = 0;
+    w->taking = w->torn = 0;
     w->completes++;
     say(w, KRBREPL__IPROP_I_HAVE, w->slave.version);
 }

@@ -19,10 +19,11 @@ typedef struct world {
     krbrepl__sess *sess; /* NULL: not connected */
     krbrepl__log log;
     uint64_t now, cumulative;
+    uint64_t lifetime_s; /* of the ticket; 0: for ever */
     krbrepl__numbering num;
     uint8_t num_lineage[16];
     uint32_t next_base;
-    krbrepl__told told;
+    krbrepl__told told, kept; /* as the master knows it, and as it is written down */
     unsigned tells;
     slavemodel slave, fresh; /* what it has; a complete database that is under way */
     int taking;              /* in the midst of one */
@@ -31,7 +32,10 @@ typedef struct world {
     unsigned asked, last_told, completes;
     uint32_t whole_version; /* of the last complete database */
     unsigned dies_after;    /* so many records, the slave is killed; 0: not */
-    int gathers;            /* what is changed waits for one commit */
+    unsigned loses;         /* so often is what its log has not in its database yet; 0: never */
+    int dies_in_whole; /* between writing the number of a complete database and putting it in place */
+    int torn;          /* its database is not of the version that its log says */
+    int gathers;       /* what is changed waits for one commit */
     krbrepl__buf gathered;
     uint32_t ngathered;
     uint8_t prior[1024]; /* of each commit, as a node that looked on knows it */
@@ -59,6 +63,9 @@ void world_commit_shuffled(world *w);
 
 void world_connect(world *w);
 void world_cut(world *w);
+/* The master writes down what it knows of the slave; it is killed, and knows what it has written down. */
+void world_second(world *w);
+void world_kill_master(world *w);
 /* The slave says what it has. */
 void world_greet(world *w, uint32_t version);
 /* The slave says that it is there. */

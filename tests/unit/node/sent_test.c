@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "node_impl.h"
@@ -33,6 +34,7 @@ static void slot(krbrepl__slot_entry *e, const char *name, uint32_t base, uint32
     e->s.dialect = KRBREPL_DIALECT_HEIMDAL;
     e->s.base = base;
     e->s.last = last;
+    e->s.acked = last != 0 ? last - 5 : 0;
     e->live = live ? connected() : NULL;
 }
 
@@ -58,6 +60,7 @@ static void begin(killed *k, void **state)
     st_put(k->n.store, "a", "1");
     stored(k, 1);
     k->slot[0].s.last = 1020;
+    k->slot[0].s.acked = 1018;
     assert_int_equal(krbrepl__sent_note(&k->n, BASE), 0);
     krbrepl__sent_close(&k->m);
     stored(k, 0);
@@ -71,10 +74,16 @@ static void end(killed *k)
 static void expect(const killed *k, uint32_t last)
 {
     assert_int_equal(k->slot[0].s.last, last);
+    assert_int_equal(k->slot[0].s.acked, last != 1010 ? 1018 : 1005);
     assert_int_equal(k->slot[0].dirty, last != 1010);
     assert_int_equal(k->slot[1].s.last, 1010);
     assert_int_equal(k->slot[2].s.last, 0);
     assert_int_equal(k->slot[3].s.last, 1010);
+}
+
+static void sent_path(const killed *k, char out[600])
+{
+    snprintf(out, 600, "%s/iprop.sent", k->at->dir);
 }
 
 static void those_who_were_there_are_raised(void **state)
@@ -99,9 +108,94 @@ static void one_of_whom_nothing_is_known_stays_so(void **state)
     end(&k);
 }
 
-static void sent_path(const killed *k, char out[600])
+static void an_answer_alone_is_found_too(void **state)
 {
-    snprintf(out, 600, "%s/iprop.sent", k->at->dir);
+    killed k;
+
+    begin(&k, state);
+    k.slot[0].s.last = 1020;
+    krbrepl__sent_load(&k.n);
+    assert_int_equal(k.slot[0].s.last, 1020);
+    assert_int_equal(k.slot[0].s.acked, 1018);
+    assert_true(k.slot[0].dirty);
+    end(&k);
+}
+
+/* A slave is not to be believed up to where it was, and gets a complete database of a lower number. */
+static void nothing_counts_once_it_is_forgotten(void **state)
+{
+    killed k;
+
+    begin(&k, state);
+    assert_int_equal(krbrepl__sent_forget(&k.n), 0);
+    krbrepl__sent_load(&k.n);
+    expect(&k, 1010);
+    assert_int_equal(krbrepl__sent_note(&k.n, BASE), 0);
+    krbrepl__sent_load(&k.n);
+    expect(&k, 1010);
+    krbrepl__sent_close(&k.m);
+    end(&k);
+}
+
+static const krbrepl__sess_info *info_of(const krbrepl__sess *s)
+{
+    static const krbrepl__sess_info info = {.dialect = KRBREPL_DIALECT_HEIMDAL};
+
+    (void)s;
+    return &info;
+}
+
+static int take_acked(void *ctx, const krbrepl__slot *s)
+{
+    killed *k = ctx;
+
+    slot(&k->slot[0], s->principal, s->base, s->last, 0);
+    k->slot[0].s.acked = s->acked;
+    return 0;
+}
+
+/* A slave that was put back to an earlier state, and then the node is killed. */
+static void less_than_was_answered_for_is_written_before_it_returns(void **state)
+{
+    static const krbrepl__sess_ops ops = {.info = info_of};
+    const krbrepl__told told = {BASE, 1020, 1003};
+    krbrepl__sess_head sess = {&ops};
+    krbrepl__conn c;
+    killed k;
+
+    begin(&k, state);
+    memset(&c, 0, sizeof c);
+    c.n = &k.n;
+    c.sess = (krbrepl__sess *)(void *)&sess;
+    k.n.sys = krbrepl__sys_default();
+    k.m.nslots = 1;
+    k.slot[0].s.last = k.slot[0].stored_last = 1020;
+    k.slot[0].s.acked = 1018;
+    k.slot[0].stored_base = BASE;
+    assert_int_equal(krbrepl__store_slots_put(k.n.store, &k.slot[0].s, 1), 0);
+    assert_int_equal(krbrepl__master_tell(&c, "iprop/here@R", &told), 0);
+    krbrepl__sent_close(&k.m);
+    assert_int_equal(krbrepl__store_slots_each(k.n.store, take_acked, &k), 0);
+    krbrepl__sent_load(&k.n);
+    assert_int_equal(k.slot[0].s.last, 1020);
+    assert_int_equal(k.slot[0].s.acked, 1003);
+    end(&k);
+}
+
+/* Nothing is written and all is said to be well only when there is no such file. */
+static void forgetting_needs_no_file(void **state)
+{
+    char path[600];
+    killed k;
+
+    begin(&k, state);
+    sent_path(&k, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(krbrepl__sent_forget(&k.n), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_not_equal(krbrepl__sent_forget(&k.n), 0);
+    end(&k);
 }
 
 static void nothing_counts_in_another_history(void **state)
@@ -183,6 +277,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(those_who_were_there_are_raised),
         T(one_of_whom_nothing_is_known_stays_so),
+        T(an_answer_alone_is_found_too),
+        T(nothing_counts_once_it_is_forgotten),
+        T(less_than_was_answered_for_is_written_before_it_returns),
+        T(forgetting_needs_no_file),
         T(nothing_counts_in_another_history),
         T(a_damaged_file_does_not_count),
         T(a_shorter_note_leaves_nothing_of_a_longer_one),

@@ -97,6 +97,7 @@ static void put_slots(krbrepl_store *s)
     slot[0].dialect = KRBREPL_DIALECT_HEIMDAL;
     slot[0].base = 77;
     slot[0].last = 99;
+    slot[0].acked = 98;
     snprintf(slot[1].principal, sizeof slot[1].principal, "%s", NATIVE);
     slot[1].dialect = KRBREPL_DIALECT_NATIVE;
     assert_int_equal(krbrepl__store_slots_put(s, slot, 2), 0);
@@ -112,6 +113,52 @@ static void a_slot_keeps_base_and_version(void **state)
     assert_int_equal(found.dialect, KRBREPL_DIALECT_HEIMDAL);
     assert_int_equal(found.base, 77);
     assert_int_equal(found.version, 99);
+    krbrepl_store_close(s);
+}
+
+static int see_acked(void *ctx, const krbrepl__slot *slot)
+{
+    if (strcmp(slot->principal, SLAVE) != 0)
+        return 0;
+    assert_int_equal(slot->last, 99);
+    *(uint32_t *)ctx = slot->acked;
+    return 1;
+}
+
+/* A slot as it was written before answers were kept. */
+static void overwrite_slot(const char *dir)
+{
+    krbrepl__buf b;
+
+    krbrepl__buf_init(&b, 0);
+    krbrepl__buf_str16(&b, SLAVE);
+    krbrepl__buf_u64(&b, 5);
+    krbrepl__buf_u64(&b, 4);
+    krbrepl__buf_u64(&b, 3);
+    krbrepl__buf_u64(&b, 2);
+    krbrepl__buf_u32(&b, 1);
+    krbrepl__buf_u32(&b, KRBREPL_DIALECT_HEIMDAL);
+    krbrepl__buf_u32(&b, 77);
+    krbrepl__buf_u32(&b, 99);
+    st_overwrite(dir, "replicas", SLAVE, b.data, b.len);
+    krbrepl__buf_free(&b);
+}
+
+static void a_slot_keeps_what_is_answered_for_and_an_older_one_says_nothing(void **state)
+{
+    krbrepl_store *s = st_master(*state);
+    uint32_t acked = 1;
+    char dir[600];
+
+    put_slots(s);
+    assert_int_equal(krbrepl__store_slots_each(s, see_acked, &acked), 1);
+    assert_int_equal(acked, 98);
+    snprintf(dir, sizeof dir, "%s", krbrepl_store_dir(s));
+    krbrepl_store_close(s);
+    overwrite_slot(dir);
+    s = st_open(dir);
+    assert_int_equal(krbrepl__store_slots_each(s, see_acked, &acked), 1);
+    assert_int_equal(acked, 0);
     krbrepl_store_close(s);
 }
 
@@ -165,6 +212,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slot_keeps_base_and_version, st_setup, st_teardown),
         cmocka_unit_test_setup_teardown(a_slot_that_was_dropped_meanwhile_is_not_written_back, st_setup,
                                         st_teardown),
+        cmocka_unit_test_setup_teardown(a_slot_keeps_what_is_answered_for_and_an_older_one_says_nothing,
+                                        st_setup, st_teardown),
         cmocka_unit_test_setup_teardown(only_a_slave_in_a_legacy_dialect_is_reset, st_setup,
                                         st_teardown),
     };
