@@ -204,7 +204,8 @@ typedef struct krbrepl_txn_options {
  * NULL. NOT_MASTER, FENCED; STATE when this thread holds a transaction on this store already. */
 KRBREPL_API int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_options *opt);
 
-/* Key and value are copied. After a failure the transaction can only be aborted. */
+/* Key and value are copied. After a failure the transaction can only be aborted. In table `hdb` a put over a record
+ * may count as two changes. */
 KRBREPL_API int krbrepl_txn_put(krbrepl_txn *t, const char *table, krbrepl_bytes key,
                                 krbrepl_bytes value);
 /* NOTFOUND (the transaction goes on) when there is no such record. */
