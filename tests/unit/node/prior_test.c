@@ -1,5 +1,7 @@
 #include "../store/st.h"
 
+#include <string.h>
+
 /* What a node knows of a commit that came while it looked on. */
 
 #include "prior.h"
@@ -154,6 +156,94 @@ static void another_lineage_is_begun_with_nothing(void **state)
     end(&l);
 }
 
+/* ---- whatever comes ------------------------------------------------------------------------------ */
+
+#define RECORDS 12u /* in two tables */
+#define COMMITS 200u
+
+/* What is there, and what each commit did, for certain. */
+typedef struct truth {
+    int there[RECORDS];
+    uint64_t first;
+    int existed[COMMITS],
+        made[COMMITS]; /* puts over what was there, and of what was not, but for what it removes */
+    uint32_t rng;
+} truth;
+
+static uint32_t any(truth *w, uint32_t below)
+{
+    w->rng = w->rng * 1664525u + 1013904223u;
+    return (w->rng >> 8) % below;
+}
+
+static void any_change(krbrepl_txn *t, truth *w, unsigned at, int removed[RECORDS])
+{
+    const unsigned i = any(w, RECORDS);
+    const char *table = i % 2 != 0 ? "principal" : "hdb";
+    const char name[2] = {(char)('a' + i / 2), '\0'};
+
+    if (any(w, 3) == 0) {
+        assert_int_equal(krbrepl__txn_delete(t, table, st_bytes(name)),
+                         w->there[i] ? 0 : KRBREPL_ERR_NOTFOUND);
+        removed[i] |= w->there[i];
+        w->there[i] = 0;
+        return;
+    }
+    assert_int_equal(krbrepl__txn_put(t, table, st_bytes(name), st_bytes(any(w, 2) ? "1" : "2")), 0);
+    if (w->there[i])
+        w->existed[at] = 1;
+    else if (!removed[i])
+        w->made[at] = 1;
+    w->there[i] = 1;
+}
+
+static void any_commit(krbrepl_store *s, truth *w)
+{
+    const unsigned at = (unsigned)(st_info(s).pos.seq + 1 - w->first);
+    int removed[RECORDS] = {0};
+    krbrepl_txn_options opt;
+    krbrepl_txn *t = NULL;
+    unsigned n;
+
+    KRBREPL_INIT(&opt);
+    w->existed[at] = w->made[at] = 0;
+    assert_int_equal(krbrepl__txn_begin(s, &t, &opt), 0);
+    for (n = 1 + any(w, 2); n != 0; n--)
+        any_change(t, w, at, removed);
+    assert_int_equal(krbrepl__txn_commit(t, NULL), 0);
+}
+
+static void what_is_known_is_true(void **state)
+{
+    static truth w;
+    unsigned known = 0, at;
+    uint64_t seq;
+    looking l;
+
+    begin(&l, state);
+    memset(&w, 0, sizeof w);
+    st_delete(l.s, "a");
+    st_delete(l.s, "b");
+    look(&l);
+    w.first = l.seen.pos.seq + 1;
+    w.rng = 7;
+    while (st_info(l.s).pos.seq < w.first + COMMITS - 1) {
+        any_commit(l.s, &w);
+        if (any(&w, 2) == 0 && st_info(l.s).pos.seq != l.seen.pos.seq)
+            look(&l);
+    }
+    for (seq = w.first; seq <= l.seen.pos.seq; seq++) {
+        const enum krbrepl__prior prior = krbrepl__priors_get(l.p, seq);
+
+        at = (unsigned)(seq - w.first);
+        assert_false(prior == KRBREPL__PRIOR_EXISTED && w.made[at]);
+        assert_false(prior == KRBREPL__PRIOR_NEW && w.existed[at]);
+        known += prior != KRBREPL__PRIOR_UNKNOWN;
+    }
+    assert_in_range(known, COMMITS / 4, COMMITS);
+    end(&l);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, st_setup, st_teardown)
 
 int main(void)
@@ -165,6 +255,7 @@ int main(void)
         T(one_that_goes_and_one_that_comes_are_told_apart),
         T(a_commit_with_both_is_not_known),
         T(another_lineage_is_begun_with_nothing),
+        T(what_is_known_is_true),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
