@@ -35,6 +35,13 @@ class Owned:
 stranded: list[Use] = []
 
 
+def close_stranded() -> None:
+    """When the program ends, outside of all callbacks: a node that was forgotten in its own callback still runs."""
+    for use in list(stranded):
+        if use.pid == os.getpid() and all(what.may_end() for what in use.owned.values()) and use.close():
+            stranded.remove(use)
+
+
 def free_node(c: Any) -> bool:
     """False from inside of a callback of the node, which goes on then."""
     if lib.krbrepl_node_stop(c) not in (0, lib.KRBREPL_ERR_FORKED):

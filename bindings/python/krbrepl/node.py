@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 from ._calls import Events, Walk, _Unraised
 from ._krbrepl import ffi, lib
+from ._own import close_stranded
 from ._structs import Given, id_of, out
 from .errors import Error, Forked, new_errinfo, raise_for
 from .errors import State as StateError
@@ -34,6 +35,7 @@ _open: weakref.WeakSet[Node] = weakref.WeakSet()
 def _close_all() -> None:
     for node in list(_open):
         node._close_at_exit()
+    close_stranded()
 
 
 def _serving(o: MasterOptions) -> Given:

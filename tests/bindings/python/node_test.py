@@ -327,6 +327,12 @@ def a_forgotten_node_is_stopped_and_told():
 
 
 _FORGOTTEN = """
+import atexit
+
+@atexit.register
+def nothing_is_left():  # after what the package does at the end: no thread calls into an interpreter that ends
+    assert not krbrepl._own.stranded
+
 import gc, krbrepl, sys, time
 lines, box = [], []
 
