@@ -24,6 +24,8 @@ REALM_SH=$(readlink -f "${BASH_SOURCE[0]}")
 REALM=KRBREPL.TEST
 PATH=$PATH:/usr/sbin:/sbin
 export REALM_SH REALM PATH
+# shellcheck source=tests/common/ports.sh
+source "$(dirname "$REALM_SH")/ports.sh"
 
 realm_enctypes()
 {
@@ -132,7 +134,7 @@ realm_start()
         return 1
     fi
     for tries in $(seq 20); do
-        REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        REALM_PORT=$(port_free 20000 12000)
         realm_config
         realm_kdc_up && return 0
     done

@@ -111,7 +111,7 @@ road_serve() # NAME
 {
     local tries
     for tries in $(seq 20); do
-        ROAD_PORT=$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
+        ROAD_PORT=$(port_free 33000 20000)
         ROAD_ARGV[$1]=$(printf '%s\n' "$ROAD_BIN/krbrepl-master" --store "$(road_store "$1")" \
             --listen "127.0.0.1:$ROAD_PORT" --keytab "$REALM_DIR/master.keytab" \
             --service "krbrepl/localhost@$REALM" --acl "$REALM_DIR/acl")
@@ -215,7 +215,7 @@ road_kdc() # DIR DUMP
     cp "$REALM_DIR/stash" "$here/stash" || return 1
     local REALM_DIR=$here tries
     for tries in $(seq 20); do
-        REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        REALM_PORT=$(port_free 20000 12000)
         realm_config
         export KRB5_CONFIG=$here/krb5.conf KRB5_KDC_PROFILE=$here/kdc.conf KRB5CCNAME=FILE:$here/ccache
         [ -e "$here/principal" ] || kdb5_util -r "$REALM" load "$dump" || return 1

@@ -133,7 +133,7 @@ other_realm() {
     other_config 1
     KRB5_KDC_PROFILE=$here/kdc.conf quietly kdb5_util -r OTHER.TEST create -s -P throw-away
     for tries in $(seq 20); do
-        OTHER_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        OTHER_PORT=$(port_free 20000 12000)
         other_config "$OTHER_PORT"
         (KRB5_KDC_PROFILE=$here/kdc.conf exec setpriv --pdeathsig KILL krb5kdc -n -r OTHER.TEST) >"$here/kdc.out" 2>&1 </dev/null &
         ROAD_PID[other]=$!

@@ -82,8 +82,8 @@ kdb_kadmind()
 {
     local tries
     for tries in $(seq 20); do
-        KDB_ADMIN_PORT=$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
-        KDB_KPASSWD_PORT=$((KDB_ADMIN_PORT + 1))
+        KDB_ADMIN_PORT=$(port_free 33000 20000)
+        KDB_KPASSWD_PORT=$(port_free 53000 7000)
         realm_config
         kdb_kadmind_start && return 0
     done
@@ -136,7 +136,7 @@ kdb_replica_config() # NAME
     mkdir -p "$here" && cp "$REALM_DIR/stash" "$here/stash" || return 1
     (
         KDB_STORE=$REALM_DIR/$1 REALM_DIR=$here
-        REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        REALM_PORT=$(port_free 20000 12000)
         realm_config
     )
 }

@@ -33,7 +33,7 @@ slapd_start() {
     local tries
     slapd_config || return 1
     for tries in $(seq 20); do
-        LDAP_URI=ldap://127.0.0.1:$((33000 + (RANDOM * 32768 + RANDOM) % 20000))
+        LDAP_URI=ldap://127.0.0.1:$(port_free 33000 20000)
         ROAD_ARGV[slapd]=$(printf '%s\n' slapd -h "$LDAP_URI" -f "$work/slapd.conf" -d 0)
         road_spawn slapd
         road_until "slapd answering" slapd_up || return 1

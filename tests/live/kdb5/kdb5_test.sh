@@ -37,7 +37,7 @@ replica_config() {
     mkdir -p "$here" && cp "$REALM_DIR/stash" "$here/stash" || return 1
     (
         KDB_STORE='' REALM_DIR=$here
-        REALM_PORT=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+        REALM_PORT=$(port_free 20000 12000)
         realm_config
         [ -z "$LDAP_URI" ] || slapd_section "$here/kdc.conf"
     )

@@ -214,6 +214,13 @@ a_removed_principal_loses_its_session() {
     all_arrive replica-2
 }
 
+# Two KDCs of one realm on one port answer in turns, and nothing else in these tests would tell why a login fails.
+a_port_that_a_kdc_has_is_given_to_no_other() {
+    must road_begin "$work/realm"
+    port_free "$REALM_PORT" 1 && fail "the port $REALM_PORT of the KDC"
+    must port_free 20000 12000
+}
+
 refused() { [ "$(road_status "$1" | road_json state)" = refused ]; }
 
 "$2"
