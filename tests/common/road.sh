@@ -143,8 +143,9 @@ road_follow() # NAME PRINCIPAL
 road_logs()
 {
     local log
-    for log in "$REALM_DIR"/*.log; do
-        echo "--- the end of ${log##*/}"
+    for log in "$REALM_DIR"/*.log "$REALM_DIR"/kdc.*/kdc.log; do
+        [ -e "$log" ] || continue
+        echo "--- the end of ${log#"$REALM_DIR"/}"
         tail -n 20 "$log"
     done
 }

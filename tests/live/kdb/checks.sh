@@ -25,6 +25,7 @@ exec 3>&1
 fail() {
     {
         echo "FAILED: ${row:+in \"$row\": }$*"
+        [ ! -s "$work/kinit" ] || echo "--- the last kinit: $(cat "$work/kinit")"
         road_logs
     } >&3
     exit 1
