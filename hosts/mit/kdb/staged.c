@@ -158,10 +158,10 @@ static void remove_in(const char *dir, const char *name)
 
 static krb5_error_code remove_store(krb5_context ctx, const char *dir)
 {
-    static const char *const rest[] = {"lock.mdb",         "local/data.mdb", "local/lock.mdb",
-                                       "local/users.lock", "local/boot",     "local/clean",
-                                       "wake.sock",        "node.sock",      "node.lock",
-                                       "load.lock",        "kdb-count.lock", "kdb.lock"};
+    static const char *const rest[] = {
+        "lock.mdb",       "local/data.mdb", "local/lock.mdb", "local/users.lock", "local/boot",
+        "local/clean",    "wake.sock",      "node.sock",      "node.lock",        "load.lock",
+        "kdb-count.lock", "kdb.lock",       "iprop.sent"};
     char path[4096 + 64];
     size_t i;
 
