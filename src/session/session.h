@@ -38,7 +38,7 @@ typedef struct krbrepl__local {
     uint64_t records;
     uint64_t cumulative;
     int gives_up; /* an operator said that commits which the master does not have may go */
-    int unsure;   /* at position 0 a host's database may hold anything: only a copy says what is there */
+    int unsure; /* at position 0 a host's database may hold anything: only a copy says what is there */
     /* A copy that was cut off, and is there up to the canonical key `after`; len 0: there is none. */
     krbrepl__ckey after;
     krbrepl_pos partial;       /* the master's position when it began */
