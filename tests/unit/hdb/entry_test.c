@@ -250,9 +250,9 @@ static void names_are_the_same_in_text_and_in_der(void **state)
 
 static void text_that_is_no_name_is_refused(void **state)
 {
-    static const char *const text[] = {"no realm", "two@realms@R", "ends\\",
-                                       "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/"
-                                       "t/u/v/w/x/y/z/1/2/3/4/5/6/7/8@R"};
+    static const char many[] = "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/"
+                               "t/u/v/w/x/y/z/1/2/3/4/5/6/7/8@R";
+    static const char *const text[] = {"no realm", "two@realms@R", "ends\\", many};
     krbrepl__hdb_princ p;
     krbrepl__buf hold;
     size_t i;
