@@ -411,6 +411,15 @@ a_slave_that_was_killed_converges()
     arrives s1
 }
 
+# A complete database takes less than a tenth of a second: no pause between two looks.
+begins() # COUNT
+{
+    local end=$((SECONDS + 20))
+    until [ "$(said "complete database begins")" -ge "$1" ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "complete database $1 does not begin"
+    done
+}
+
 a_slave_killed_within_a_complete_database_gets_another()
 {
     local i
@@ -425,9 +434,12 @@ a_slave_killed_within_a_complete_database_gets_another()
     take
     for i in 1 2 3 4 5; do
         slave_port s1
-        must heimdal_until 20 eval '[ "$(said "complete database begins")" -ge '$i' ]'
+        begins $i
         heimdal_slave_down s1 KILL
+        # One that had it all the same would go on from there.
+        [ "$(said "complete database is there")" = 0 ] || rm -f "$HEIMDAL_DIR/s1/log"
     done
+    [ "$(said "complete database is there")" -lt 5 ] || fail "no slave was killed within one"
     slave_port s1
     arrives s1 60
 }
