@@ -112,10 +112,25 @@ static void tell_others(krbrepl_node *n, const krbrepl__told *told)
     }
 }
 
+/* What is lower and was not written down stays as it was: else the session would take it for written when the slave
+ * comes back, which has got nothing meanwhile. */
+static void keep_higher(krbrepl_node *n, const krbrepl__slot *was)
+{
+    krbrepl__slot_entry *e = krbrepl__slot_find(n, was->principal);
+
+    if (e == NULL)
+        return;
+    e->s.base = was->base;
+    e->s.last = was->last;
+    e->s.acked = was->acked;
+    e->dirty = 1;
+}
+
 int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl__told *told)
 {
     krbrepl_node *n = c->n;
     krbrepl__slot_entry *e = slot_for(c, principal);
+    krbrepl__slot was;
     int raises, less;
 
     if (e == NULL)
@@ -126,6 +141,9 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
     /* Noted for it already, when another slave was about to get the same. */
     if (raises && e->s.last >= told->last && e->s.acked == told->acked)
         return 0;
+    if (less && krbrepl__sent_forget(n) != 0)
+        return KRBREPL_ERR_IO;
+    was = e->s;
     e->s.base = told->base;
     e->s.last = told->last;
     e->s.acked = told->acked;
@@ -133,16 +151,17 @@ int krbrepl__master_tell(krbrepl__conn *c, const char *principal, const krbrepl_
     e->dirty = 1;
     if (told->last != 0)
         tell_others(n, told);
-    if (less && krbrepl__sent_forget(n) != 0)
-        return KRBREPL_ERR_IO;
     /* The store gets it within the second. */
     if (!less && krbrepl__sent_note(n, told->base) == 0 && raises)
         return 0;
     krbrepl__slots_flush(n);
     if (c->reset_due)
         return KRBREPL_ERR_STATE;
+    if (!less || !n->master->slots_failed)
+        return 0;
     /* A number that is too low costs a complete database; one that is too high would cost the truth. */
-    return less && n->master->slots_failed ? KRBREPL_ERR_IO : 0;
+    keep_higher(n, &was);
+    return KRBREPL_ERR_IO;
 }
 
 /* Too low a number costs a complete database, after a crash of this node, so that this can wait for the next note

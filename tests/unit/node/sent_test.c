@@ -182,6 +182,76 @@ static void less_than_was_answered_for_is_written_before_it_returns(void **state
     end(&k);
 }
 
+/* The file cannot be forgotten once; the slave, which got nothing meanwhile, comes back at the same number. */
+static void less_that_could_not_be_written_is_not_taken_for_written(void **state)
+{
+    static const krbrepl__sess_ops ops = {.info = info_of};
+    const krbrepl__told told = {BASE, 1020, 1003};
+    krbrepl__sess_head sess = {&ops};
+    krbrepl__told known;
+    krbrepl__conn c;
+    char path[600];
+    killed k;
+
+    begin(&k, state);
+    memset(&c, 0, sizeof c);
+    c.n = &k.n;
+    c.sess = (krbrepl__sess *)(void *)&sess;
+    k.n.sys = krbrepl__sys_default();
+    k.m.nslots = 1;
+    k.slot[0].s.last = k.slot[0].stored_last = 1020;
+    k.slot[0].s.acked = 1018;
+    k.slot[0].stored_base = BASE;
+    assert_int_equal(krbrepl__store_slots_put(k.n.store, &k.slot[0].s, 1), 0);
+    sent_path(&k, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(krbrepl__master_tell(&c, "iprop/here@R", &told), KRBREPL_ERR_IO);
+    assert_int_equal(krbrepl__master_told(&c, "iprop/here@R", &known), 0);
+    assert_int_equal(known.acked, 1018);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(krbrepl__master_tell(&c, "iprop/here@R", &told), 0);
+    assert_int_equal(krbrepl__master_told(&c, "iprop/here@R", &known), 0);
+    assert_int_equal(known.acked, 1003);
+    krbrepl__sent_close(&k.m);
+    end(&k);
+}
+
+/* The same of a store that takes nothing. */
+static void a_slot_that_could_not_be_lowered_stays_as_it_is(void **state)
+{
+    static const krbrepl__sess_ops ops = {.info = info_of};
+    const krbrepl__told told = {BASE, 0, 0};
+    krbrepl__sess_head sess = {&ops};
+    krbrepl_store *store;
+    krbrepl__told known;
+    krbrepl_txn *other;
+    krbrepl__conn c;
+    killed k;
+
+    begin(&k, state);
+    memset(&c, 0, sizeof c);
+    c.n = &k.n;
+    c.sess = (krbrepl__sess *)(void *)&sess;
+    k.n.sys = krbrepl__sys_default();
+    k.m.nslots = 1;
+    k.slot[0].s.last = k.slot[0].stored_last = 1020;
+    k.slot[0].s.acked = 1018;
+    k.slot[0].stored_base = BASE;
+    assert_int_equal(krbrepl__store_slots_put(k.n.store, &k.slot[0].s, 1), 0);
+    store = k.n.store;
+    /* This thread may not write while it is in a transaction. */
+    assert_int_equal(krbrepl_txn_begin(store, &other, NULL), 0);
+    assert_int_equal(krbrepl__master_tell(&c, "iprop/here@R", &told), KRBREPL_ERR_IO);
+    krbrepl_txn_abort(other);
+    assert_int_equal(krbrepl__master_told(&c, "iprop/here@R", &known), 0);
+    assert_int_equal(known.base, BASE);
+    assert_int_equal(known.last, 1020);
+    assert_int_equal(known.acked, 1018);
+    krbrepl__sent_close(&k.m);
+    end(&k);
+}
+
 /* Nothing is written and all is said to be well only when there is no such file. */
 static void forgetting_needs_no_file(void **state)
 {
@@ -280,6 +350,8 @@ int main(void)
         T(an_answer_alone_is_found_too),
         T(nothing_counts_once_it_is_forgotten),
         T(less_than_was_answered_for_is_written_before_it_returns),
+        T(less_that_could_not_be_written_is_not_taken_for_written),
+        T(a_slot_that_could_not_be_lowered_stays_as_it_is),
         T(forgetting_needs_no_file),
         T(nothing_counts_in_another_history),
         T(a_damaged_file_does_not_count),
