@@ -43,7 +43,8 @@ int krbrepl__prover_at_leisure(const krbrepl__prover *p);
 void krbrepl__prover_freeze(krbrepl__prover *p);
 /* Asks for `leaves` more leaves to be read again and compared with what is remembered of them. */
 void krbrepl__prover_scrub(krbrepl__prover *p, size_t leaves);
-size_t krbrepl__prover_scrubs(const krbrepl__prover *p); /* leaves that are still to be read again */
+/* Leaves that are still to be read again; not 0 before everything that was found in the others is told. */
+size_t krbrepl__prover_scrubs(const krbrepl__prover *p);
 /* The record with this canonical key may have been altered: its leaf is read again soon. */
 void krbrepl__prover_suspect(krbrepl__prover *p, const void *ckey, size_t len);
 /* A repair put or deleted this record. When all were told, `moved` says from where to where it has taken the
