@@ -26,8 +26,8 @@ ADDITIONS = """[suppress_type]
 def tool(name):
     found = shutil.which(name)
     if not found:
-        print(f"{name} is not installed (Debian has it in abigail-tools): the ABI is not compared with that of the "
-              "last release")
+        print(f"left out: {name}, which compares the ABI with that of the last release, is not installed (Debian has it "
+              "in abigail-tools)")
         sys.exit(LEFT_OUT)
     return found
 

@@ -33,6 +33,10 @@ packages_are_apart() {
         field "$package" Maintainer | grep -Eq '^[^<>]+ <[^ @]+@[^ @]+\.[^ @]+>$' || no "$package: who maintains it?"
         echo "$package" >>"$work/packages"
     done
+    for package in krbrepl-kdb krbrepl-hdb python3-krbrepl; do
+        made "$package" || echo "left out: $package was not made (Debian: libkrb5-dev, heimdal-multidev, python3-cffi," \
+            "python3-dev, python3-setuptools; then configure anew, or with KRBREPL_BUILD_KDB, _HDB and _PYTHON)"
+    done
     cat "$work"/*.files | sort | uniq -d >"$work/twice"
     [ ! -s "$work/twice" ] || no "in two packages: $(cat "$work/twice")"
 }

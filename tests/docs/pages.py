@@ -15,7 +15,7 @@ from pathlib import Path
 def clean(*places):
     mandoc = shutil.which("mandoc")
     if not mandoc:
-        print("mandoc is not installed: the manual pages are not checked")
+        print("left out: mandoc, which checks the manual pages, is not installed (Debian has it in mandoc)")
         return 77
     pages = []
     for place in map(Path, places):

@@ -204,7 +204,9 @@ static void nothing_that_was_read_stays_in_memory(void **state)
     mine = malloc(64);
     assert_non_null(mine);
     memcpy(mine, MARK, strlen(MARK));
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("left out: the heap of a sanitizer is elsewhere, so that nothing is found in any case\n");
+#else
     assert_int_equal(marks_in_heap(), 1); /* it can be seen */
 #endif
     explicit_bzero(mine, 64);

@@ -134,8 +134,10 @@ static void full_file_system_is_told_and_left_whole(void **state)
 
     snprintf(mnt, sizeof mnt, "%s/mnt", t->root);
     assert_int_equal(mkdir(mnt, 0700), 0);
-    if (mount("tmpfs", mnt, "tmpfs", 0, "size=8m") != 0)
+    if (mount("tmpfs", mnt, "tmpfs", 0, "size=8m") != 0) {
+        print_message("left out: this user may not mount a file system\n");
         skip();
+    }
     snprintf(file, sizeof file, "%s/ballast", mnt);
     f = fopen(file, "w");
     for (i = 0; f != NULL && i < 1 << 20; i++)

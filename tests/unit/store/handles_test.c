@@ -76,7 +76,7 @@ static void group_shares_the_files_whatever_the_umask(void **state)
     /* root may give files to any group, others to a group of theirs. */
     own = geteuid() != 0 ? getgrgid(getegid()) : getgrnam("daemon");
     if (own == NULL) {
-        print_message("skipped: the group of this user has no name\n");
+        print_message("left out: the group of this user has no name (groupadd gives it one)\n");
         umask(was);
         skip();
     }
