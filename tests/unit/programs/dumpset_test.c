@@ -205,7 +205,8 @@ static void nothing_that_was_read_stays_in_memory(void **state)
     assert_non_null(mine);
     memcpy(mine, MARK, strlen(MARK));
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    print_message("left out: the heap of a sanitizer is elsewhere, so that nothing is found in any case\n");
+    print_message(
+        "left out: the heap of a sanitizer is elsewhere, so that nothing is found in any case\n");
 #else
     assert_int_equal(marks_in_heap(), 1); /* it can be seen */
 #endif
