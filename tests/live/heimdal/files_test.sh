@@ -2,28 +2,10 @@
 # files_test.sh PROGRAMS PROMISE: the files of Heimdal's kadmin and hprop, and its log, go into a store and come out
 # of it. What came out is loaded by Heimdal's own programs into another database, and the decrypted dump of that
 # one must be the master's.
-. "$(dirname "$0")/../../common/heimdal.sh"
-heimdal_alone "$@"
-PROGRAMS=$1 PROMISE=$2
-WORK=$(mktemp -d)
+# shellcheck source=case.sh
+. "$(dirname "$0")/case.sh"
 STORE=$WORK/store
-trap 'cleanup' EXIT
 
-cleanup()
-{
-    heimdal_stop
-    rm -rf "$WORK"
-}
-
-fail()
-{
-    echo "FAILED: $*" >&2
-    tail -n 20 "$WORK"/*.out >&2 2>/dev/null
-    exit 1
-}
-
-must() { "$@" || fail "$*"; }
-quiet() { "$@" >"$WORK/quiet.out" 2>&1 || fail "$*"; }
 krbrepl() { quiet "$PROGRAMS/krbrepl" "$@"; }
 kadmin() { quiet heimdal_kadmin "$@"; }
 

@@ -4,27 +4,8 @@
 #
 # What is in the store is compared by way of a dump: it is loaded into a database of Heimdal's, and that one's
 # decrypted dump must be the master's.
-. "$(dirname "$0")/../../common/heimdal.sh"
-heimdal_alone "$@"
-PROGRAMS=$1 PROMISE=$2
-WORK=$(mktemp -d)
-trap 'cleanup' EXIT
-
-cleanup()
-{
-    heimdal_stop
-    rm -rf "$WORK"
-}
-
-fail()
-{
-    echo "FAILED: $*" >&2
-    tail -n 40 "$HEIMDAL_DIR"/*.out "$HEIMDAL_DIR"/master/heimdal.log >&2 2>/dev/null
-    exit 1
-}
-
-must() { "$@" || fail "$*"; }
-quiet() { "$@" >"$WORK/quiet.out" 2>&1 || { cat "$WORK/quiet.out" >&2; fail "$*"; }; }
+# shellcheck source=case.sh
+. "$(dirname "$0")/case.sh"
 
 # ---- the krbrepl end ----------------------------------------------------------------------------
 
@@ -54,16 +35,6 @@ is_even() { store_at "$(heimdal_version)"; }
 wait_even() { heimdal_until "${1:-30}" is_even || fail "the store does not reach version $(heimdal_version)"; }
 
 wait_known() { heimdal_until 20 says 'is known by its record' || fail "the master's history is not looked at"; }
-
-# The decrypted dump of a store.
-store_dump()
-{
-    local dir=$HEIMDAL_DIR/scratch
-    rm -rf "$dir" && mkdir "$dir" && heimdal_config scratch && cp "$HEIMDAL_DIR/master/m-key" "$dir" &&
-        "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$1" "$dir/dump" &&
-        heimdal_on scratch heimdal_tool kadmin -l -c "$dir/krb5.conf" -r "$REALM" load "$dir/dump" >&2 &&
-        heimdal_dump scratch
-}
 
 same()
 {

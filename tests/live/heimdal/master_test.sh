@@ -3,42 +3,14 @@
 #
 # A realm of Heimdal's is where changes are made; each record of its log becomes a commit of a store (takelog.c),
 # and krbrepl-master serves that. What a slave has in the end is compared with what Heimdal's own master has.
-. "$(dirname "$0")/../../common/heimdal.sh"
-heimdal_alone "$@"
-PROGRAMS=$1 TAKELOG=$2 PROMISE=$3
-WORK=$(mktemp -d)
-trap 'cleanup' EXIT
-
-cleanup()
-{
-    heimdal_stop
-    rm -rf "$WORK"
-}
-
-fail()
-{
-    echo "FAILED: $*" >&2
-    tail -n 40 "$HEIMDAL_DIR"/*.out "$HEIMDAL_DIR"/s*/heimdal.log >&2 2>/dev/null
-    exit 1
-}
-
-must() { "$@" || fail "$*"; }
+# shellcheck source=case.sh
+. "$(dirname "$0")/case.sh"
+TAKELOG=$2
 
 # ---- the krbrepl end ----------------------------------------------------------------------------
 
-store_make()
-{
-    must "$PROGRAMS/krbrepl" init --quiet --master "$WORK/store"
-    echo 0 >"$WORK/taken"
-}
-
 # What was changed in the realm since the last call becomes commits.
-take()
-{
-    "$TAKELOG" "$WORK/store" "$HEIMDAL_DIR/master/log" "$(cat "$WORK/taken")" >"$WORK/taken.new" ||
-        fail "takelog"
-    mv "$WORK/taken.new" "$WORK/taken"
-}
+take() { take_into "$WORK/store"; }
 
 serve()
 {
@@ -61,15 +33,6 @@ allow()
     for name in "$@"; do
         echo "iprop/$name@$REALM"
     done >"$HEIMDAL_DIR/master/slaves"
-}
-
-same() { [ "$(heimdal_dump master)" = "$(heimdal_dump "$1")" ]; }
-
-arrives()
-{
-    heimdal_until "${2:-30}" same "$1" && return
-    diff <(heimdal_dump master) <(heimdal_dump "$1") >&2
-    fail "$1 is not what the master is"
 }
 
 # Whether a slave has something under this name, an alias too: it cannot be added (to a copy of its database).
@@ -105,7 +68,7 @@ sys.exit(not [s for s in json.load(sys.stdin)["slots"]
 begin()
 {
     must heimdal_start "$WORK/realm" "$@"
-    store_make
+    must "$PROGRAMS/krbrepl" init --quiet --master "$WORK/store"
     take
 }
 

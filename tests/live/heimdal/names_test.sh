@@ -1,27 +1,9 @@
 #!/bin/bash
 # names_test.sh PROGRAMS TAKELOG PROMISE: krbrepl-master and krbrepl-replica under the names of ipropd-master and
 # ipropd-slave take the place of Heimdal's, with the command lines and settings that these have.
-. "$(dirname "$0")/../../common/heimdal.sh"
-heimdal_alone "$@"
-PROGRAMS=$1 TAKELOG=$2 PROMISE=$3
-WORK=$(mktemp -d)
-trap 'cleanup' EXIT
-
-cleanup()
-{
-    heimdal_stop
-    rm -rf "$WORK"
-}
-
-fail()
-{
-    echo "FAILED: $*" >&2
-    tail -n 40 "$HEIMDAL_DIR"/*.out "$HEIMDAL_DIR"/*/status "$HEIMDAL_DIR"/*/slaves-stats >&2 2>/dev/null
-    exit 1
-}
-
-must() { "$@" || fail "$*"; }
-quiet() { "$@" >"$WORK/quiet.out" 2>&1 || { cat "$WORK/quiet.out" >&2; fail "$*"; }; }
+# shellcheck source=case.sh
+. "$(dirname "$0")/case.sh"
+TAKELOG=$2
 
 # ---- whose programs the realm is run with -------------------------------------------------------
 
@@ -69,20 +51,8 @@ begin()
 take()
 {
     local store=$HEIMDAL_DIR/master/krbrepl
-    if [ ! -d "$store" ]; then
-        quiet "$PROGRAMS/krbrepl" init --quiet --master "$store"
-        echo 0 >"$WORK/taken"
-    fi
-    "$TAKELOG" "$store" "$HEIMDAL_DIR/master/log" "$(cat "$WORK/taken")" >"$WORK/taken.new" || fail "takelog"
-    mv "$WORK/taken.new" "$WORK/taken"
-}
-
-same_slave() { [ "$(heimdal_dump master)" = "$(heimdal_dump s1)" ]; }
-slave_arrives()
-{
-    heimdal_until 30 same_slave && return
-    diff <(heimdal_dump master) <(heimdal_dump s1) >&2
-    fail "the slave is not what the master is"
+    [ -d "$store" ] || quiet "$PROGRAMS/krbrepl" init --quiet --master "$store"
+    take_into "$store"
 }
 
 stats_say() { grep -Eq "$1" "$HEIMDAL_DIR/master/slaves-stats"; }
@@ -95,7 +65,7 @@ ipropd_master_is_replaced_by_the_link()
     begin
     must heimdal_master_up
     heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
-    slave_arrives
+    arrives s1
     must heimdal_master_down
     take
     OURS=ipropd-master
@@ -104,7 +74,7 @@ ipropd_master_is_replaced_by_the_link()
     must test -s "$HEIMDAL_DIR/master/ipropd-master.pid"
     must heimdal_kadmin add -p secret --use-defaults bob
     take
-    slave_arrives
+    arrives s1
     heimdal_until 30 stats_say "^iprop/s1@$REALM  *IPv4:127.0.0.1  *$(heimdal_version s1)  Up  *20" ||
         fail "the table of the slaves does not have it"
     must stats_say "^Master version: $(heimdal_version s1)\$"
@@ -118,20 +88,10 @@ ipropd_master_is_replaced_by_the_link()
     must heimdal_master_up
     heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
     must heimdal_kadmin add -p secret --use-defaults carol
-    slave_arrives
+    arrives s1
 }
 
-# A dump of the store of s1, loaded into a database of Heimdal's.
-store_dump()
-{
-    local dir=$HEIMDAL_DIR/scratch
-    rm -rf "$dir" && mkdir "$dir" && heimdal_config scratch && cp "$HEIMDAL_DIR/master/m-key" "$dir" &&
-        "$PROGRAMS/krbrepl" dump --quiet --format heimdal "$HEIMDAL_DIR/s1/krbrepl" "$dir/dump" &&
-        heimdal_on scratch heimdal_tool kadmin -l -c "$dir/krb5.conf" -r "$REALM" load "$dir/dump" >&2 &&
-        heimdal_dump scratch
-}
-
-same_store() { [ "$(heimdal_dump master)" = "$(store_dump 2>/dev/null)" ]; }
+same_store() { [ "$(heimdal_dump master)" = "$(store_dump "$HEIMDAL_DIR/s1/krbrepl" 2>/dev/null)" ]; }
 at_last() { [ "$(heimdal_slave_at s1)" = "$(heimdal_version)" ]; }
 
 ipropd_slave_is_replaced_by_the_link()
