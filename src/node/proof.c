@@ -137,8 +137,8 @@ static void tell_all(krbrepl_node *n, uint64_t seq, const uint8_t *root)
 
         if (c->over || !c->up)
             continue;
-        krbrepl__sess_check(c->sess, seq, root);
-        c->checked = 1;
+        /* One that is being copied is checked as soon as that is over. */
+        c->checked |= krbrepl__sess_check(c->sess, seq, root);
         krbrepl__conn_wake(c);
     }
 }
@@ -201,8 +201,8 @@ static int somebody(krbrepl_node *n, int *at_once)
         krbrepl__conn *c = l->self;
         const krbrepl__sess_info *i = krbrepl__conn_info(c);
 
-        if (c->over || !c->up || !i->checks || i->phase != KRBREPL__SESS_STREAMING ||
-            i->proved_seq == n->info.pos.seq)
+        if (c->over || !c->up || !i->checks || i->phase != KRBREPL__SESS_STREAMING || c->waits ||
+            c->entered || i->proved_seq == n->info.pos.seq)
             continue;
         some = 1;
         *at_once |= !c->checked;

@@ -45,13 +45,13 @@ static void proved(krbrepl__sess *s, uint64_t seq)
 
 /* ---- master --------------------------------------------------------------------------------- */
 
-void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root)
+int krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root)
 {
     krbrepl__sess_master *m = &s->m;
 
     if (!s->info.checks || s->info.phase != KRBREPL__SESS_STREAMING || m->begin_due || m->copying ||
         m->end_due)
-        return;
+        return 0;
     if (root == NULL) {
         /* What was sent already cannot be held back at the other end. */
         m->check = m->next <= seq + 1 ? seq : 0;
@@ -63,6 +63,7 @@ void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *ro
         m->has_root = 1;
         send_check(s, seq, root);
     }
+    return 1;
 }
 
 /* The replica sends the root that it found equal; or, with seq 0 and no root, it wants to be compared. */

@@ -77,10 +77,9 @@ void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq)
         ops_of(s)->grown(s, seq);
 }
 
-void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+int krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
 {
-    if (ops_of(s)->check != NULL)
-        ops_of(s)->check(s, seq, root);
+    return ops_of(s)->check != NULL && ops_of(s)->check(s, seq, root);
 }
 
 void krbrepl__sess_ask_check(krbrepl__sess *s)

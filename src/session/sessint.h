@@ -168,7 +168,7 @@ int krbrepl__sess_place(const krbrepl__port *port, krbrepl__local *local, krbrep
 /* ---- check.c --------------------------------------------------------------------------------- */
 
 /* As krbrepl__sess_check and krbrepl__sess_proved. */
-void krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
+int krbrepl__master_say_check(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
 void krbrepl__replica_take_root(krbrepl__sess *s, uint64_t seq, const uint8_t *root);
 /* As krbrepl__sess_ask_check. */
 void krbrepl__replica_say_check(krbrepl__sess *s);

@@ -430,14 +430,16 @@ static void native_grown(krbrepl__sess *s, uint64_t seq)
         s->m.tip = seq;
 }
 
-static void native_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
+static int native_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32])
 {
     size_t before = s->chan->out.len;
+    int heard;
 
     if (!s->master)
-        return;
-    krbrepl__master_say_check(s, seq, root);
+        return 0;
+    heard = krbrepl__master_say_check(s, seq, root);
     finish(s, before, 0);
+    return heard;
 }
 
 static void native_ask_check(krbrepl__sess *s)

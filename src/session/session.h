@@ -256,7 +256,7 @@ typedef struct krbrepl__sess_ops {
     void (*go)(krbrepl__sess *s, uint64_t now_ms);
     void (*again)(krbrepl__sess *s);
     void (*grown)(krbrepl__sess *s, uint64_t seq);
-    void (*check)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+    int (*check)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
     void (*ask_check)(krbrepl__sess *s);
     void (*proved)(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
     void (*prompt)(krbrepl__sess *s);
@@ -291,8 +291,8 @@ void krbrepl__sess_again(krbrepl__sess *s);
 /* Master: the journal has grown, to `seq`. */
 void krbrepl__sess_grown(krbrepl__sess *s, uint64_t seq);
 /* Master: without a root, it has begun to compute its digest at `seq`, which is the store's position now;
- * with one, this is what came out. */
-void krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
+ * with one, this is what came out. 0: the replica does not hear of it, for it is being copied or is about to be. */
+int krbrepl__sess_check(krbrepl__sess *s, uint64_t seq, const uint8_t root[32]);
 /* Replica: asks the master to begin a comparison now. A master that does not repair is not asked. */
 void krbrepl__sess_ask_check(krbrepl__sess *s);
 /* Replica: the own root at `seq`, that the session has asked for; NULL: there is none to be had. */

@@ -929,6 +929,26 @@ static void a_replica_asks_to_be_compared_and_the_owner_hears_of_it(void **state
     assert_up(p);
 }
 
+/* Else the master would take it for checked, and come back to it after a long while only. */
+static void the_master_knows_that_a_replica_did_not_hear_of_a_comparison(void **state)
+{
+    pair *p = *state;
+
+    twins(p, 100);
+    p->ms.enter_later = 1;
+    pair_meet(p);
+    assert_int_equal(p->ms.enter_later, 0);
+    assert_int_equal(krbrepl__sess_check(p->m, p->ms.local.pos.seq, NULL), 0);
+    krbrepl__sess_again(p->m);
+    pair_run(p);
+    assert_up(p);
+    assert_int_equal(p->rs.checks, 0);
+    assert_int_equal(krbrepl__sess_check(p->m, p->ms.local.pos.seq, NULL), 1);
+    pair_run(p);
+    assert_int_equal(p->rs.checks, 1);
+    assert_int_equal(krbrepl__sess_check(p->r, p->ms.local.pos.seq, NULL), 0); /* it tells nobody */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -968,6 +988,7 @@ int main(void)
         PAIR(every_reason_for_a_copy_is_a_repair_of_what_is_there),
         PAIR(a_walk_does_not_go_behind_what_the_replica_had),
         PAIR(a_replica_asks_to_be_compared_and_the_owner_hears_of_it),
+        PAIR(the_master_knows_that_a_replica_did_not_hear_of_a_comparison),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
