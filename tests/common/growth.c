@@ -3,6 +3,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define COUNT(names) (sizeof(names) / sizeof(names)[0])
+
+static const char *const public_structs[] = {
+#define KRBREPL_SIZED(name) #name,
+#include "sized.inc"
+#undef KRBREPL_SIZED
+};
+
+static const char *const telling_functions[] = {
+#define KRBREPL_WITH_ERRINFO(name) #name,
+#include "errinfos.inc"
+#undef KRBREPL_WITH_ERRINFO
+};
+
+static const char *const functions_with_handle[] = {
+#define KRBREPL_WITH_HANDLE(function, handle) #function,
+#include "handles.inc"
+#undef KRBREPL_WITH_HANDLE
+};
+
 static unsigned char *make(size_t len, int fill)
 {
     size_t room = len < sizeof len ? sizeof len : len;
@@ -114,7 +134,7 @@ static void check_filled(const shape *s, void *ctx)
     free(two);
 }
 
-void growth_check(const shape *s, void *ctx)
+static void check(const shape *s, void *ctx)
 {
     if (s->way == TAKEN)
         check_taken(s, ctx);
@@ -124,23 +144,31 @@ void growth_check(const shape *s, void *ctx)
         fail_msg("%s is handed out with another size than today's", s->name);
 }
 
+void growth_check(const shape *s, size_t n, void *ctx)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        check(&s[i], ctx);
+}
+
 /* ---- completeness ------------------------------------------------------------------------------ */
 
-void growth_complete(const shape *s, size_t n, const char *const *names, size_t n_names,
-                     const char *where)
+void growth_complete(const shape *s, size_t n, const char *where)
 {
+    const char *const *names = public_structs;
     size_t i, k;
 
-    for (i = 0; i < n_names; i++) {
+    for (i = 0; i < COUNT(public_structs); i++) {
         for (k = 0; k < n && strcmp(s[k].name, names[i]) != 0; k++)
             ;
         if (k == n)
             fail_msg("%s is public and starts with its size: give it a row in %s", names[i], where);
     }
     for (k = 0; k < n; k++) {
-        for (i = 0; i < n_names && strcmp(s[k].name, names[i]) != 0; i++)
+        for (i = 0; i < COUNT(public_structs) && strcmp(s[k].name, names[i]) != 0; i++)
             ;
-        if (i == n_names)
+        if (i == COUNT(public_structs))
             fail_msg("%s has a row in %s, and is in no header", s[k].name, where);
     }
 }
@@ -169,29 +197,28 @@ static void check_errinfo(const teller *t, void *ctx)
     }
 }
 
-void growth_errinfos(const teller *t, size_t n, const char *const *names, size_t n_names, void *ctx)
+void growth_errinfos(const teller *t, size_t n, void *ctx)
 {
     size_t i;
 
-    assert_int_equal(n_names, n);
+    assert_int_equal(COUNT(telling_functions), n);
     for (i = 0; i < n; i++) {
-        assert_string_equal(t[i].name, names[i]);
+        assert_string_equal(t[i].name, telling_functions[i]);
         check_errinfo(&t[i], ctx);
     }
 }
 
 /* ---- children ------------------------------------------------------------------------------------ */
 
-void growth_forked(const storer *f, size_t n, const char *const *names, size_t n_names, void *ctx,
-                   krbrepl_store *s)
+void growth_forked(const storer *f, size_t n, void *ctx, krbrepl_store *s)
 {
     size_t i;
     int status;
     pid_t child;
 
-    assert_int_equal(n_names, n);
+    assert_int_equal(COUNT(functions_with_handle), n);
     for (i = 0; i < n; i++) {
-        assert_string_equal(f[i].name, names[i]);
+        assert_string_equal(f[i].name, functions_with_handle[i]);
         assert_int_equal(f[i].go(ctx, NULL), KRBREPL_ERR_INVALID);
         child = fork();
         if (child == 0)

@@ -1,5 +1,6 @@
 /* growth.h: structs of every age, against the functions that take them. Each is allocated at exactly the length
- * that it claims, so that a sanitizer sees a single byte read or written behind it. */
+ * that it claims, so that a sanitizer sees a single byte read or written behind it. What has to be tried is what the
+ * public headers hold that the target of the test has named (krbrepl_header_lists in cmake/KrbreplTest.cmake). */
 #ifndef GROWTH_H
 #define GROWTH_H
 
@@ -25,12 +26,11 @@ typedef struct shape {
 #name, sizeof(name), way, go, 0, sizeof(size_t), NULL \
     }
 
-/* Tries every length from 0 to today's and GROWTH_FURTHER more. */
-void growth_check(const shape *s, void *ctx);
+/* Tries every length from 0 to today's and GROWTH_FURTHER more, of each. */
+void growth_check(const shape *s, size_t n, void *ctx);
 
-/* Each name has a shape, and there are no other shapes. */
-void growth_complete(const shape *s, size_t n, const char *const *names, size_t n_names,
-                     const char *where);
+/* Each public struct that starts with its size has a shape, and there are no other shapes. */
+void growth_complete(const shape *s, size_t n, const char *where);
 
 /* A function that fills in a caller's errinfo when it fails. */
 typedef struct teller {
@@ -38,8 +38,8 @@ typedef struct teller {
     int (*tell)(void *ctx, krbrepl_errinfo *ei); /* makes it fail, or tell of a failure */
 } teller;
 
-/* Each with an errinfo of every length. The names are those of all functions that fill one in, in the same order. */
-void growth_errinfos(const teller *t, size_t n, const char *const *names, size_t n_names, void *ctx);
+/* Each with an errinfo of every length. They are all functions that fill one in, in the order of their names. */
+void growth_errinfos(const teller *t, size_t n, void *ctx);
 
 /* A function with a store. */
 typedef struct storer {
@@ -47,8 +47,7 @@ typedef struct storer {
     int (*go)(void *ctx, krbrepl_store *s);
 } storer;
 
-/* Without a store each answers INVALID, and in a child FORKED. The names as above. */
-void growth_forked(const storer *f, size_t n, const char *const *names, size_t n_names, void *ctx,
-                   krbrepl_store *s);
+/* Without a store each answers INVALID, and in a child FORKED. They are all functions with a handle, in that order. */
+void growth_forked(const storer *f, size_t n, void *ctx, krbrepl_store *s);
 
 #endif

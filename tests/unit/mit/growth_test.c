@@ -113,20 +113,10 @@ static const shape shapes[] = {
     GROWTH_SHAPE(krbrepl_mit_dump_result, FILLED, dump_result),
 };
 
-static const char *const public_structs[] = {
-#define KRBREPL_SIZED(name) #name,
-#include "sized.inc"
-#undef KRBREPL_SIZED
-};
-
 static void every_length_is_taken_filled_or_refused_and_nothing_behind_it_is_touched(void **state)
 {
-    size_t i, n = sizeof shapes / sizeof shapes[0];
-
-    growth_complete(shapes, n, public_structs, sizeof public_structs / sizeof public_structs[0],
-                    "tests/unit/mit/growth_test.c");
-    for (i = 0; i < n; i++)
-        growth_check(&shapes[i], *state);
+    growth_complete(shapes, sizeof shapes / sizeof shapes[0], "tests/unit/mit/growth_test.c");
+    growth_check(shapes, sizeof shapes / sizeof shapes[0], *state);
 }
 
 /* A value that is whole goes back and forth with all that hangs on it. */
@@ -211,16 +201,9 @@ static const teller tellers[] = {
     {"krbrepl_mit_stash_kvno", fail_stash},
 };
 
-static const char *const telling_functions[] = {
-#define KRBREPL_WITH_ERRINFO(name) #name,
-#include "errinfos.inc"
-#undef KRBREPL_WITH_ERRINFO
-};
-
 static void an_errinfo_of_any_length_is_filled_to_its_end(void **state)
 {
-    growth_errinfos(tellers, sizeof tellers / sizeof tellers[0], telling_functions,
-                    sizeof telling_functions / sizeof telling_functions[0], *state);
+    growth_errinfos(tellers, sizeof tellers / sizeof tellers[0], *state);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -251,16 +234,10 @@ static const storer with_store[] = {{"krbrepl_mit_dump", forked_dump},
                                     {"krbrepl_mit_load", forked_load},
                                     {"krbrepl_mit_mkey_kvno", forked_mkey}};
 
-static const char *const public_names[] = {
-#define KRBREPL_WITH_HANDLE(function, handle) #function,
-#include "handles.inc"
-#undef KRBREPL_WITH_HANDLE
-};
-
 static void a_child_is_told_so_by_every_function_with_a_store(void **state)
 {
-    growth_forked(with_store, sizeof with_store / sizeof with_store[0], public_names,
-                  sizeof public_names / sizeof public_names[0], *state, ((ground *)*state)->c->s);
+    growth_forked(with_store, sizeof with_store / sizeof with_store[0], *state,
+                  ((ground *)*state)->c->s);
 }
 
 int main(void)
