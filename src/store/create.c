@@ -63,11 +63,14 @@ static int dir_empty(const char *dir)
     return empty;
 }
 
+/* What is in the directory is no link; but somebody of the group, who may write there by then, could make it one. */
 static int give(const char *path, int dirfd, mode_t mode, const struct access *a, krbrepl_errinfo *ei)
 {
-    if (a->group && fchownat(dirfd, path, (uid_t)-1, a->gid, 0) != 0)
+    const int how = a->group && dirfd != AT_FDCWD ? AT_SYMLINK_NOFOLLOW : 0;
+
+    if (a->group && fchownat(dirfd, path, (uid_t)-1, a->gid, how) != 0)
         return krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "%.120s: giving it to the group", path);
-    if (fchmodat(dirfd, path, a->group ? mode | (mode & 0700) >> 3 : mode, 0) != 0)
+    if (fchmodat(dirfd, path, a->group ? mode | (mode & 0700) >> 3 : mode, how) != 0)
         return krbrepl__fail_sys(ei, KRBREPL_ERR_IO, errno, "%.120s: setting its mode", path);
     return 0;
 }

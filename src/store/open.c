@@ -161,10 +161,13 @@ void krbrepl__mode_like_data(int dirfd, const char *name)
         fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid() ||
         !S_ISREG(st.st_mode))
         return;
-    if (st.st_gid != data.st_gid && fchownat(dirfd, name, (uid_t)-1, data.st_gid, 0) != 0)
+    /* Somebody of the same group may put a link to a file elsewhere in its place at any moment. Where one of these
+     * fails, the file stays closed to others. */
+    if (st.st_gid != data.st_gid &&
+        fchownat(dirfd, name, (uid_t)-1, data.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
         return;
-    /* Where it fails, the file stays closed to others. */
-    if (((st.st_mode ^ data.st_mode) & 0777) != 0 && fchmodat(dirfd, name, data.st_mode & 0777, 0) != 0)
+    if (((st.st_mode ^ data.st_mode) & 0777) != 0 &&
+        fchmodat(dirfd, name, data.st_mode & 0777, AT_SYMLINK_NOFOLLOW) != 0)
         return;
 }
 
