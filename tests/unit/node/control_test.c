@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ctlmsg.h"
-#include "keytab.h"
+#include "site.h"
 #include "sock.h"
 #include "usock.h"
 
@@ -143,39 +143,20 @@ static void a_message_cut_anywhere_is_no_message(void **state)
 /* ---- a node --------------------------------------------------------------------------------- */
 
 typedef struct bench {
-    char top[64], dir[96];
-    krbrepl_store *s;
-    krbrepl_node *n;
+    site at;
     int dirfd;
 } bench;
 
 static int make(void **state)
 {
     bench *b = calloc(1, sizeof *b);
-    krbrepl_create_options o;
-    krbrepl_config cfg;
-    krbrepl_master_options mo;
-    char keytab[96];
 
-    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-control-XXXXXX");
-    assert_non_null(mkdtemp(b->top));
-    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
-    snprintf(keytab, sizeof keytab, "%s/keytab", b->top);
-    write_keytab(keytab);
-    KRBREPL_INIT(&o);
-    o.flags = KRBREPL_CREATE_MASTER;
-    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
-    assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
-    KRBREPL_INIT(&cfg);
-    cfg.store = b->s;
-    assert_int_equal(krbrepl_node_new(&b->n, &cfg, NULL), 0);
-    KRBREPL_INIT(&mo);
-    mo.listen = "127.0.0.1:0";
-    mo.service = TEST_SERVICE;
-    mo.keytab = keytab;
-    assert_int_equal(krbrepl_master_start(b->n, &mo), 0);
-    assert_int_equal(krbrepl_node_spawn(b->n), 0);
-    b->dirfd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    site_make(&b->at, KRBREPL_CREATE_MASTER);
+    site_open(&b->at, NULL);
+    site_node(&b->at, NULL, NULL);
+    site_master(&b->at);
+    assert_int_equal(krbrepl_node_spawn(b->at.n), 0);
+    b->dirfd = open(b->at.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *state = b;
     return 0;
 }
@@ -183,20 +164,17 @@ static int make(void **state)
 static int drop(void **state)
 {
     bench *b = *state;
-    char cmd[128];
+    int rc = site_drop(&b->at);
 
-    krbrepl_node_free(b->n);
-    krbrepl_store_close(b->s);
     close(b->dirfd);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
     free(b);
-    return system(cmd);
+    return rc;
 }
 
 static int fetch(const bench *b, krbrepl_status *st)
 {
     KRBREPL_INIT(st);
-    return krbrepl_status_fetch(b->dir, 60000, st, NULL, NULL, NULL);
+    return krbrepl_status_fetch(b->at.dir, 60000, st, NULL, NULL, NULL);
 }
 
 static void the_status_is_fetched_by_whoever_may_open_the_socket(void **state)
@@ -217,7 +195,7 @@ static void the_status_is_fetched_by_whoever_may_open_the_socket(void **state)
     assert_int_equal(st.pid, getpid());
     /* A program that was built when the struct was shorter gets what it knows. */
     assert_int_equal(
-        krbrepl_status_fetch(b->dir, 60000, (krbrepl_status *)(void *)&older, NULL, NULL, NULL), 0);
+        krbrepl_status_fetch(b->at.dir, 60000, (krbrepl_status *)(void *)&older, NULL, NULL, NULL), 0);
     assert_int_equal(older.role, KRBREPL_ROLE_MASTER);
     assert_int_equal(older.canary, 42);
 }
@@ -230,13 +208,14 @@ static void no_node_is_told_as_such(void **state)
     krbrepl_errinfo ei = {.size = sizeof ei};
     uint64_t have = 9;
 
-    assert_int_equal(krbrepl_node_stop(b->n), 0);
+    assert_int_equal(krbrepl_node_stop(b->at.n), 0);
     KRBREPL_INIT(&st);
-    assert_int_equal(krbrepl_status_fetch(b->dir, 60000, &st, NULL, NULL, &ei), KRBREPL_ERR_NOTFOUND);
+    assert_int_equal(krbrepl_status_fetch(b->at.dir, 60000, &st, NULL, NULL, &ei),
+                     KRBREPL_ERR_NOTFOUND);
     assert_non_null(strstr(ei.text, "start krbrepl-master or krbrepl-replica"));
     KRBREPL_INIT(&w);
     w.timeout_ms = 1;
-    assert_int_equal(krbrepl_wait(b->dir, &w, &have, &ei), KRBREPL_ERR_NOTFOUND);
+    assert_int_equal(krbrepl_wait(b->at.dir, &w, &have, &ei), KRBREPL_ERR_NOTFOUND);
     assert_int_equal(have, 0);
     assert_int_equal(krbrepl_status_fetch("/nonexistent", 1, &st, NULL, NULL, &ei),
                      KRBREPL_ERR_NOTFOUND);
@@ -250,13 +229,13 @@ static void a_wait_without_replicas_ends_in_time_with_how_many_there_were(void *
     uint64_t have = 9;
 
     KRBREPL_INIT(&w);
-    assert_int_equal(krbrepl_wait(b->dir, &w, &have, &ei), KRBREPL_ERR_TIMEOUT);
+    assert_int_equal(krbrepl_wait(b->at.dir, &w, &have, &ei), KRBREPL_ERR_TIMEOUT);
     assert_int_equal(have, 0);
     assert_non_null(strstr(ei.text, "krbrepl status"));
     w.timeout_ms = 50;
-    assert_int_equal(krbrepl_wait(b->dir, &w, NULL, NULL), KRBREPL_ERR_TIMEOUT);
+    assert_int_equal(krbrepl_wait(b->at.dir, &w, NULL, NULL), KRBREPL_ERR_TIMEOUT);
     w.level = 99;
-    assert_int_equal(krbrepl_wait(b->dir, &w, NULL, NULL), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_wait(b->at.dir, &w, NULL, NULL), KRBREPL_ERR_INVALID);
 }
 
 /* Another who can write to the directory answers in the node's place, and comes to no end. */
@@ -300,11 +279,11 @@ static void an_answer_without_end_is_given_up_in_time(void **state)
     pthread_t th;
     int fd, peers = 0;
 
-    assert_int_equal(krbrepl_node_stop(b->n), 0);
+    assert_int_equal(krbrepl_node_stop(b->at.n), 0);
     assert_int_equal(krbrepl__usock_bind(b->dirfd, "node.sock", SOCK_STREAM, &fd, NULL), 0);
     assert_int_equal(pthread_create(&th, NULL, babble, &fd), 0);
     KRBREPL_INIT(&st);
-    assert_int_equal(krbrepl_status_fetch(b->dir, 200, &st, read_slowly, &peers, NULL),
+    assert_int_equal(krbrepl_status_fetch(b->at.dir, 200, &st, read_slowly, &peers, NULL),
                      KRBREPL_ERR_TIMEOUT);
     assert_int_equal(pthread_join(th, NULL), 0);
     krbrepl__usock_unbind(b->dirfd, "node.sock", fd);
@@ -318,7 +297,7 @@ static void *wait_for_a_node(void *arg)
     KRBREPL_INIT(&w);
     w.seq = 1;
     w.timeout_ms = 60000;
-    return (void *)(intptr_t)krbrepl_wait(b->dir, &w, NULL, NULL);
+    return (void *)(intptr_t)krbrepl_wait(b->at.dir, &w, NULL, NULL);
 }
 
 /* A replica has its own commits; the waiter began before there was a node, and saw a master first. */
@@ -330,12 +309,12 @@ static void a_wait_outlives_a_restart_of_the_node(void **state)
     void *rc;
 
     assert_int_equal(pthread_create(&th, NULL, wait_for_a_node, b), 0);
-    assert_int_equal(krbrepl_node_stop(b->n), 0);
-    assert_int_equal(krbrepl_demote(b->s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_stop(b->at.n), 0);
+    assert_int_equal(krbrepl_demote(b->at.s, NULL, NULL), 0);
     KRBREPL_INIT(&ro);
     ro.master = "127.0.0.1:1";
-    assert_int_equal(krbrepl_replica_start(b->n, &ro), 0);
-    assert_int_equal(krbrepl_node_spawn(b->n), 0);
+    assert_int_equal(krbrepl_replica_start(b->at.n, &ro), 0);
+    assert_int_equal(krbrepl_node_spawn(b->at.n), 0);
     assert_int_equal(pthread_join(th, &rc), 0);
     assert_int_equal((intptr_t)rc, 0);
 }

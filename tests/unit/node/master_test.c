@@ -4,13 +4,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "keytab.h"
 #include "master.h"
+#include "site.h"
 
 typedef struct bench {
-    char top[64], dir[96], keytab[96];
-    krbrepl_store *s;
-    krbrepl_node *n;
+    site at;
     char refused[64]; /* a principal that may not follow */
     char asked[256];  /* the address of the last question */
 } bench;
@@ -25,55 +23,20 @@ static int authorize(void *ctx, const char *principal, const char *address)
 
 static void make(bench *b)
 {
-    krbrepl_create_options co;
-    krbrepl_master_options o;
-    krbrepl_config cfg;
     krbrepl_events ev;
 
     memset(b, 0, sizeof *b);
-    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-master-XXXXXX");
-    assert_non_null(mkdtemp(b->top));
-    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
-    snprintf(b->keytab, sizeof b->keytab, "%s/keytab", b->top);
-    write_keytab(b->keytab);
-    KRBREPL_INIT(&co);
-    co.flags = KRBREPL_CREATE_MASTER;
-    assert_int_equal(krbrepl_store_create(b->dir, &co, NULL), 0);
-    assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
+    site_make(&b->at, KRBREPL_CREATE_MASTER);
+    site_open(&b->at, NULL);
     KRBREPL_INIT(&ev);
     ev.authorize = authorize;
-    KRBREPL_INIT(&cfg);
-    cfg.store = b->s;
-    cfg.events = &ev;
-    cfg.events_ctx = b;
-    assert_int_equal(krbrepl_node_new(&b->n, &cfg, NULL), 0);
-    KRBREPL_INIT(&o);
-    o.listen = "127.0.0.1:0";
-    o.service = TEST_SERVICE;
-    o.keytab = b->keytab;
-    assert_int_equal(krbrepl_master_start(b->n, &o), 0);
+    site_node(&b->at, &ev, b);
+    site_master(&b->at);
 }
 
 static void drop(bench *b)
 {
-    char cmd[128];
-
-    krbrepl_node_free(b->n);
-    krbrepl_store_close(b->s);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
-    assert_int_equal(system(cmd), 0);
-}
-
-static uint64_t put(bench *b, const char *key)
-{
-    krbrepl_bytes k = {key, strlen(key)};
-    krbrepl_pos pos;
-    krbrepl_txn *t;
-
-    assert_int_equal(krbrepl_txn_begin(b->s, &t, NULL), 0);
-    assert_int_equal(krbrepl_txn_put(t, "principal", k, k), 0);
-    assert_int_equal(krbrepl_txn_commit(t, &pos), 0);
-    return pos.seq;
+    assert_int_equal(site_drop(&b->at), 0);
 }
 
 static int bounded(int *turns)
@@ -97,7 +60,7 @@ static int slots(bench *b)
 {
     int n = 0;
 
-    assert_int_equal(krbrepl__store_slots_each(b->s, count_slot, &n), 0);
+    assert_int_equal(krbrepl__store_slots_each(b->at.s, count_slot, &n), 0);
     return n;
 }
 
@@ -108,26 +71,26 @@ static void a_replica_that_is_away_and_may_not_come_back_holds_nothing(void **st
 
     (void)state;
     make(&b);
-    e = krbrepl__slot_of(b.n, "krbrepl/kept@KRBREPL.TEST");
+    e = krbrepl__slot_of(b.at.n, "krbrepl/kept@KRBREPL.TEST");
     assert_non_null(e);
     e->s.hold = 1;
     e->dirty = 1;
-    e = krbrepl__slot_of(b.n, "krbrepl/retired@KRBREPL.TEST");
+    e = krbrepl__slot_of(b.at.n, "krbrepl/retired@KRBREPL.TEST");
     assert_non_null(e);
     e->s.hold = 1;
     e->dirty = 1;
-    krbrepl__slots_flush(b.n);
+    krbrepl__slots_flush(b.at.n);
     assert_int_equal(slots(&b), 2);
-    assert_int_equal(krbrepl_node_reauthorize(b.n), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_reauthorize(b.at.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     assert_int_equal(slots(&b), 2);
     assert_string_equal(b.asked, "");
     snprintf(b.refused, sizeof b.refused, "krbrepl/retired@KRBREPL.TEST");
-    assert_int_equal(krbrepl_node_reauthorize(b.n), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_reauthorize(b.at.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     assert_int_equal(slots(&b), 1);
-    assert_null(krbrepl__slot_find(b.n, "krbrepl/retired@KRBREPL.TEST"));
-    assert_non_null(krbrepl__slot_find(b.n, "krbrepl/kept@KRBREPL.TEST"));
+    assert_null(krbrepl__slot_find(b.at.n, "krbrepl/retired@KRBREPL.TEST"));
+    assert_non_null(krbrepl__slot_find(b.at.n, "krbrepl/kept@KRBREPL.TEST"));
     drop(&b);
 }
 
@@ -141,7 +104,7 @@ static void a_name_that_no_slot_can_hold_may_not_follow(void **state)
     (void)state;
     make(&b);
     memset(&c, 0, sizeof c);
-    c.n = b.n;
+    c.n = b.at.n;
     memset(name, 'x', sizeof name - 1);
     assert_int_equal(krbrepl__master_authorize(&c, name), 0);
     assert_int_equal(c.secured, 0);
@@ -161,19 +124,19 @@ static void busy_peers_do_not_put_upkeep_off_for_ever(void **state)
     (void)state;
     make(&b);
     for (k = 0; k < 200; k++)
-        put(&b, "x");
+        site_put(b.at.s, "x");
     KRBREPL_INIT(&r);
     r.entries = 10;
-    assert_int_equal(krbrepl_store_set_retention(b.s, &r), 0);
+    assert_int_equal(krbrepl_store_set_retention(b.at.s, &r), 0);
     memset(&busy, 0, sizeof busy);
-    busy.n = b.n;
+    busy.n = b.at.n;
     busy.fd = -1;
     busy.over = 1;
     do {
-        krbrepl__item_push(&b.n->run, &busy.run, &busy);
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        krbrepl__item_push(&b.at.n->run, &busy.run, &busy);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
         KRBREPL_INIT(&i);
-        assert_int_equal(krbrepl_store_info_get(b.s, &i), 0);
+        assert_int_equal(krbrepl_store_info_get(b.at.s, &i), 0);
     } while (i.journal_first == 1 && bounded(&turns));
     assert_true(i.journal_first > 1);
     drop(&b);

@@ -17,17 +17,13 @@
 #include "keytab.h"
 #include "nodeops.h"
 #include "poller.h"
+#include "site.h"
 #include "store.h"
 
 /* ---- stores and nodes ----------------------------------------------------------------------- */
 
 typedef struct bench {
-    char top[64];
-    char dir[96];
-    char keytab[96];
-    krbrepl_store *s;
-    krbrepl_node *n;
-    krbrepl_config cfg;
+    site at;
     krbrepl_events ev;
     krbrepl_errinfo ei;
     int inside[8]; /* what calls from inside of a callback answered */
@@ -47,18 +43,9 @@ static void count_lines(void *ctx, int level, const char *area, const char *msg,
 
 static void make_store_of(bench *b, uint64_t flags)
 {
-    krbrepl_create_options o;
-
     memset(b, 0, sizeof *b);
-    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-node-XXXXXX");
-    assert_non_null(mkdtemp(b->top));
-    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
-    snprintf(b->keytab, sizeof b->keytab, "%s/keytab", b->top);
-    write_keytab(b->keytab);
-    KRBREPL_INIT(&o);
-    o.flags = flags;
-    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
-    assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
+    site_make(&b->at, flags);
+    site_open(&b->at, NULL);
 }
 
 static void make_store(bench *b, int master)
@@ -68,29 +55,12 @@ static void make_store(bench *b, int master)
 
 static void make_node(bench *b)
 {
-    KRBREPL_INIT(&b->cfg);
-    b->cfg.store = b->s;
-    b->cfg.events = b->ev.size != 0 ? &b->ev : NULL;
-    b->cfg.events_ctx = b;
-    assert_int_equal(krbrepl_node_new(&b->n, &b->cfg, NULL), 0);
+    site_node(&b->at, b->ev.size != 0 ? &b->ev : NULL, b);
 }
 
 static void drop(bench *b)
 {
-    char cmd[128];
-
-    krbrepl_node_free(b->n);
-    krbrepl_store_close(b->s);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
-    assert_int_equal(system(cmd), 0);
-}
-
-static void master_options(const bench *b, krbrepl_master_options *o)
-{
-    KRBREPL_INIT(o);
-    o->listen = "127.0.0.1:0";
-    o->service = TEST_SERVICE;
-    o->keytab = b->keytab;
+    assert_int_equal(site_drop(&b->at), 0);
 }
 
 static int start_master(bench *b)
@@ -98,10 +68,10 @@ static int start_master(bench *b)
     krbrepl_master_options o;
     int rc;
 
-    master_options(b, &o);
-    rc = krbrepl_master_start(b->n, &o);
+    site_master_options(&b->at, &o);
+    rc = krbrepl_master_start(b->at.n, &o);
     b->ei.size = sizeof b->ei;
-    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    assert_int_equal(krbrepl_node_errinfo(b->at.n, &b->ei), 0);
     return rc;
 }
 
@@ -113,22 +83,10 @@ static int start_replica(bench *b)
 
     KRBREPL_INIT(&o);
     o.master = "127.0.0.1:1";
-    rc = krbrepl_replica_start(b->n, &o);
+    rc = krbrepl_replica_start(b->at.n, &o);
     b->ei.size = sizeof b->ei;
-    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    assert_int_equal(krbrepl_node_errinfo(b->at.n, &b->ei), 0);
     return rc;
-}
-
-static uint64_t put(krbrepl_store *s, const char *key)
-{
-    krbrepl_bytes k = {key, strlen(key)};
-    krbrepl_txn *t;
-    krbrepl_pos pos;
-
-    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
-    assert_int_equal(krbrepl_txn_put(t, "principal", k, k), 0);
-    assert_int_equal(krbrepl_txn_commit(t, &pos), 0);
-    return pos.seq;
 }
 
 static int bounded(int *turns)
@@ -144,7 +102,7 @@ static int exists(const bench *b, const char *name, mode_t *mode)
     char path[160];
     struct stat st;
 
-    snprintf(path, sizeof path, "%s/%s", b->dir, name);
+    snprintf(path, sizeof path, "%s/%s", b->at.dir, name);
     if (stat(path, &st) != 0)
         return 0;
     *mode = st.st_mode & 0777;
@@ -164,20 +122,20 @@ static void a_node_starts_and_stops_as_often_as_one_likes_in_either_role(void **
     make_node(&b);
     for (i = 0; i < 3; i++) {
         assert_int_equal(start_master(&b), 0);
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
         assert_true(exists(&b, "node.sock", &mode));
         assert_int_equal(mode, 0600);
         assert_true(exists(&b, "wake.sock", &mode));
         assert_int_equal(mode, 0600);
-        assert_int_equal(krbrepl_node_stop(b.n), 0);
+        assert_int_equal(krbrepl_node_stop(b.at.n), 0);
         assert_false(exists(&b, "node.sock", &mode));
         assert_false(exists(&b, "wake.sock", &mode));
     }
-    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_demote(b.at.s, NULL, NULL), 0);
     assert_int_equal(start_replica(&b), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
-    assert_int_equal(krbrepl_node_stop(b.n), 0);
-    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.at.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.at.n), 0);
     drop(&b);
 }
 
@@ -190,12 +148,12 @@ static void a_start_in_the_wrong_role_names_the_command_that_helps(void **state)
     make_node(&b);
     assert_int_equal(start_master(&b), KRBREPL_ERR_STATE);
     assert_non_null(strstr(b.ei.text, "krbrepl promote"));
-    assert_int_equal(krbrepl_promote(b.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_promote(b.at.s, NULL, NULL), 0);
     assert_int_equal(start_replica(&b), KRBREPL_ERR_STATE);
     assert_non_null(strstr(b.ei.text, "krbrepl demote"));
     assert_int_equal(start_master(&b), 0);
     assert_int_equal(start_master(&b), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     drop(&b);
 }
 
@@ -227,7 +185,7 @@ static void one_node_runs_on_a_store(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    first = b.n;
+    first = b.at.n;
     make_node(&b);
     assert_int_equal(start_master(&b), KRBREPL_ERR_LOCKED);
     assert_int_equal(krbrepl_node_stop(first), 0);
@@ -246,27 +204,27 @@ static void an_address_that_is_none_or_is_taken_is_told(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    master_options(&b, &o);
+    site_master_options(&b.at, &o);
     o.listen = "kdc.example.com:2121";
-    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     o.listen = "127.0.0.1:99999";
-    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     assert_int_equal(start_master(&b), 0);
-    snprintf(taken, sizeof taken, "127.0.0.1:%u", krbrepl__node_tcp_port(b.n));
-    first = b.n;
+    snprintf(taken, sizeof taken, "127.0.0.1:%u", krbrepl__node_tcp_port(b.at.n));
+    first = b.at.n;
     {
         bench other;
 
         make_store(&other, 1);
         make_node(&other);
-        master_options(&other, &o);
+        site_master_options(&other.at, &o);
         o.listen = taken;
-        assert_int_equal(krbrepl_master_start(other.n, &o), KRBREPL_ERR_NET);
+        assert_int_equal(krbrepl_master_start(other.at.n, &o), KRBREPL_ERR_NET);
         /* Nothing of the failed start is left. */
         assert_int_equal(start_master(&other), 0);
         drop(&other);
     }
-    assert_ptr_equal(first, b.n);
+    assert_ptr_equal(first, b.at.n);
     drop(&b);
 }
 
@@ -278,10 +236,10 @@ static void a_wildcard_listens_on_every_kind_of_address(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    master_options(&b, &o);
+    site_master_options(&b.at, &o);
     o.listen = "*:0, 127.0.0.1:0";
-    assert_int_equal(krbrepl_master_start(b.n, &o), 0);
-    assert_true(krbrepl__node_tcp_port(b.n) != 0);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), 0);
+    assert_true(krbrepl__node_tcp_port(b.at.n) != 0);
     drop(&b);
 }
 
@@ -297,12 +255,12 @@ static void options_of_a_newer_program_are_not_ignored(void **state)
     make_store(&b, 1);
     make_node(&b);
     memset(&o, 0, sizeof o);
-    master_options(&b, &o.o);
+    site_master_options(&b.at, &o.o);
     o.o.size = sizeof o;
     o.newer = 1;
-    assert_int_equal(krbrepl_master_start(b.n, &o.o), KRBREPL_ERR_ABI);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o.o), KRBREPL_ERR_ABI);
     o.newer = 0;
-    assert_int_equal(krbrepl_master_start(b.n, &o.o), 0);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o.o), 0);
     drop(&b);
 }
 
@@ -317,20 +275,20 @@ static void a_master_without_a_usable_key_does_not_start(void **state)
     KRBREPL_INIT(&b.ev);
     b.ev.log = count_lines;
     make_node(&b);
-    write_keytab_of(b.keytab, 23 /* arcfour-hmac */, 16);
+    write_keytab_of(b.at.keytab, 23 /* arcfour-hmac */, 16);
     assert_int_equal(start_master(&b), KRBREPL_ERR_AUTH);
     assert_non_null(strstr(b.ei.text, "below the enctype floor"));
     assert_non_null(strstr(b.ei.text, TEST_SERVICE));
-    write_keytab(b.keytab);
-    master_options(&b, &o);
+    write_keytab(b.at.keytab);
+    site_master_options(&b.at, &o);
     o.service = "krbrepl/another@KRBREPL.TEST";
-    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_AUTH);
-    assert_int_equal(unlink(b.keytab), 0);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), KRBREPL_ERR_AUTH);
+    assert_int_equal(unlink(b.at.keytab), 0);
     assert_int_equal(start_master(&b), KRBREPL_ERR_AUTH);
     assert_non_null(strstr(b.ei.text, "no such keytab"));
     assert_non_null(strstr(b.ei.text, "ktadd"));
     assert_int_equal(b.lines, 3);
-    write_keytab(b.keytab);
+    write_keytab(b.at.keytab);
     assert_int_equal(start_master(&b), 0);
     drop(&b);
 }
@@ -343,13 +301,13 @@ static void a_window_that_nothing_fits_in_is_refused_at_the_start(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    master_options(&b, &o);
+    site_master_options(&b.at, &o);
     o.window = 4095;
-    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     o.window = UINT64_MAX;
-    assert_int_equal(krbrepl_master_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     o.window = 4096;
-    assert_int_equal(krbrepl_master_start(b.n, &o), 0);
+    assert_int_equal(krbrepl_master_start(b.at.n, &o), 0);
     drop(&b);
 }
 
@@ -363,16 +321,16 @@ static void a_host_with_a_loop_needs_a_descriptor_and_a_timeout(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_timeout(b.n), -1);
+    assert_int_equal(krbrepl_node_process(b.at.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_timeout(b.at.n), -1);
     assert_int_equal(start_master(&b), 0);
-    p.fd = krbrepl_node_fd(b.n);
+    p.fd = krbrepl_node_fd(b.at.n);
     p.events = POLLIN;
     do {
-        assert_int_equal(krbrepl_node_process(b.n), 0);
-    } while (poll(&p, 1, 0) == 1 || krbrepl_node_timeout(b.n) == 0);
-    assert_true(krbrepl_node_timeout(b.n) > 0);
-    assert_int_equal(krbrepl_node_wake(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
+    } while (poll(&p, 1, 0) == 1 || krbrepl_node_timeout(b.at.n) == 0);
+    assert_true(krbrepl_node_timeout(b.at.n) > 0);
+    assert_int_equal(krbrepl_node_wake(b.at.n), 0);
     assert_int_equal(poll(&p, 1, -1), 1);
     drop(&b);
 }
@@ -398,16 +356,16 @@ static void run_ends_on_quit_also_from_a_signal_handler(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    quit_me = b.n;
+    quit_me = b.at.n;
     sigaction(SIGUSR1, &sa, &old);
     assert_int_equal(timer_create(CLOCK_MONOTONIC, &sev, &timer), 0);
     assert_int_equal(timer_settime(timer, 0, &soon, NULL), 0);
-    assert_int_equal(krbrepl_node_run(b.n), 0);
+    assert_int_equal(krbrepl_node_run(b.at.n), 0);
     timer_delete(timer);
     sigaction(SIGUSR1, &old, NULL);
     /* It can be run again; a quit that came before counts. */
-    assert_int_equal(krbrepl_node_quit(b.n), 0);
-    assert_int_equal(krbrepl_node_run(b.n), 0);
+    assert_int_equal(krbrepl_node_quit(b.at.n), 0);
+    assert_int_equal(krbrepl_node_run(b.at.n), 0);
     drop(&b);
 }
 
@@ -421,22 +379,22 @@ static void a_spawned_node_is_asked_from_another_thread_and_stops(void **state)
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), KRBREPL_ERR_STATE);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_process(b.at.n), KRBREPL_ERR_STATE);
     for (i = 0; i < 50; i++) {
-        seq = put(b.s, "x");
+        seq = site_put(b.at.s, "x");
         KRBREPL_INIT(&st);
-        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+        assert_int_equal(krbrepl_node_status(b.at.n, &st), 0);
         assert_int_equal(st.pos.seq, seq);
         assert_int_equal(st.state, KRBREPL_STATE_SERVING);
     }
-    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.at.n), 0);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     drop(&b);
 }
 
@@ -452,13 +410,13 @@ static void the_poll_twin_drives_a_node_as_well(void **state)
     make_store(&b, 1);
     KRBREPL_INIT(&cfg);
     KRBREPL_INIT(&ev);
-    cfg.store = b.s;
-    assert_int_equal(krbrepl__node_new_on(&b.n, &cfg, &ev, KRBREPL__POLLER_POLL, NULL), 0);
+    cfg.store = b.at.s;
+    assert_int_equal(krbrepl__node_new_on(&b.at.n, &cfg, &ev, KRBREPL__POLLER_POLL, NULL), 0);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_fd(b.n), -1);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_fd(b.at.n), -1);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     KRBREPL_INIT(&st);
-    assert_int_equal(krbrepl_status_fetch(b.dir, 60000, &st, NULL, NULL, &ei), 0);
+    assert_int_equal(krbrepl_status_fetch(b.at.dir, 60000, &st, NULL, NULL, &ei), 0);
     assert_int_equal(st.state, KRBREPL_STATE_SERVING);
     drop(&b);
 }
@@ -467,7 +425,7 @@ static void *run_it(void *arg)
 {
     bench *b = arg;
 
-    return (void *)(intptr_t)krbrepl_node_run(b->n);
+    return (void *)(intptr_t)krbrepl_node_run(b->at.n);
 }
 
 static void a_node_that_a_thread_runs_is_no_other_thread_s_to_touch(void **state)
@@ -482,21 +440,21 @@ static void a_node_that_a_thread_runs_is_no_other_thread_s_to_touch(void **state
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
     assert_int_equal(pthread_create(&th, NULL, run_it, &b), 0);
-    while ((rc = krbrepl_node_process(b.n)) == 0 && bounded(&turns))
+    while ((rc = krbrepl_node_process(b.at.n)) == 0 && bounded(&turns))
         continue;
     assert_int_equal(rc, KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_spawn(b.n), KRBREPL_ERR_STATE);
-    assert_int_equal(krbrepl_node_stop(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_stop(b.at.n), KRBREPL_ERR_STATE);
     b.ei.size = sizeof b.ei;
-    assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+    assert_int_equal(krbrepl_node_errinfo(b.at.n, &b.ei), 0);
     assert_non_null(strstr(b.ei.text, "krbrepl_node_quit"));
-    krbrepl_node_free(b.n);
-    assert_int_equal(krbrepl_node_quit(b.n), 0);
+    krbrepl_node_free(b.at.n);
+    assert_int_equal(krbrepl_node_quit(b.at.n), 0);
     assert_int_equal(pthread_join(th, &ran), 0);
     assert_int_equal((intptr_t)ran, 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
-    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.at.n), 0);
     drop(&b);
 }
 
@@ -536,12 +494,12 @@ static void a_thread_that_ended_by_itself_is_gone_when_its_node_is_freed(void **
     b.ev.state = mark_thread;
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
-    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
+    assert_int_equal(krbrepl_demote(b.at.s, NULL, NULL), 0);
     while (atomic_load(&b.states) == 0 && bounded(&turns))
         continue;
-    krbrepl_node_free(b.n);
-    b.n = NULL;
+    krbrepl_node_free(b.at.n);
+    b.at.n = NULL;
     assert_int_equal(atomic_load(&threads_ended), 1);
     drop(&b);
     pthread_key_delete(at_thread_end);
@@ -561,17 +519,17 @@ static void a_commit_of_another_process_wakes_the_node(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    p.fd = krbrepl_node_fd(b.n);
+    p.fd = krbrepl_node_fd(b.at.n);
     p.events = POLLIN;
     do {
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
     } while (poll(&p, 1, 0) == 1);
     child = fork();
     if (child == 0) {
         krbrepl_txn *t;
         krbrepl_bytes k = {"k", 1};
 
-        if (krbrepl_store_open(&s, b.dir, NULL, NULL) != 0 || krbrepl_txn_begin(s, &t, NULL) != 0 ||
+        if (krbrepl_store_open(&s, b.at.dir, NULL, NULL) != 0 || krbrepl_txn_begin(s, &t, NULL) != 0 ||
             krbrepl_txn_put(t, "principal", k, k) != 0 || krbrepl_txn_commit(t, NULL) != 0)
             _exit(1);
         _exit(0);
@@ -580,7 +538,7 @@ static void a_commit_of_another_process_wakes_the_node(void **state)
     assert_int_equal(status, 0);
     /* Nobody has called process, so no timer of the node did this. */
     assert_int_equal(poll(&p, 1, 0), 1);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     drop(&b);
 }
 
@@ -592,15 +550,15 @@ static void a_master_that_is_demoted_by_another_process_stops_by_itself(void **s
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_demote(b.s, NULL, NULL), 0);
-    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_NOT_MASTER);
+    assert_int_equal(krbrepl_demote(b.at.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_NOT_MASTER);
     b.ei.size = sizeof b.ei;
-    assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+    assert_int_equal(krbrepl_node_errinfo(b.at.n, &b.ei), 0);
     assert_non_null(strstr(b.ei.text, "demoted"));
-    assert_int_equal(krbrepl_node_process(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_node_process(b.at.n), KRBREPL_ERR_STATE);
     assert_int_equal(start_replica(&b), 0);
-    assert_int_equal(krbrepl_promote(b.s, NULL, NULL), 0);
-    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_STATE);
+    assert_int_equal(krbrepl_promote(b.at.s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_STATE);
     drop(&b);
 }
 
@@ -612,8 +570,8 @@ static void a_master_that_is_fenced_stops_by_itself(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl__store_learn_epoch(b.s, 9), 0);
-    assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_FENCED);
+    assert_int_equal(krbrepl__store_learn_epoch(b.at.s, 9), 0);
+    assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_FENCED);
     drop(&b);
 }
 
@@ -643,13 +601,13 @@ static void a_node_ends_when_another_database_is_put_in_the_place_of_its_own(voi
         make_store(&b, master);
         make_node(&b);
         assert_int_equal(master ? start_master(&b) : start_replica(&b), 0);
-        snprintf(data, sizeof data, "%s/data.mdb", b.dir);
-        snprintf(other, sizeof other, "%s/other.mdb", b.top);
+        snprintf(data, sizeof data, "%s/data.mdb", b.at.dir);
+        snprintf(other, sizeof other, "%s/other.mdb", b.at.top);
         copy_file(data, other);
         assert_int_equal(rename(other, data), 0);
-        assert_int_equal(krbrepl_node_run(b.n), KRBREPL_ERR_CONFLICT);
+        assert_int_equal(krbrepl_node_run(b.at.n), KRBREPL_ERR_CONFLICT);
         b.ei.size = sizeof b.ei;
-        assert_int_equal(krbrepl_node_errinfo(b.n, &b.ei), 0);
+        assert_int_equal(krbrepl_node_errinfo(b.at.n, &b.ei), 0);
         assert_non_null(strstr(b.ei.text, "another database was put in the place"));
         drop(&b);
     }
@@ -657,9 +615,9 @@ static void a_node_ends_when_another_database_is_put_in_the_place_of_its_own(voi
 
 static void ends_with_another_history(bench *b)
 {
-    assert_int_equal(krbrepl_node_run(b->n), KRBREPL_ERR_CONFLICT);
+    assert_int_equal(krbrepl_node_run(b->at.n), KRBREPL_ERR_CONFLICT);
     b->ei.size = sizeof b->ei;
-    assert_int_equal(krbrepl_node_errinfo(b->n, &b->ei), 0);
+    assert_int_equal(krbrepl_node_errinfo(b->at.n, &b->ei), 0);
     assert_non_null(strstr(b->ei.text, "the history of the store"));
 }
 
@@ -672,17 +630,17 @@ static void a_master_ends_when_an_old_copy_is_written_over_its_file(void **state
     (void)state;
     make_store(&b, 1);
     make_node(&b);
-    put(b.s, "first");
-    snprintf(data, sizeof data, "%s/data.mdb", b.dir);
-    snprintf(other, sizeof other, "%s/other.mdb", b.top);
+    site_put(b.at.s, "first");
+    snprintf(data, sizeof data, "%s/data.mdb", b.at.dir);
+    snprintf(other, sizeof other, "%s/other.mdb", b.at.top);
     copy_file(data, other);
-    put(b.s, "two");
-    put(b.s, "three");
-    put(b.s, "four");
+    site_put(b.at.s, "two");
+    site_put(b.at.s, "three");
+    site_put(b.at.s, "four");
     assert_int_equal(start_master(&b), 0);
     copy_file(other, data);
     /* Nothing is written into a file that does not belong to its lock. */
-    assert_int_equal(krbrepl_txn_begin(b.s, &t, NULL), KRBREPL_ERR_CONFLICT);
+    assert_int_equal(krbrepl_txn_begin(b.at.s, &t, NULL), KRBREPL_ERR_CONFLICT);
     ends_with_another_history(&b);
     drop(&b);
 }
@@ -699,18 +657,18 @@ static void a_master_ends_when_its_history_becomes_another_one(void **state)
     for (more = 0; more < 2; more++) {
         make_store(&b, 1);
         make_node(&b);
-        snprintf(data, sizeof data, "%s/data.mdb", b.dir);
-        snprintf(twin, sizeof twin, "%s/twin", b.top);
+        snprintf(data, sizeof data, "%s/data.mdb", b.at.dir);
+        snprintf(twin, sizeof twin, "%s/twin", b.at.top);
         snprintf(twin_data, sizeof twin_data, "%s/data.mdb", twin);
         assert_int_equal(mkdir(twin, 0700), 0);
         copy_file(data, twin_data);
         assert_int_equal(krbrepl_store_open(&s, twin, NULL, NULL), 0);
-        assert_int_equal(put(b.s, "one"), put(s, "another"));
+        assert_int_equal(site_put(b.at.s, "one"), site_put(s, "another"));
         krbrepl_store_close(s);
         assert_int_equal(start_master(&b), 0);
         copy_file(twin_data, data);
         if (more)
-            put(b.s, "and one more");
+            site_put(b.at.s, "and one more");
         ends_with_another_history(&b);
         drop(&b);
     }
@@ -726,14 +684,14 @@ static void a_node_goes_on_while_its_directory_is_somewhere_else(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    snprintf(moved, sizeof moved, "%s/moved", b.top);
-    assert_int_equal(rename(b.dir, moved), 0);
+    snprintf(moved, sizeof moved, "%s/moved", b.at.top);
+    assert_int_equal(rename(b.at.dir, moved), 0);
     while (turns < 400) {
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
         assert_true(bounded(&turns));
     }
-    assert_int_equal(rename(moved, b.dir), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(rename(moved, b.at.dir), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     drop(&b);
 }
 
@@ -752,10 +710,10 @@ static void a_node_without_descriptors_goes_on_and_accepts_later(void **state)
     b.ev.log = count_lines;
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     fd = socket(AF_INET, SOCK_STREAM, 0);
     sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    sin.sin_port = htons((uint16_t)krbrepl__node_tcp_port(b.n));
+    sin.sin_port = htons((uint16_t)krbrepl__node_tcp_port(b.at.n));
     assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
     none = was;
@@ -763,13 +721,13 @@ static void a_node_without_descriptors_goes_on_and_accepts_later(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     b.lines = 0;
     for (i = 0; i < 100; i++)
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     assert_true(b.lines >= 1 && b.lines < 10);
     do {
-        assert_int_equal(krbrepl_node_process(b.n), 0);
+        assert_int_equal(krbrepl_node_process(b.at.n), 0);
         KRBREPL_INIT(&st);
-        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+        assert_int_equal(krbrepl_node_status(b.at.n, &st), 0);
     } while (st.unauth == 0 && bounded(&turns));
     assert_int_equal(st.unauth, 1);
     close(fd);
@@ -788,32 +746,32 @@ static void a_child_can_only_free_its_copy_and_does_no_harm(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_process(b.n), 0);
+    assert_int_equal(krbrepl_node_process(b.at.n), 0);
     child = fork();
     if (child == 0) {
-        int bad = krbrepl_node_process(b.n) != KRBREPL_ERR_FORKED;
+        int bad = krbrepl_node_process(b.at.n) != KRBREPL_ERR_FORKED;
 
         KRBREPL_INIT(&st);
-        bad += krbrepl_node_wake(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_quit(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_reauthorize(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_status(b.n, &st) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_stop(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_fd(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_run(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_node_spawn(b.n) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_master_start(b.n, NULL) != KRBREPL_ERR_FORKED;
-        bad += krbrepl_replica_start(b.n, NULL) != KRBREPL_ERR_FORKED;
-        krbrepl_node_free(b.n);
-        krbrepl_store_close(b.s);
+        bad += krbrepl_node_wake(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_quit(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_reauthorize(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_status(b.at.n, &st) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_stop(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_fd(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_run(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_node_spawn(b.at.n) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_master_start(b.at.n, NULL) != KRBREPL_ERR_FORKED;
+        bad += krbrepl_replica_start(b.at.n, NULL) != KRBREPL_ERR_FORKED;
+        krbrepl_node_free(b.at.n);
+        krbrepl_store_close(b.at.s);
         _exit(bad);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     /* The parent serves on: its sockets are watched, named and locked as before. */
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     KRBREPL_INIT(&st);
-    assert_int_equal(krbrepl_status_fetch(b.dir, 60000, &st, NULL, NULL, &ei), 0);
+    assert_int_equal(krbrepl_status_fetch(b.at.dir, 60000, &st, NULL, NULL, &ei), 0);
     assert_int_equal(st.pid, getpid());
     drop(&b);
 }
@@ -828,11 +786,11 @@ static void a_child_of_a_spawned_node_frees_it_without_harm(void **state)
     make_store(&b, 1);
     make_node(&b);
     assert_int_equal(start_master(&b), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     for (i = 0; i < 5; i++) {
         child = fork();
         if (child == 0) {
-            krbrepl_node_free(b.n);
+            krbrepl_node_free(b.at.n);
             _exit(0);
         }
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -852,15 +810,15 @@ static void call_everything(void *ctx, uint64_t was, uint64_t is, int err)
     (void)err;
     KRBREPL_INIT(&st);
     b->ei.size = sizeof b->ei;
-    b->inside[0] = krbrepl_node_process(b->n);
-    b->inside[1] = krbrepl_node_stop(b->n);
-    b->inside[2] = krbrepl_master_start(b->n, NULL);
-    b->inside[3] = krbrepl_node_run(b->n);
-    b->inside[4] = krbrepl_node_spawn(b->n);
-    b->inside[5] = krbrepl_node_wake(b->n);
-    b->inside[6] = krbrepl_node_status(b->n, &st);
-    b->inside[7] = krbrepl_node_errinfo(b->n, &b->ei);
-    krbrepl_node_free(b->n);
+    b->inside[0] = krbrepl_node_process(b->at.n);
+    b->inside[1] = krbrepl_node_stop(b->at.n);
+    b->inside[2] = krbrepl_master_start(b->at.n, NULL);
+    b->inside[3] = krbrepl_node_run(b->at.n);
+    b->inside[4] = krbrepl_node_spawn(b->at.n);
+    b->inside[5] = krbrepl_node_wake(b->at.n);
+    b->inside[6] = krbrepl_node_status(b->at.n, &st);
+    b->inside[7] = krbrepl_node_errinfo(b->at.n, &b->ei);
+    krbrepl_node_free(b->at.n);
     b->last_state = is;
     assert_int_equal(st.state, is);
     atomic_fetch_add(&b->states, 1);
@@ -882,7 +840,7 @@ static void from_inside_a_callback_only_the_allowed_calls_work(void **state)
         assert_int_equal(b.inside[i], KRBREPL_ERR_STATE);
     for (; i < 8; i++)
         assert_int_equal(b.inside[i], 0);
-    assert_int_equal(krbrepl_node_stop(b.n), 0);
+    assert_int_equal(krbrepl_node_stop(b.at.n), 0);
     assert_int_equal(atomic_load(&b.states), 2);
     assert_int_equal(b.last_state, KRBREPL_STATE_STOPPED);
     drop(&b);
@@ -900,10 +858,10 @@ static void a_master_that_is_not_there_is_no_failure(void **state)
     make_store(&b, 0);
     make_node(&b);
     assert_int_equal(start_replica(&b), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     do {
         KRBREPL_INIT(&st);
-        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+        assert_int_equal(krbrepl_node_status(b.at.n, &st), 0);
     } while (st.last_err == 0 && bounded(&turns));
     assert_int_equal(st.last_err, KRBREPL_ERR_NET);
     assert_int_equal(st.state, KRBREPL_STATE_CONNECTING);
@@ -926,11 +884,11 @@ static void the_longest_time_is_not_over_at_once(void **state)
     KRBREPL_INIT(&o);
     o.master = "127.0.0.1:1";
     o.retry_min_ms = o.retry_max_ms = o.handshake_ms = o.missing_ms = o.lost_ms = UINT64_MAX;
-    assert_int_equal(krbrepl_replica_start(b.n, &o), 0);
-    assert_int_equal(krbrepl_node_spawn(b.n), 0);
+    assert_int_equal(krbrepl_replica_start(b.at.n, &o), 0);
+    assert_int_equal(krbrepl_node_spawn(b.at.n), 0);
     do {
         KRBREPL_INIT(&st);
-        assert_int_equal(krbrepl_node_status(b.n, &st), 0);
+        assert_int_equal(krbrepl_node_status(b.at.n, &st), 0);
     } while (st.last_err == 0 && bounded(&turns));
     assert_int_equal(st.last_err, KRBREPL_ERR_NET);
     assert_non_null(strstr(st.last_error, "127.0.0.1:1"));
@@ -946,11 +904,11 @@ static void a_master_without_a_name_is_refused(void **state)
     make_store(&b, 0);
     make_node(&b);
     KRBREPL_INIT(&o);
-    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_replica_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     o.master = ":2121";
-    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_replica_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     o.master = "host:";
-    assert_int_equal(krbrepl_replica_start(b.n, &o), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_replica_start(b.at.n, &o), KRBREPL_ERR_INVALID);
     assert_int_equal(start_replica(&b), 0);
     drop(&b);
 }

@@ -9,11 +9,11 @@
 
 #include "errinfo.h"
 #include "port.h"
+#include "site.h"
 #include "store.h"
 
 typedef struct bench {
-    char top[64], dir[96];
-    krbrepl_store *s;
+    site at;
     krbrepl__port port;
     krbrepl__node_port np;
 } bench;
@@ -50,36 +50,15 @@ static int was_synced(const char *path)
 
 static void make(bench *b, int master)
 {
-    krbrepl_create_options o;
-
     memset(b, 0, sizeof *b);
-    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-port-XXXXXX");
-    assert_non_null(mkdtemp(b->top));
-    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
-    KRBREPL_INIT(&o);
-    o.flags = master ? KRBREPL_CREATE_MASTER : 0;
-    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
-    assert_int_equal(krbrepl_store_open(&b->s, b->dir, NULL, NULL), 0);
-    krbrepl__port_init(&b->port, &b->np, b->s, NULL);
+    site_make(&b->at, master ? KRBREPL_CREATE_MASTER : 0);
+    site_open(&b->at, NULL);
+    krbrepl__port_init(&b->port, &b->np, b->at.s, NULL);
 }
 
 static void drop(bench *b)
 {
-    char cmd[128];
-
-    krbrepl_store_close(b->s);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
-    assert_int_equal(system(cmd), 0);
-}
-
-static void put(krbrepl_store *s, const char *key)
-{
-    krbrepl_bytes k = {key, strlen(key)};
-    krbrepl_txn *t;
-
-    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
-    assert_int_equal(krbrepl_txn_put(t, "principal", k, k), 0);
-    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
+    assert_int_equal(site_drop(&b->at), 0);
 }
 
 /* How many files are in evidence/; the last one's path. */
@@ -90,7 +69,7 @@ static int count_evidence(const bench *b, char path[400])
     DIR *d;
     int n = 0;
 
-    snprintf(dir, sizeof dir, "%s/evidence", b->dir);
+    snprintf(dir, sizeof dir, "%s/evidence", b->at.dir);
     d = opendir(dir);
     assert_non_null(d);
     while ((e = readdir(d)) != NULL) {
@@ -113,15 +92,15 @@ static void evidence_is_on_disk_with_every_name_that_leads_to_it(void **state)
 
     (void)state;
     make(&b, 1);
-    put(b.s, "a");
-    put(b.s, "b");
+    site_put(b.at.s, "a");
+    site_put(b.at.s, "b");
     nsynced = 0;
     assert_int_equal(b.port.save_evidence(b.port.ctx, 3), 0);
     assert_int_equal(count_evidence(&b, path), 1);
     assert_true(was_synced(path));
-    snprintf(dir, sizeof dir, "%s/evidence", b.dir);
+    snprintf(dir, sizeof dir, "%s/evidence", b.at.dir);
     assert_true(was_synced(dir));
-    assert_true(was_synced(b.dir));
+    assert_true(was_synced(b.at.dir));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(stat(dir, &st), 0);
@@ -142,9 +121,9 @@ static void evidence_never_leaves_the_store(void **state)
 
     (void)state;
     make(&b, 1);
-    put(b.s, "a");
-    snprintf(link, sizeof link, "%s/evidence", b.dir);
-    snprintf(target, sizeof target, "%s/elsewhere", b.top);
+    site_put(b.at.s, "a");
+    snprintf(link, sizeof link, "%s/evidence", b.at.dir);
+    snprintf(target, sizeof target, "%s/elsewhere", b.at.top);
     assert_int_equal(mkdir(target, 0700), 0);
     assert_int_equal(symlink(target, link), 0);
     assert_int_equal(b.port.save_evidence(b.port.ctx, 2), KRBREPL_ERR_IO);
@@ -174,7 +153,7 @@ static void unfinished(const bench *b, char path[400])
     DIR *d;
     int n = 0;
 
-    snprintf(dir, sizeof dir, "%s/evidence", b->dir);
+    snprintf(dir, sizeof dir, "%s/evidence", b->at.dir);
     d = opendir(dir);
     assert_non_null(d);
     while ((e = readdir(d)) != NULL)
@@ -201,7 +180,7 @@ static void evidence_of_many_commits_is_written_in_pieces_that_go_on(void **stat
     make(&b, 1);
     for (i = 0; i < 40; i++) {
         snprintf(key, sizeof key, "k%d", i);
-        put_large(b.s, key, 100000);
+        put_large(b.at.s, key, 100000);
     }
     for (i = 0; (rc = b.port.save_evidence(b.port.ctx, 2)) == 1; i++) {
         unfinished(&b, path);
@@ -211,13 +190,13 @@ static void evidence_of_many_commits_is_written_in_pieces_that_go_on(void **stat
         assert_non_null(f);
         assert_int_equal(fputs("half of a piece", f) >= 0, 1);
         assert_int_equal(fclose(f), 0);
-        krbrepl__port_init(&b.port, &b.np, b.s, NULL);
+        krbrepl__port_init(&b.port, &b.np, b.at.s, NULL);
     }
     assert_int_equal(rc, 0);
     assert_true(i >= 3);
     assert_int_equal(count_evidence(&b, path), 1);
     krbrepl__buf_init(&is, 0);
-    assert_int_equal(krbrepl__store_read_commits(b.s, 2, 1u << 30, &is, &batch), 0);
+    assert_int_equal(krbrepl__store_read_commits(b.at.s, 2, 1u << 30, &is, &batch), 0);
     got = malloc(head + is.len + 1);
     assert_non_null(got);
     f = fopen(path, "rb");
@@ -307,7 +286,7 @@ static void make_replica(bench *b, heard *h, const krbrepl__log *log)
 
     memset(h, 0, sizeof *h);
     make(b, 0);
-    krbrepl__port_init(&b->port, &b->np, b->s, &owner);
+    krbrepl__port_init(&b->port, &b->np, b->at.s, &owner);
     assert_int_equal(b->port.adopt(b->port.ctx, id), 0);
 }
 
@@ -357,7 +336,7 @@ static void repair_for_a_reason_that_explains_itself_leaves_no_list(void **state
     (void)state;
     make_replica(&b, &h, NULL);
     assert_int_equal(repair(&b, KRBREPL_COPY_BEHIND), 0);
-    snprintf(path, sizeof path, "%s/evidence", b.dir);
+    snprintf(path, sizeof path, "%s/evidence", b.at.dir);
     assert_int_equal(stat(path, &st), -1);
     drop(&b);
 }
@@ -373,13 +352,13 @@ static void repair_that_cannot_be_listed_does_not_go_live(void **state)
 
     (void)state;
     make_replica(&b, &h, NULL);
-    snprintf(path, sizeof path, "%s/evidence", b.dir);
+    snprintf(path, sizeof path, "%s/evidence", b.at.dir);
     f = fopen(path, "w");
     assert_non_null(f);
     fclose(f);
     assert_int_equal(repair(&b, KRBREPL_COPY_FORK), KRBREPL_ERR_IO);
     KRBREPL_INIT(&i);
-    assert_int_equal(krbrepl__store_info(b.s, &i), 0);
+    assert_int_equal(krbrepl__store_info(b.at.s, &i), 0);
     assert_int_equal(i.pos.seq, 0);
     assert_int_equal(i.records, 0);
     assert_int_equal(h.copied, 0);

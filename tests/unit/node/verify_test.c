@@ -4,97 +4,53 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "keytab.h"
 #include "memjournal.h"
+#include "site.h"
 
 #define COMMITS 40
 
 typedef struct bench {
-    char top[64], dir[96];
+    site at;
     memjournal *j;
-    krbrepl_store *s;
-    krbrepl_node *n;
 } bench;
-
-static void put(krbrepl_store *s, int i)
-{
-    krbrepl_txn *t;
-    char key[16];
-
-    snprintf(key, sizeof key, "key %d", i);
-    assert_int_equal(krbrepl_txn_begin(s, &t, NULL), 0);
-    assert_int_equal(
-        krbrepl_txn_put(t, "principal", (krbrepl_bytes){key, strlen(key)}, (krbrepl_bytes){"value", 5}),
-        0);
-    assert_int_equal(krbrepl_txn_commit(t, NULL), 0);
-}
-
-static void open_store(bench *b)
-{
-    const krbrepl_journal_ops ops = memjournal_ops();
-    krbrepl_store_options so;
-
-    KRBREPL_INIT(&so);
-    so.journal = &ops;
-    so.journal_ctx = b->j;
-    assert_int_equal(krbrepl_store_open(&b->s, b->dir, &so, NULL), 0);
-}
 
 static int make(void **state)
 {
     bench *b = calloc(1, sizeof *b);
-    krbrepl_create_options o;
-    krbrepl_config cfg;
+    const krbrepl_journal_ops ops = memjournal_ops();
+    krbrepl_store_options so;
+    char key[16];
     int i;
 
-    snprintf(b->top, sizeof b->top, "/tmp/krbrepl-verify-XXXXXX");
-    assert_non_null(mkdtemp(b->top));
-    snprintf(b->dir, sizeof b->dir, "%s/store", b->top);
     b->j = memjournal_new();
-    KRBREPL_INIT(&o);
-    o.flags = KRBREPL_CREATE_MASTER | KRBREPL_CREATE_JOURNALED;
-    assert_int_equal(krbrepl_store_create(b->dir, &o, NULL), 0);
-    open_store(b);
-    for (i = 0; i < COMMITS; i++)
-        put(b->s, i);
-    KRBREPL_INIT(&cfg);
-    cfg.store = b->s;
-    assert_int_equal(krbrepl_node_new(&b->n, &cfg, NULL), 0);
+    site_make(&b->at, KRBREPL_CREATE_MASTER | KRBREPL_CREATE_JOURNALED);
+    KRBREPL_INIT(&so);
+    so.journal = &ops;
+    so.journal_ctx = b->j;
+    site_open(&b->at, &so);
+    for (i = 0; i < COMMITS; i++) {
+        snprintf(key, sizeof key, "key %d", i);
+        site_put(b->at.s, key);
+    }
+    site_node(&b->at, NULL, NULL);
     *state = b;
     return 0;
 }
 
-/* The node's threads come with krbrepl_node_spawn: what is done to the journal is done before. */
-static void prepare(bench *b)
-{
-    krbrepl_master_options mo;
-    char keytab[96];
-
-    snprintf(keytab, sizeof keytab, "%s/keytab", b->top);
-    write_keytab(keytab);
-    KRBREPL_INIT(&mo);
-    mo.listen = "127.0.0.1:0";
-    mo.service = TEST_SERVICE;
-    mo.keytab = keytab;
-    assert_int_equal(krbrepl_master_start(b->n, &mo), 0);
-}
-
+/* What is done to the journal is done before, for with this come the threads of the node. */
 static void serve(bench *b)
 {
-    assert_int_equal(krbrepl_node_spawn(b->n), 0);
+    assert_int_equal(krbrepl_node_spawn(b->at.n), 0);
 }
 
 static int drop(void **state)
 {
     bench *b = *state;
-    char cmd[128];
+    int rc = site_drop(&b->at);
 
-    krbrepl_node_free(b->n);
-    krbrepl_store_close(b->s);
     memjournal_free(b->j);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", b->top);
     free(b);
-    return system(cmd);
+    return rc;
 }
 
 static int prove(const bench *b, krbrepl_errinfo *ei)
@@ -104,7 +60,7 @@ static int prove(const bench *b, krbrepl_errinfo *ei)
     KRBREPL_INIT(&o);
     KRBREPL_INIT(ei);
     o.timeout_ms = 60000;
-    return krbrepl_prove(b->dir, &o, NULL, ei);
+    return krbrepl_prove(b->at.dir, &o, NULL, ei);
 }
 
 static void assert_names(const bench *b, int err, const char *what)
@@ -123,12 +79,12 @@ static void a_journal_that_is_sound_is_read_to_its_end(void **state)
     krbrepl_errinfo ei;
     int before;
 
-    prepare(b);
+    site_master(&b->at);
     before = b->j->reads;
     serve(b);
     assert_int_equal(prove(b, &ei), 0);
-    krbrepl_node_free(b->n);
-    b->n = NULL;
+    krbrepl_node_free(b->at.n);
+    b->at.n = NULL;
     assert_true(b->j->reads - before >= COMMITS);
 }
 
@@ -138,19 +94,19 @@ static void a_commit_that_was_altered_in_the_hosts_journal_is_named(void **state
     krbrepl_status st;
     memjournal_commit *c;
 
-    prepare(b);
+    site_master(&b->at);
     c = memjournal_find(b->j, 17);
     c->bytes[c->len - 1] ^= 1;
     serve(b);
     assert_names(b, KRBREPL_ERR_CORRUPT, "commit 17 does not match the chain");
     KRBREPL_INIT(&st);
-    assert_int_equal(krbrepl_node_status(b->n, &st), 0);
+    assert_int_equal(krbrepl_node_status(b->at.n, &st), 0);
     assert_int_equal(st.last_err, KRBREPL_ERR_CORRUPT);
     assert_non_null(strstr(st.last_error, "commit 17"));
     /* The records are what they should be. */
     assert_int_equal(st.differs, 0);
     c->bytes[c->len - 1] ^= 1;
-    assert_int_equal(krbrepl_node_status(b->n, &st), 0); /* its lock hands the byte over */
+    assert_int_equal(krbrepl_node_status(b->at.n, &st), 0); /* its lock hands the byte over */
     assert_names(b, 0, "");
 }
 
@@ -158,7 +114,7 @@ static void a_commit_that_the_host_has_lost_is_named(void **state)
 {
     bench *b = *state;
 
-    prepare(b);
+    site_master(&b->at);
     memjournal_find(b->j, COMMITS + 1)->seq = 0;
     serve(b);
     assert_names(b, KRBREPL_ERR_CORRUPT, "commit 41 is missing");
@@ -168,7 +124,7 @@ static void a_journal_that_cannot_be_read_is_no_proof(void **state)
 {
     bench *b = *state;
 
-    prepare(b);
+    site_master(&b->at);
     b->j->fail_read = 5;
     serve(b);
     assert_names(b, KRBREPL_ERR_HOST, "answered 5");
@@ -180,10 +136,10 @@ static void the_journal_of_a_replica_is_read_too(void **state)
     bench *b = *state;
     krbrepl_replica_options ro;
 
-    assert_int_equal(krbrepl_demote(b->s, NULL, NULL), 0);
+    assert_int_equal(krbrepl_demote(b->at.s, NULL, NULL), 0);
     KRBREPL_INIT(&ro);
     ro.master = "127.0.0.1:1";
-    assert_int_equal(krbrepl_replica_start(b->n, &ro), 0);
+    assert_int_equal(krbrepl_replica_start(b->at.n, &ro), 0);
     memjournal_find(b->j, 2)->bytes[20] ^= 1;
     serve(b);
     assert_names(b, KRBREPL_ERR_CORRUPT, "commit 2 does not match the chain");
