@@ -200,7 +200,8 @@ ldap_tool_refuses() {
     fi
     kdb_db2 true
     for command in 'list' 'view' 'list_policy' 'view_policy staff' 'create_policy -maxtktlife 1day staff' \
-        'destroy_policy -force staff' 'modify -maxtktlife 1day'; do
+        'modify_policy -maxtktlife 2days staff' 'destroy_policy -force staff' 'modify -maxtktlife 1day' \
+        'create -subtrees dc=nowhere -P x' 'destroy -f'; do
         # shellcheck disable=SC2086
         must_not kdb5_ldap_util -D cn=admin -w x -H ldapi:///nowhere $command -r "$REALM" >"$work/ours" 2>&1 </dev/null
         # shellcheck disable=SC2086
