@@ -67,16 +67,18 @@ struct ipropd {
          .to = &(p)->d->store_dir,                                                                  \
          .arg = "DIR",                                                                              \
          .conf = true,                                                                              \
+         .own = true,                                                                               \
          .help = "directory of the store (krbrepl in the database directory)"},                     \
         {.name = "log-level",                                                                       \
          .kind = OPT_TEXT,                                                                          \
          .to = &(p)->d->log_level,                                                                  \
          .arg = "LEVEL",                                                                            \
          .conf = true,                                                                              \
+         .own = true,                                                                               \
          .help = "error, warn, notice, info (default) or debug"},                                   \
     {                                                                                               \
         .name = "pid-file", .kind = OPT_TEXT, .to = &(p)->d->pid_file, .arg = "FILE", .conf = true, \
-        .help = "where to write the process id (NAME.pid, as iprop(8) says)"                        \
+        .own = true, .help = "where to write the process id (NAME.pid, as iprop(8) says)"           \
     }
 
 /* Was the program started as `name`, by whatever path? */

@@ -197,6 +197,7 @@ static int run_as(struct master *m, int argc, char **argv)
          .to = &m->served.acl_file,
          .arg = "FILE",
          .conf = true,
+         .own = true,
          .help = "principals that may follow in the native protocol too, one a line"},
         {.name = NULL},
     };

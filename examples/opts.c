@@ -153,28 +153,43 @@ static int take_value(const struct opt_command *cmd, struct opt *o, const char *
     return PROG_USAGE;
 }
 
-/* The only option that begins so; NULL when there is none, or more than one. */
-static struct opt *find_begin(const struct opt_command *cmd, const char *name, size_t len)
+static bool begins(const char *name, const char *word, size_t len)
 {
-    struct opt *o, *found = NULL;
-
-    for (o = cmd->opts; o != NULL && o->name != NULL; o++)
-        if (strncmp(o->name, name, len) == 0) {
-            if (found != NULL)
-                return NULL;
-            found = o;
-        }
-    return found;
+    return strncmp(name, word, len) == 0;
 }
 
-static struct opt *find_long(const struct opt_command *cmd, const char *name, size_t len)
+/* The name that is meant: the word itself, or the only one that begins so, where that is enough. NULL: none, or more
+ * than one. */
+static const char *meant(const struct opt_command *cmd, const char *word, size_t len)
+{
+    static const char *const common[] = {"help", "version"};
+    const char *found = NULL;
+    const struct opt *o;
+    size_t i, n = 0;
+
+    for (o = cmd->opts; o != NULL && o->name != NULL; o++) {
+        if (begins(o->name, word, len) && o->name[len] == '\0')
+            return o->name;
+        if (cmd->short_names && !o->own && begins(o->name, word, len) && ++n == 1)
+            found = o->name;
+    }
+    for (i = 0; i < sizeof common / sizeof common[0]; i++) {
+        if (begins(common[i], word, len) && common[i][len] == '\0')
+            return common[i];
+        if (cmd->short_names && begins(common[i], word, len) && ++n == 1)
+            found = common[i];
+    }
+    return n == 1 ? found : NULL;
+}
+
+static struct opt *find_name(const struct opt_command *cmd, const char *name)
 {
     struct opt *o;
 
-    for (o = cmd->opts; o != NULL && o->name != NULL; o++)
-        if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
+    for (o = cmd->opts; name != NULL && o != NULL && o->name != NULL; o++)
+        if (strcmp(o->name, name) == 0)
             return o;
-    return cmd->short_names ? find_begin(cmd, name, len) : NULL;
+    return NULL;
 }
 
 static struct opt *find_letter(const struct opt_command *cmd, char letter)
@@ -201,26 +216,44 @@ static const char *next_word(struct cursor *at)
     return *(*at->argv)++;
 }
 
+static int long_flag(const struct opt_command *cmd, struct opt *o, const char *equals, const char *word)
+{
+    if (equals == NULL)
+        return take_value(cmd, o, "yes");
+    return cmd->short_names ? take_value(cmd, o, equals + 1)
+                            : wrong(cmd, "this option takes no value: ", word);
+}
+
+/* `--no-FLAG`; NULL when the word is something else. */
+static struct opt *negated(const struct opt_command *cmd, const char *name, const char *equals)
+{
+    struct opt *o = NULL;
+
+    if (cmd->short_names && equals == NULL && begins(name, "no-", 3))
+        o = find_name(cmd, meant(cmd, name + 3, strlen(name + 3)));
+    return o != NULL && o->kind == OPT_FLAG ? o : NULL;
+}
+
 static int long_option(const struct opt_command *cmd, struct cursor *at, const char *word)
 {
     const char *equals = strchr(word, '='), *value;
-    struct opt *o =
-        find_long(cmd, word + 2, equals != NULL ? (size_t)(equals - word) - 2 : strlen(word + 2));
+    const char *name =
+        meant(cmd, word + 2, equals != NULL ? (size_t)(equals - word) - 2 : strlen(word + 2));
+    struct opt *o = find_name(cmd, name), *off = negated(cmd, word + 2, equals);
 
-    if (strcmp(word, "--help") == 0) {
-        print_help(cmd);
-        return PROG_OK;
-    }
-    if (strcmp(word, "--version") == 0) {
-        prog_version();
+    if (o == NULL && off != NULL)
+        return take_value(cmd, off, "no");
+    if (o == NULL && name != NULL && equals == NULL) {
+        if (strcmp(name, "help") == 0)
+            print_help(cmd);
+        else
+            prog_version();
         return PROG_OK;
     }
     if (o == NULL)
         return wrong(cmd, "unknown option ", word);
     if (o->kind == OPT_FLAG)
-        return equals != NULL && cmd->short_names ? take_value(cmd, o, equals + 1)
-               : equals != NULL                   ? wrong(cmd, "this option takes no value: ", word)
-                                                  : take_value(cmd, o, "yes");
+        return long_flag(cmd, o, equals, word);
     value = equals != NULL ? equals + 1 : next_word(at);
     if (value == NULL)
         return wrong(cmd, "a value has to follow the option ", word);

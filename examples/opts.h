@@ -27,6 +27,7 @@ struct opt {
     const char *arg; /* what the value is called; NULL for a flag */
     const char *help;
     bool conf; /* may stand in [krbrepl], with _ for - */
+    bool own;  /* where names may be shortened, this one is not: Heimdal's program does not have it */
     bool set;
 };
 
@@ -40,7 +41,7 @@ struct opt_command {
     struct opt *opts;
     bool
         short_names; /* as Heimdal's programs: an option may be shortened while it is the only one that begins so,
-                       * and a flag takes `=yes` or `=no` */
+                       * and a flag takes `=yes` or `=no`, or `no-` before its name */
 };
 
 /* What opts_parse answers besides an exit code of the program. */

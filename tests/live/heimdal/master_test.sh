@@ -456,6 +456,59 @@ a_silent_slave_is_asked_and_a_stopped_one_delays_nobody()
     arrives s1
 }
 
+# Those who are connected and say nothing more: nothing at all, the first bytes of Heimdal's dialect, its whole greeting.
+hold_connections()
+{
+    python3 -c '
+import socket, sys, time
+greeting = b"\0\0\0\x13KRB5_SENDAUTH_V1.0\0"
+held = []
+for n in range(42):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.sendall((b"", greeting[:3], greeting)[n % 3])
+    held.append(s)
+print("held", flush=True)
+time.sleep(600)' "$HEIMDAL_IPROP_PORT" >"$WORK/held" &
+    HOLDER=$!
+    must heimdal_until 20 grep -q held "$WORK/held"
+}
+
+silent_connections_delay_nobody()
+{
+    begin
+    serve
+    hold_connections
+    follow s1
+    arrives s1
+    add one
+    take
+    arrives s1
+    must kill "$HOLDER"
+    says "ERROR" && fail "there is something wrong"
+    return 0
+}
+
+# The list allows it, and the program was not told to serve it.
+a_slave_is_not_served_unless_that_is_asked_for()
+{
+    begin
+    must heimdal_slave_make s1
+    allow s1
+    take
+    echo "heimdal iprop/s1@$REALM" >"$WORK/acl"
+    KRB5_CONFIG=$HEIMDAL_DIR/master/mit.conf heimdal_daemon krbrepl-master "$PROGRAMS/krbrepl-master" \
+        --store "$WORK/store" --listen "127.0.0.1:$HEIMDAL_IPROP_PORT" --service "iprop/localhost@$REALM" \
+        --keytab "$HEIMDAL_DIR/master/keytab" --acl "$WORK/acl" --log-level info
+    must heimdal_until 20 says "listening on"
+    slave_port s1
+    must heimdal_until 20 says "the other end does not speak krbrepl"
+    says "slave is up" && fail "it was let in"
+    [ "$(heimdal_slave_at s1)" = - ] || fail "it has got something: $(heimdal_slave_at s1)"
+    unserve
+    serve
+    arrives s1
+}
+
 nobody_else_is_served()
 {
     begin

@@ -136,4 +136,53 @@ a_keytab_in_the_database_is_refused_with_what_to_do()
     must grep -q 'ext_keytab' "$WORK/err"
 }
 
+every_option_is_taken_in_every_form_that_heimdals_programs_take()
+{
+    local name
+    for name in ipropd-master ipropd-slave; do
+        python3 -B "$(dirname "$0")/options.py" "$(theirs_heimdal_path "$name")" "$WORK/links/$name" \
+            "$HEIMDAL_LIBRARIES" >"$WORK/options.out" || fail "$name takes something else"
+    done
+}
+
+# PROGRAM NODE OPTION... in the background, which is over when its pid file is gone.
+detached()
+{
+    local name=$1 node=$2
+    shift 2
+    quiet heimdal_on "$node" env HEIM_PIDFILE_DIR="$WORK/elsewhere" "$WORK/links/$name" --detach \
+        --config-file="$HEIMDAL_DIR/$node/krb5.conf" --realm="$REALM" --port="$HEIMDAL_IPROP_PORT" \
+        --keytab="FILE:$HEIMDAL_DIR/$node/keytab" "$@"
+    must test -s "$WORK/elsewhere/$name.pid"
+    cp "$WORK/elsewhere/$name.pid" "$HEIMDAL_DIR/detached-$name.pid"
+}
+
+ended() { [ ! -e "$WORK/elsewhere/$1.pid" ]; }
+end_detached()
+{
+    kill "$(cat "$WORK/elsewhere/$1.pid")"
+    heimdal_until 20 ended "$1" || fail "$1 does not end"
+    rm "$HEIMDAL_DIR/detached-$1.pid"
+}
+
+what_the_options_name_is_used_and_nothing_else()
+{
+    begin
+    quiet "$PROGRAMS/krbrepl" init --quiet --master "$WORK/other"
+    take_into "$WORK/other"
+    mkdir "$WORK/elsewhere"
+    detached ipropd-master master --hostname=localhost --database="krbrepl:$WORK/other" \
+        --slave-stats-file="$WORK/elsewhere/stats" --time-missing=1m --time-gone="5 min"
+    detached ipropd-slave s1 --hostname=s1 --status-file="$WORK/elsewhere/status" --time-lost=300 localhost
+    heimdal_until 30 same_store || fail "the stores are not equal"
+    heimdal_until 30 grep -q '^up-to-date with version: ' "$WORK/elsewhere/status" || fail "the status file is not there"
+    heimdal_until 30 grep -q "^iprop/s1@$REALM .*  Up  " "$WORK/elsewhere/stats" || fail "the table does not have it"
+    end_detached ipropd-slave
+    end_detached ipropd-master
+    must grep -q '^master down at ' "$WORK/elsewhere/stats"
+    for file in master/slaves-stats master/ipropd-master.pid master/krbrepl s1/ipropd-slave-status s1/ipropd-slave.pid; do
+        must test ! -e "$HEIMDAL_DIR/$file"
+    done
+}
+
 "$PROMISE"

@@ -101,12 +101,33 @@ static void options_are_read_in_every_form_that_heimdal_reads(void **state)
     assert_string_equal(d.config_file, "/c2");
     assert_string_equal(d.realm, "R2");
     assert_false(d.detach);
+    opts_free(opts);
+    assert_int_equal(parse("--detach --verbose --no-det --no-verbose --p=2200"), OPTS_GO);
+    assert_false(d.detach);
+    assert_false(p.verbose);
+    assert_string_equal(p.port, "2200");
+    assert_int_equal(parse("--vers"), PROG_OK);
+    assert_int_equal(parse("--he"), PROG_OK);
+}
+
+/* What Heimdal's programs do not have takes no beginning away from what they have. */
+static void options_of_ours_are_written_in_full(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--store=/s --pid-file=/p"), OPTS_GO);
+    assert_string_equal(d.store_dir, "/s");
+    assert_int_equal(parse("--stor=/s"), PROG_USAGE);
+    assert_int_equal(parse("--pid=/p"), PROG_USAGE);
+    assert_int_equal(parse("--no-store"), PROG_USAGE);
+    assert_int_equal(parse("--no-detach=yes"), PROG_USAGE);
 }
 
 static void an_option_that_could_be_two_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(parse("--d"), PROG_USAGE);
+    assert_int_equal(parse("--ver"), PROG_USAGE);
+    assert_int_equal(parse("--h=x"), PROG_USAGE);
 }
 
 /* The services database of this test, in the place of the C library's. */
@@ -194,12 +215,15 @@ static void what_is_not_said_is_in_the_database_directory(void **state)
     (void)state;
     unsetenv("HEIM_PIDFILE_DIR");
     p.hostname = prog_dup("KDC1.test");
+    p.verbose = true;
     assert_true(settle(no_settings));
+    assert_string_equal(d.log_level, "debug");
     assert_string_equal(d.store_dir, "/nowhere/krbrepl");
     assert_string_equal(p.slaves, "/nowhere/slaves");
     assert_string_equal(p.report, "/nowhere/slaves-stats");
     assert_string_equal(d.pid_file, "/nowhere/ipropd-master.pid");
     assert_string_equal(p.principal, "iprop/kdc1.test@R.TEST");
+    free(d.log_level);
     free(p.hostname);
     free(p.port);
     free(d.store_dir);
@@ -322,6 +346,7 @@ int main(void)
         T(the_name_is_the_last_part_of_the_path),
         T(options_are_read_in_every_form_that_heimdal_reads),
         T(an_option_that_could_be_two_is_refused),
+        T(options_of_ours_are_written_in_full),
         T(a_port_is_a_number_or_a_service),
         T(the_port_is_that_of_the_services_database_else_2121),
         T(a_master_without_a_port_gets_one),

@@ -110,6 +110,7 @@ static void what_is_wrong_is_a_usage_error(void **state)
     static const char *const lines[] = {
         "--unknown",  "-x",          "-fx",         "--text",      "-t",      "--flag=yes",
         "--number x", "--number -1", "--size much", "--time soon", "--id 00", "--text=",
+        "--no-flag",  "--fla",       "--versio",    "--hel",
     };
     size_t i;
 
