@@ -56,6 +56,12 @@ int pair_setup(void **state)
     return 0;
 }
 
+void pair_anew(pair *p)
+{
+    pair_free(p);
+    pair_init(p);
+}
+
 int pair_teardown(void **state)
 {
     pair_free(*state);

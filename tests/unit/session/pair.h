@@ -38,6 +38,8 @@ void pair_free(pair *p);
 /* The same for a test of its own, whose state it is. */
 int pair_setup(void **state);
 int pair_teardown(void **state);
+/* From the beginning, for a test that has many. */
+void pair_anew(pair *p);
 #define PAIR(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
 /* Opens both sessions; those that were open are dropped. The replica waits for go. */
 void pair_open(pair *p);
