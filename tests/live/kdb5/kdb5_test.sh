@@ -169,15 +169,42 @@ logins_end() {
 
 attempts() { at_replica admin getprinc "$1" | sed -n 's/^Failed password attempts: //p'; } # PRINCIPAL
 
-a_full_copy_comes_under_a_running_kdc() {
-    begin
-    quietly admin addpol -maxfailure 5 -failurecountinterval 0 -lockoutduration 0 strict
-    quietly admin addprinc -e aes256-cts:normal -pw secret always
+# What a KDC counts, it counts for itself: steps of a principal who is locked out after some failures.
+somebody_is_clumsy() { # FAILURES
+    quietly admin addpol -maxfailure "$1" -failurecountinterval 0 -lockoutduration 0 strict
     quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
-    follow
+}
+
+two_failures_are_counted() {
     must_not at_replica login clumsy wrong
     must_not at_replica login clumsy wrong
     [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
+}
+
+a_change_leaves_the_count() {
+    quietly admin modprinc -maxlife 3h clumsy
+    arrived
+    [ "$(attempts clumsy)" = 2 ] || fail "the change has taken the count away"
+}
+
+the_third_failure_locks_out_here_alone() {
+    must_not at_replica login clumsy wrong
+    must_not at_replica login clumsy secret
+    must login clumsy secret
+}
+
+an_unlock_comes_from_the_master() {
+    quietly admin modprinc -unlock clumsy
+    arrived
+    must at_replica login clumsy secret
+}
+
+a_full_copy_comes_under_a_running_kdc() {
+    begin
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    somebody_is_clumsy 5
+    follow
+    two_failures_are_counted
     logins_begin
     # More than one commit can hold: a new generation, which the replica copies.
     # The first attempt dies within it.
@@ -220,26 +247,17 @@ a_database_that_kprop_had_filled_is_taken_over() {
 
 lockout_is_the_own_affair_of_a_replicas_kdc() {
     begin
-    quietly admin addpol -maxfailure 3 -failurecountinterval 0 -lockoutduration 0 strict
-    quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
+    somebody_is_clumsy 3
     follow
-    must_not at_replica login clumsy wrong
-    must_not at_replica login clumsy wrong
-    [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
-    # A change that comes in leaves the count, and the count is no damage.
-    quietly admin modprinc -maxlife 3h clumsy
-    arrived
-    [ "$(attempts clumsy)" = 2 ] || fail "the change has taken the count away"
+    two_failures_are_counted
+    # The count is no damage either.
+    a_change_leaves_the_count
     quietly at_replica admin getprinc clumsy
     grep -q 'Maximum ticket life: 0 days 03:00:00' "$work/out" || fail "the change is not there"
-    must_not at_replica login clumsy wrong
-    must_not at_replica login clumsy secret
-    must login clumsy secret
+    the_third_failure_locks_out_here_alone
     road_signal replica-1 KILL
     road_restart replica-1
-    quietly admin modprinc -unlock clumsy
-    arrived
-    must at_replica login clumsy secret
+    an_unlock_comes_from_the_master
     grep -qi 'alter\|damage\|repair' "$REALM_DIR/replica-1.log" && fail "counts are taken for damage"
     dumps_are_equal
 }
@@ -254,26 +272,31 @@ burst() { # PREFIX N
     done | admin >"$work/burst.$1" 2>&1
 }
 
-nothing_is_lost_when_the_replica_is_killed_in_a_burst() {
-    begin
-    quietly admin addprinc -e aes256-cts:normal -pw secret always
-    follow
-    logins_begin
-    local round kills=0
-    for round in $(seq 6); do
-        burst "b$round" 300 &
-        local pid=$!
+# The replica is killed again and again while they come, after LEAST tenths of a second or a little more.
+bursts_with_kills() { # BURSTS CHANGES LEAST
+    local round pid kills=0
+    for round in $(seq "$1"); do
+        burst "b$round" "$2" &
+        pid=$!
         while kill -0 $pid 2>/dev/null; do
-            sleep "0.$((RANDOM % 4 + 1))"
+            sleep "0.$((RANDOM % 4 + $3))"
             road_signal replica-1 KILL
             road_restart replica-1
             kills=$((kills + 1))
         done
         wait $pid
     done
+    echo "$kills kills"
+}
+
+nothing_is_lost_when_the_replica_is_killed_in_a_burst() {
+    begin
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    follow
+    logins_begin
+    bursts_with_kills 6 300 1
     arrived
     logins_end
-    echo "$kills kills"
     dumps_are_equal
     must at_replica login b6-300 secret
 }
@@ -424,21 +447,12 @@ changes_by_kadmin_are_in_the_ldap_of_a_replica() {
 
 a_kdc_on_ldap_counts_for_itself_and_its_directory_may_go_away() {
     begin_in_ldap
-    quietly admin addpol -maxfailure 3 -failurecountinterval 0 -lockoutduration 0 strict
-    quietly admin addprinc -pw secret +requires_preauth -policy strict clumsy
+    somebody_is_clumsy 3
     follow
-    must_not at_replica login clumsy wrong
-    must_not at_replica login clumsy wrong
-    [ "$(attempts clumsy)" = 2 ] || fail "the replica's KDC does not count"
-    quietly admin modprinc -maxlife 3h clumsy
-    arrived
-    [ "$(attempts clumsy)" = 2 ] || fail "the change has taken the count away"
-    must_not at_replica login clumsy wrong
-    must_not at_replica login clumsy secret
-    must login clumsy secret
-    quietly admin modprinc -unlock clumsy
-    arrived
-    must at_replica login clumsy secret
+    two_failures_are_counted
+    a_change_leaves_the_count
+    the_third_failure_locks_out_here_alone
+    an_unlock_comes_from_the_master
     # Changes while the directory is away are there when it is back.
     road_signal slapd TERM
     wait "${ROAD_PID[slapd]}" 2>/dev/null
@@ -460,17 +474,7 @@ a_full_copy_into_ldap_is_begun_anew_after_a_death() {
     must at_replica login user00400 secret
     same_in_ldap
     # And so does a burst that its programs do not survive.
-    local round
-    for round in 1 2 3; do
-        burst "b$round" 60 &
-        local pid=$!
-        while kill -0 $pid 2>/dev/null; do
-            sleep "0.$((RANDOM % 4 + 2))"
-            road_signal replica-1 KILL
-            road_restart replica-1
-        done
-        wait $pid
-    done
+    bursts_with_kills 3 60 2
     arrived
     must at_replica login b3-60 secret
     same_in_ldap
