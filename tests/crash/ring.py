@@ -32,7 +32,8 @@ REALM = "KRBREPL.TEST"
 REPLICAS = ["replica-1", "replica-2"]
 # So that a full copy takes a while, and a load is a real one.
 RECORDS = 2000
-PATIENCE = 60
+# Longer than a replica rests between two tries, which may each fail on a machine with much else to do.
+PATIENCE = 150
 # What runs is not to outlive this program.
 GUARD = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 

@@ -73,16 +73,16 @@ static void killed_writers_lose_nothing_that_was_acknowledged(void **state)
     const st *t = *state;
     krbrepl_store *s = st_master(t);
     krbrepl_retention keep;
-    uint64_t until = now_ms() + 8000, acked = 0, seq, all = 0;
+    uint64_t until = now_ms() + 8000, acked = 0, seq;
     struct timespec nap = {0, 0};
-    int i, fd[2], status;
+    int i, n, fd[2], status;
     pid_t pid;
 
     KRBREPL_INIT(&keep);
     keep.entries = 50;
     assert_int_equal(krbrepl_store_set_retention(s, &keep), 0);
     krbrepl_store_close(s);
-    for (i = 0; i < KILLS && now_ms() < until; i++) {
+    for (i = 0; i < KILLS && (i < 3 || now_ms() < until); i++) {
         assert_int_equal(pipe(fd), 0);
         pid = fork();
         assert_true(pid >= 0);
@@ -92,20 +92,19 @@ static void killed_writers_lose_nothing_that_was_acknowledged(void **state)
         }
         close(fd[1]);
         /* The first commits, then a little more, so that the kill falls anywhere. */
-        assert_int_equal(read(fd[0], &seq, sizeof seq), sizeof seq);
+        for (n = 0; n <= i % 3; n++)
+            assert_int_equal(read(fd[0], &seq, sizeof seq), sizeof seq);
         nap.tv_nsec = (i * 7919L) % 9000000;
         nanosleep(&nap, NULL);
         assert_int_equal(kill(pid, SIGKILL), 0);
-        do {
+        do
             acked = seq;
-            all++;
-        } while (read(fd[0], &seq, sizeof seq) == sizeof seq);
+        while (read(fd[0], &seq, sizeof seq) == sizeof seq);
         close(fd[0]);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status));
         check(t->dir, acked);
     }
-    assert_true(all > (uint64_t)i);
 }
 
 static void writer_killed_inside_a_transaction_leaves_no_trace_and_no_lock(void **state)

@@ -177,20 +177,21 @@ static void a_master_that_was_killed_is_found_again(void **state)
     assert_equal_stores(&t->m, &t->b);
 }
 
-/* A machine that was asleep, a debugger, a host that did not call its node: what replicas said meanwhile has arrived. */
+/* A machine that was asleep, a debugger, a host that did not call its node: what replicas said meanwhile has arrived. The
+ * replica may say nothing for some seconds afterwards: it has to wait for its turn and for the disk. */
 static void a_master_that_stood_still_reads_before_it_gives_anybody_up(void **state)
 {
     trio *t = *state;
     long from;
 
-    snprintf(t->m.extra, sizeof t->m.extra, "missing_ms=500 gone_ms=2000");
+    snprintf(t->m.extra, sizeof t->m.extra, "missing_ms=500 gone_ms=6000");
     snprintf(t->a.extra, sizeof t->a.extra, "missing_ms=200 lost_ms=120000");
     one_start(&t->m);
     one_start(&t->a);
     await_seq(&t->a, put(&t->m, "one", "1"));
     from = log_size(&t->m);
     one_signal(&t->m, SIGSTOP);
-    sleep(4);
+    sleep(8);
     one_signal(&t->m, SIGCONT);
     await_seq(&t->a, put(&t->m, "two", "2"));
     assert_false(log_has(&t->m, from, "nothing was heard"));
@@ -287,7 +288,8 @@ static void a_kdc_that_is_down_at_boot_is_waited_for(void **state)
     await_seq(&t->a, seq);
 }
 
-/* Short tickets end many times; the replica goes on without a restart and misses nothing. */
+/* Short tickets end more than once; the replica goes on without a restart and misses nothing. A fifth of their life is
+ * what the KDC has for a new one. */
 static void tickets_are_renewed_without_a_gap(void **state)
 {
     trio *t = *state;
@@ -297,14 +299,14 @@ static void tickets_are_renewed_without_a_gap(void **state)
     long from;
     krbrepl_status st;
 
-    one_make(&s, &t->r, 0, "short", "-maxlife 8s");
+    one_make(&s, &t->r, 0, "short", "-maxlife 15s");
     snprintf(cmd, sizeof cmd, "%s %s", t->all, s.princ);
     rig_allow(&t->r, cmd);
     one_start(&t->m);
     one_start(&s);
     await_seq(&s, put(&t->m, "first", "1"));
     from = log_size(&s);
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 2; i++) {
         await_log(&s, from, "is renewed");
         await_seq(&s, put(&t->m, "again", "2"));
         assert_int_equal(status_of(&s, &st), 0);
