@@ -84,9 +84,9 @@ typedef struct krbrepl_store_options {
 KRBREPL_API int krbrepl_store_open(krbrepl_store **out, const char *dir,
                                    const krbrepl_store_options *opt, krbrepl_errinfo *ei);
 
-/* NULL is fine. Transactions, views and loads of this handle must be gone. Legal in a forked child,
- * where it only frees memory. Nothing happens from inside a callback of this handle, or while another
- * thread is inside of it. */
+/* NULL is fine. Transactions, views and loads of this handle must be gone: nothing happens while there is one, from
+ * inside a callback of this handle, or while another thread is inside of it. Legal in a forked child, where it only
+ * frees memory. */
 KRBREPL_API void krbrepl_store_close(krbrepl_store *s);
 
 /* The last failure on this handle. Fills min(out->size, what there is). */

@@ -22,7 +22,8 @@ static inline int krbrepl__door_out(krbrepl_store *s, int rc)
 /* Inside: an argument that cannot be. */
 static inline int krbrepl__door_invalid(krbrepl_store *s)
 {
-    return krbrepl__fail_plain(krbrepl__store_ei(s), KRBREPL_ERR_INVALID);
+    return krbrepl__fail(krbrepl__store_ei(s), KRBREPL_ERR_INVALID,
+                         "store: an argument is NULL that has to be given");
 }
 
 #endif

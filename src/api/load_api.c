@@ -20,6 +20,8 @@ int krbrepl_load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load_
     rc = krbrepl__widen(&o, sizeof o, opt);
     rc = rc == 0 ? krbrepl__load_begin(s, out, &o)
                  : krbrepl__unsized(krbrepl__store_ei(s), rc, "load: krbrepl_load_options");
+    if (rc == 0)
+        krbrepl__store_lend(s);
     return krbrepl__door_out(s, rc);
 }
 
@@ -70,6 +72,7 @@ int krbrepl_load_commit(krbrepl_load *l, krbrepl_load_result *out)
         rc = krbrepl__load_commit(l, &res);
     else
         krbrepl__load_abort(l);
+    krbrepl__store_unlend(s);
     if (rc == 0 && out != NULL)
         rc = krbrepl__narrow(out, &res, sizeof res);
     return krbrepl__door_out(s, rc);
@@ -84,6 +87,7 @@ void krbrepl_load_abort(krbrepl_load *l)
         return;
     s = krbrepl__load_store(l);
     krbrepl__load_abort(l);
+    krbrepl__store_unlend(s);
     if (rc == 0)
         krbrepl__store_leave(s);
 }

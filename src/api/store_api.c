@@ -70,8 +70,8 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
 
 void krbrepl_store_close(krbrepl_store *s)
 {
-    /* From inside a callback, or of another thread, the handle is in use, and stays. */
-    if (s != NULL && !krbrepl__store_busy(s))
+    /* From inside a callback, of another thread, or with a transaction, the handle is in use, and stays. */
+    if (s != NULL && !krbrepl__store_busy(s) && !krbrepl__store_lent(s))
         krbrepl__store_close(s);
 }
 
@@ -204,6 +204,8 @@ int krbrepl_txn_begin(krbrepl_store *s, krbrepl_txn **out, const krbrepl_txn_opt
                      : widen(&o, sizeof o, opt, "store: krbrepl_txn_options", krbrepl__store_ei(s));
     if (rc == 0)
         rc = krbrepl__txn_begin(s, out, &o);
+    if (rc == 0)
+        krbrepl__store_lend(s);
     return krbrepl__door_out(s, rc);
 }
 
@@ -272,13 +274,19 @@ int krbrepl_txn_commit(krbrepl_txn *t, krbrepl_pos *out)
     if (rc != 0)
         return rc;
     s = krbrepl__txn_store(t);
-    return krbrepl__door_out(s, krbrepl__txn_commit(t, out));
+    rc = krbrepl__txn_commit(t, out);
+    krbrepl__store_unlend(s);
+    return krbrepl__door_out(s, rc);
 }
 
 void krbrepl_txn_abort(krbrepl_txn *t)
 {
-    if (t != NULL && (krbrepl__store_forked(krbrepl__txn_store(t)) || krbrepl__txn_mine(t)))
-        krbrepl__txn_abort(t);
+    krbrepl_store *s = t != NULL ? krbrepl__txn_store(t) : NULL;
+
+    if (s == NULL || (!krbrepl__store_forked(s) && !krbrepl__txn_mine(t)))
+        return;
+    krbrepl__txn_abort(t);
+    krbrepl__store_unlend(s);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -293,6 +301,8 @@ int krbrepl_view_open(krbrepl_store *s, krbrepl_view **out)
     if (rc != 0)
         return rc;
     rc = out != NULL ? krbrepl__view_open(s, out) : krbrepl__door_invalid(s);
+    if (rc == 0)
+        krbrepl__store_lend(s);
     return krbrepl__door_out(s, rc);
 }
 
@@ -312,8 +322,10 @@ void krbrepl_view_close(krbrepl_view *v)
         return;
     s = krbrepl__view_store(v);
     /* The walk that calls goes on in it. */
-    if (!krbrepl__view_walked(v))
+    if (!krbrepl__view_walked(v)) {
         krbrepl__view_close(v);
+        krbrepl__store_unlend(s);
+    }
     krbrepl__store_leave(s);
 }
 

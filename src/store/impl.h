@@ -146,6 +146,7 @@ struct krbrepl_store {
     pid_t pid;
     atomic_uintptr_t user; /* the thread that is inside; 0: none */
     unsigned depth;        /* how often it is; its own */
+    atomic_uint parts;     /* transactions, views and loads that the program has of it */
     krbrepl__env *env;
     krbrepl__env *local; /* NULL: not opened yet */
     char *dir;           /* absolute */

@@ -35,6 +35,12 @@ static int fail_sys(krbrepl__env *e, krbrepl_errinfo *ei, int rc, const char *wh
                                  "%s: a process with the same number uses the store from another PID "
                                  "namespace; share one PID namespace between containers",
                                  what);
+    if (rc == EROFS)
+        return krbrepl__fail_sys(
+            ei, KRBREPL_ERR_IO, rc,
+            "%s: this process cannot write there; where a unit of systemd forbids it, "
+            "name a directory above it in ReadWritePaths",
+            what);
     return krbrepl__fail_sys(ei, KRBREPL_ERR_IO, rc, "%s", what);
 }
 

@@ -292,6 +292,7 @@ int krbrepl__store_dup(krbrepl_store *s, krbrepl_store **out, krbrepl_errinfo *e
     *d = *s;
     atomic_init(&d->user, 0);
     d->depth = 0;
+    atomic_init(&d->parts, 0);
     d->env = krbrepl__env_ref(s->env);
     d->local = NULL;
     d->host = NULL;
@@ -376,6 +377,22 @@ void krbrepl__store_leave(krbrepl_store *s)
 int krbrepl__store_busy(const krbrepl_store *s)
 {
     return !krbrepl__store_forked(s) && atomic_load(&s->user) != 0;
+}
+
+void krbrepl__store_lend(krbrepl_store *s)
+{
+    atomic_fetch_add_explicit(&s->parts, 1, memory_order_relaxed);
+}
+
+void krbrepl__store_unlend(krbrepl_store *s)
+{
+    if (!krbrepl__store_forked(s))
+        atomic_fetch_sub_explicit(&s->parts, 1, memory_order_relaxed);
+}
+
+int krbrepl__store_lent(const krbrepl_store *s)
+{
+    return !krbrepl__store_forked(s) && atomic_load_explicit(&s->parts, memory_order_relaxed) != 0;
 }
 
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys)

@@ -24,6 +24,13 @@ int krbrepl__store_forked(const krbrepl_store *s); /* not the process that opene
 int krbrepl__store_enter(krbrepl_store *s);
 void krbrepl__store_leave(krbrepl_store *s);
 int krbrepl__store_busy(const krbrepl_store *s); /* some thread of this process is inside */
+/* The program has got a transaction, a view or a load of this handle, or given one back. While it has any, the handle
+ * must not go: the writer lock of LMDB lies in memory that would go with it, and the next lock that the thread takes
+ * would be chained to it. */
+void krbrepl__store_lend(krbrepl_store *s);
+void krbrepl__store_unlend(krbrepl_store *s);
+int krbrepl__store_lent(
+    const krbrepl_store *s); /* never in a forked child, where nothing of it is held */
 /* Stands in for the wall clock and the randomness (simulation). Borrowed until close. */
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys);
 const krbrepl__sys *krbrepl__store_sys(const krbrepl_store *s);

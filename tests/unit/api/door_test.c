@@ -335,6 +335,35 @@ static void a_transaction_stays_with_the_thread_that_began_it(void **state)
     rig_close(&r);
 }
 
+/* A program that forgets to abort, and closes: its transaction would go on in memory that is gone. */
+static void a_store_stays_open_while_something_of_it_is(void **state)
+{
+    static const char *const kinds[] = {"t", "v", "l"};
+    size_t i;
+    rig r;
+
+    (void)state;
+    for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        rig_open(&r, kinds[i]);
+        krbrepl_store_close(r.s);
+        rig_close(&r);
+    }
+}
+
+static void what_must_be_given_and_is_not_is_told(void **state)
+{
+    krbrepl_errinfo ei;
+    rig r;
+
+    (void)state;
+    rig_open(&r, "");
+    KRBREPL_INIT(&ei);
+    assert_int_equal(krbrepl_view_open(r.s, NULL), KRBREPL_ERR_INVALID);
+    assert_int_equal(krbrepl_store_errinfo(r.s, &ei), 0);
+    assert_non_null(strstr(ei.text, "NULL"));
+    rig_close(&r);
+}
+
 static void *drive(void *arg)
 {
     guest *g = arg;
@@ -439,6 +468,8 @@ int main(void)
         cmocka_unit_test(while_another_thread_is_inside_of_a_store_nobody_else_gets_in),
         cmocka_unit_test(a_transaction_is_aborted_whoever_is_inside_of_the_store),
         cmocka_unit_test(a_transaction_stays_with_the_thread_that_began_it),
+        cmocka_unit_test(a_store_stays_open_while_something_of_it_is),
+        cmocka_unit_test(what_must_be_given_and_is_not_is_told),
         cmocka_unit_test(a_node_that_another_thread_drives_can_be_asked_and_woken_only),
         cmocka_unit_test(a_callback_cannot_pull_the_ground_from_under_its_handle),
     };

@@ -471,6 +471,19 @@ static void evidence_is_not_said_to_be_saved_unless_it_is(void **state)
     assert_true(n > 3);
 }
 
+/* Debian's units of krb5kdc and kadmind leave one directory that they may write in. */
+static void a_place_that_cannot_be_written_is_told_with_what_may_forbid_it(void **state)
+{
+    krbrepl_errinfo ei;
+
+    (void)state;
+    KRBREPL_INIT(&ei);
+    assert_int_equal(krbrepl__mdb_fail(NULL, &ei, EROFS, "/var/lib/krbrepl"), KRBREPL_ERR_IO);
+    assert_int_equal(ei.sys_errno, EROFS);
+    assert_non_null(strstr(ei.text, "/var/lib/krbrepl: "));
+    assert_non_null(strstr(ei.text, "ReadWritePaths"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -490,6 +503,7 @@ int main(void)
         T(restore_takes_reads_that_give_little),
         T(restore_from_a_file_that_cannot_be_read_says_so),
         T(evidence_is_not_said_to_be_saved_unless_it_is),
+        T(a_place_that_cannot_be_written_is_told_with_what_may_forbid_it),
     };
 
     return cmocka_run_group_tests_name("store/iofail", tests, NULL, NULL);
