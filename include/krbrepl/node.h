@@ -77,7 +77,7 @@ typedef struct krbrepl_master_options {
     uint64_t repairs_max;     /* copies and repairs at a time, the other replicas wait; 4 */
     /* Unmodified slaves of Heimdal's (ipropd-slave) are served too, at the same addresses: those whom `authorize`
      * gives KRBREPL_ALLOW_HEIMDAL, and who have never been replicas in the native protocol. What follows is for
-     * them alone. Their channel has no forward secrecy; docs/security.md says what that means. */
+     * them alone. Their channel has no forward secrecy; security.md of the documentation says what that means. */
     uint64_t flags; /* KRBREPL_MASTER_... */
     const char
         *heimdal_service; /* own principal towards them; NULL: iprop/HOSTNAME in the default realm */
@@ -143,7 +143,8 @@ KRBREPL_API int krbrepl_node_stop(krbrepl_node *n);
 KRBREPL_API void krbrepl_node_free(krbrepl_node *n);
 
 /* ---- the loop ------------------------------------------------------------------------------- */
-KRBREPL_API int krbrepl_node_fd(const krbrepl_node *n); /* readable: call process */
+/* Readable: call process. The same descriptor from krbrepl_node_new to krbrepl_node_free. */
+KRBREPL_API int krbrepl_node_fd(const krbrepl_node *n);
 /* Milliseconds until process is due; -1: never, and while krbrepl_node_run or a thread of the library drives it. */
 KRBREPL_API int krbrepl_node_timeout(const krbrepl_node *n);
 /* Never waits on the network. Anything but 0 says that the node has stopped by itself. It can be started again: as

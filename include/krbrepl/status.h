@@ -131,7 +131,8 @@ typedef struct krbrepl_status {
 typedef int krbrepl_peer_fn(void *ctx, const krbrepl_peer *peer);
 
 /* Asks the node that runs on the store in `dir`, through its socket there. Waits at most `timeout_ms`.
- * NOTFOUND when no node runs, TIMEOUT, DENIED (file permissions). `each` may be NULL. */
+ * NOTFOUND when no node runs, TIMEOUT, DENIED (file permissions). `each` may be NULL. Not in the thread that drives that
+ * node, which would wait for itself: krbrepl_node_status and krbrepl_node_peers tell the same there. */
 KRBREPL_API int krbrepl_status_fetch(const char *dir, uint64_t timeout_ms, krbrepl_status *out,
                                      krbrepl_peer_fn *each, void *ctx, krbrepl_errinfo *ei);
 
@@ -145,8 +146,9 @@ typedef struct krbrepl_wait_options {
 } krbrepl_wait_options;
 
 /* Waits until enough replicas have a commit, by asking the node that runs on the store in `dir`. Any
- * process, any thread. `have` (may be NULL) is how many had it at the end. 0, TIMEOUT, NOTFOUND when no
- * node runs (within the timeout). */
+ * process, any thread but the one that drives that node, which would wait for itself (krbrepl_node_peers tells it what
+ * each replica has). `have` (may be NULL) is how many had it at the end. 0; TIMEOUT, 2 s later when the node does not
+ * answer at all; NOTFOUND when no node runs (within the timeout). */
 KRBREPL_API int krbrepl_wait(const char *dir, const krbrepl_wait_options *opt, uint64_t *have,
                              krbrepl_errinfo *ei);
 

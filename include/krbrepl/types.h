@@ -19,7 +19,7 @@ extern "C" {
 #define KRBREPL_HAS(p, f) \
     ((size_t)((const char *)&(p)->f - (const char *)(p)) + sizeof(p)->f <= (p)->size)
 
-/* A borrowed view of bytes. Frozen. */
+/* A borrowed view of bytes. `data` may be NULL when `len` is 0. Frozen. */
 typedef struct krbrepl_bytes {
     const void *data;
     size_t len;

@@ -179,7 +179,9 @@ int krbrepl__sock_listen(const krbrepl__addr *a, int *fd, krbrepl_errinfo *ei)
     e = errno;
     if (s >= 0)
         close(s);
-    return krbrepl__fail_sys(ei, KRBREPL_ERR_NET, e, "node: cannot listen on %s", text);
+    return krbrepl__fail_sys(
+        ei, KRBREPL_ERR_NET, e,
+        "node: cannot listen on %s; stop what listens there, or name another address or port", text);
 }
 
 int krbrepl__sock_bound(int fd, krbrepl__addr *out)

@@ -90,8 +90,8 @@ static int too_late(call *c)
 {
     return krbrepl__fail(
         c->ei, KRBREPL_ERR_TIMEOUT,
-        "status: the node that runs on %s did not answer in time; it may be stopped, or "
-        "busy for very long",
+        "status: the node that runs on %s did not answer in time; it may be stopped, busy for very "
+        "long, or driven by the very thread that asks",
         c->dir);
 }
 

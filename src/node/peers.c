@@ -328,7 +328,8 @@ void krbrepl__master_reauthorize(krbrepl_node *n)
             continue;
         if (!may_follow(c, krbrepl__conn_info(c)->principal, &allow))
             krbrepl__conn_close(c, KRBREPL_ERR_DENIED,
-                                "it is not authorized any more; add it to the acl of the master");
+                                "it is not authorized any more; add it to the acl of the master, or to "
+                                "whom its authorize callback allows");
     }
     ask_for_absent(n);
     n->acks_moved = 1;

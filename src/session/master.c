@@ -20,7 +20,8 @@ int krbrepl__master_secured(krbrepl__sess *s)
     if (allow > 0 && (allow & KRBREPL_ALLOW_REPLICA) != 0)
         return 0;
     return krbrepl__sess_end(s, KRBREPL_ERR_DENIED,
-                             "%.90s may not receive this database; add it to the acl of the master",
+                             "%.90s may not receive this database; add it to the acl of the master, or "
+                             "to whom its authorize callback allows",
                              s->info.principal);
 }
 

@@ -186,6 +186,7 @@ static void two_cannot_listen_on_one_address(void **state)
     assert_int_equal(krbrepl__sock_listen(&a, &fd, &ei), KRBREPL_ERR_NET);
     assert_int_equal(fd, -1);
     assert_non_null(strstr(ei.text, "cannot listen on 127.0.0.1:"));
+    assert_non_null(strstr(ei.text, "name another address or port"));
     krbrepl__sock_close(l);
 }
 
