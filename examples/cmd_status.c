@@ -53,6 +53,11 @@ static bool take_limits(struct asking *a)
     return false;
 }
 
+static bool is_check(const struct asking *a)
+{
+    return a->max_lag != NULL || a->replicas > 0;
+}
+
 /* Asks once and prints. */
 static int show_once(struct asking *a, const char *dir)
 {
@@ -64,9 +69,10 @@ static int show_once(struct asking *a, const char *dir)
         return rc;
     if (snapshot_complaint(&s, &a->limits, &complaint))
         rc = PROG_CHECK;
+    /* A quiet check says nothing but what is wrong. */
     if (a->c.json)
         snapshot_json(&s, &a->c.out, dir, complaint);
-    else
+    else if (!a->c.quiet || !is_check(a))
         snapshot_print(&s, dir);
     fflush(stdout);
     if (complaint != NULL)
@@ -92,7 +98,7 @@ int cmd_status(int argc, char **argv)
         .notes = "When no node runs, what the store says is shown. With --max-lag or --replicas it is "
                  "a check:\n"
                  "exit code 3 when a limit is not kept, when a node is refused or fenced, or when none "
-                 "runs."};
+                 "runs; --quiet leaves only what is wrong."};
     int rc = cli_begin(&a.c, &cmd, &argc, &argv);
 
     if (rc != OPTS_GO)
