@@ -21,6 +21,7 @@ PROGRAMS = ("krb5kdc", "kadmind", "krbrepl-master", "krbrepl-replica")
 PLUGINS = "/usr/local/lib/krb5/plugins/kdb"  # of the page
 LOST = "has lost its power"
 PATIENCE = 60  # for one command
+WRITABLE = "/var/lib/krb5kdc/"  # all that Debian's units let krb5kdc and kadmind write of what lasts
 # What an operator finds on a host, where there is none.
 PRELUDE = r"""
 set -euo pipefail
@@ -40,6 +41,7 @@ start() { # PROGRAM OPTION LOG WORDS
 systemctl() { # ACTION UNIT
     local program=krb5kdc pid
     [ "$2" = krb5-kdc ] || program=kadmind
+    [ "$1" != disable ] || return 0
     if [ "$1" != start ] && [ -e "$HOST/run/$program.pid" ]; then
         pid=$(cat "$HOST/run/$program.pid")
         kill "$pid"
@@ -161,6 +163,16 @@ def translated(command, host, hosts, last):
     return host.paths(command).replace("LAST", last)
 
 
+def check_places(page):
+    """The hosts of this test have no units, so that a store would work anywhere on them."""
+    places = re.findall(r"(?:database_name = |--store |init |adopt |promote )(/\S+)", page)
+    for place in places:
+        if not place.startswith(WRITABLE):
+            sys.exit(f"a KDC of Debian's cannot use a store in {place}")
+    if len(places) < 10:
+        sys.exit(f"only {len(places)} places of stores were found on the page")
+
+
 def make_old_realm(host):
     """What the page finds: a realm on a database of MIT's own kind, with its KDC and kadmind."""
     host.kdc_conf(f"""[realms]
@@ -205,6 +217,7 @@ def main():
     page = Path(page).read_text(encoding="utf-8")
     # Not below the build directory, which may be on a file system that cannot hold a map of LMDB.
     place = Path(tempfile.mkdtemp(prefix="krbrepl-realm."))
+    check_places(page)
     hosts = {name: Host(place, name, programs) for name in NAMES}
     try:
         for host in hosts.values():
