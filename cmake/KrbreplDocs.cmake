@@ -1,8 +1,8 @@
 # What is read without this tree: the pages, those for programmers with the headers, and the programs to copy, where the
 # guide for embedders has its links.
 file(GLOB_RECURSE krbrepl_pages RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
-list(APPEND krbrepl_pages CHANGELOG.md bench/README.md)
-set(krbrepl_devel_pages docs/embedding.md docs/host-stores.md)
+list(APPEND krbrepl_pages CHANGELOG.md bench/README.md bindings/README.md)
+set(krbrepl_devel_pages docs/embedding.md docs/host-stores.md bindings/README.md)
 # docs/ is the top of what is installed, so that links from and to the outside of it are one step shorter.
 foreach(page IN LISTS krbrepl_pages)
   file(READ ${PROJECT_SOURCE_DIR}/${page} text)

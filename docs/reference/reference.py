@@ -3,7 +3,7 @@ same as Markdown.
 
 reference.py OUTPUT_DIR VERSION DATE_FROM HEADER...
 
-OUTPUT_DIR/man3 gets the manual pages, with one for each function that leads to its group's; OUTPUT_DIR/reference
+OUTPUT_DIR/man3 gets the manual pages, with one for each function and struct that leads to its group's; OUTPUT_DIR/reference
 the Markdown, with an index. DATE_FROM is a manual page whose date is taken. A group is a section of a header, or
 a header without sections, and is named after its first function; sections of one name become one page."""
 
@@ -27,6 +27,10 @@ class Page:
 
     def functions(self):
         return [f for _, groups in self.parts for g in groups for f in g.functions()]
+
+    def structs(self):
+        code = "\n".join(c for _, groups in self.parts for g in groups for c in g.code)
+        return re.findall(r"^typedef struct (\w+) \{$", code, flags=re.M)
 
 
 def page_name(head, section):
@@ -191,8 +195,7 @@ def main():
     for page in found.values():
         write(man, f"{page.name}.3", manual(page, found, version, date))
         write(reference, f"{page.name}.md", markdown(page))
-        for function in page.functions():
-            name = header.name_of(function)
+        for name in [header.name_of(f) for f in page.functions()] + page.structs():
             if name not in found:
                 write(man, f"{name}.3", f".so man3/{page.name}.3\n")
     write(reference, "index.md", index(found))

@@ -53,6 +53,9 @@ def complete(man3, reference, abi, *dirs):
             bad.append(f"{name}: there is no {name}(3)")
         elif f".Fo {name}\n" not in page_of(man3, name) or f".It Fn {name}\n" not in page_of(man3, name):
             bad.append(f"{name}: its page does not describe it")
+    for name, _ in headers.structs(paths):
+        if not (man3 / f"{name}.3").exists() or f"typedef struct {name} {{" not in page_of(man3, name):
+            bad.append(f"{name}: there is no {name}(3) that has it")
     names = [n for n, _ in headers.structs(paths)] + [c for c in headers.constants(paths) if "_ERR_" not in c]
     for name in headers.functions(paths) + names:
         if not re.search(rf"\b{name}\b", markdown) or not re.search(rf"\b{name}\b", whole):
