@@ -42,6 +42,26 @@ has_kdb5() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-kdb5.pc" ]; }
 has_heimdal() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-heimdal.pc" ]; }
 has_testing() { [ -e "$prefix/$libdir/pkgconfig/krbrepl-testing.pc" ]; }
 
+# A KDC of MIT's finds the module where the .pc file says, and the module the libraries that were installed with it.
+kdb_module_is_where_its_pc_says() {
+    local dir major
+    [ -e "$prefix/$libdir/pkgconfig/krbrepl-kdb.pc" ] || return 0
+    dir=$(pkg --variable=kdbdir krbrepl-kdb)
+    test -e "$dir/krbrepl.so"
+    # shellcheck disable=SC2046
+    major=$(echo '#include <kdb.h>' | "$cc" -E -dM $(pkg --cflags krb5) - | awk '$2 == "KRB5_KDB_DAL_MAJOR_VERSION" { print $3 }')
+    [ "$(pkg --variable=dal_major krbrepl-kdb)" = "$major" ]
+    [ "$(pkg --modversion krbrepl-kdb)" = "$(pkg --modversion krbrepl)" ]
+    mkdir "$stores/kdb"
+    printf '[libdefaults]\n default_realm = A.TEST\n[realms]\n A.TEST = {\n database_module = m\n key_stash_file = %s/stash\n }
+[dbmodules]\n db_module_dir = %s\n m = {\n db_library = krbrepl\n database_name = %s/store\n }\n' \
+        "$stores/kdb" "$dir" "$stores/kdb" >"$stores/kdb/kdc.conf"
+    env -u LD_LIBRARY_PATH PATH="$PATH:/usr/sbin" KRB5_CONFIG="$stores/kdb/kdc.conf" KRB5_KDC_PROFILE="$stores/kdb/kdc.conf" \
+        bash -c 'kdb5_util create -s -P throw-away && kadmin.local addprinc -nokey alice && kadmin.local getprinc alice' \
+        >"$work/kdb" 2>&1 || { cat "$work/kdb"; return 1; }
+    env -u LD_LIBRARY_PATH "$prefix/bin/krbrepl" get "$stores/kdb/store" principal alice@A.TEST >"$work/kdb"
+}
+
 # Programs that are installed find the library that is installed with them, wherever that is.
 programs_run() {
     [ ! -e "$prefix/bin/krbrepl" ] || env -u LD_LIBRARY_PATH "$prefix/bin/krbrepl" --version
@@ -108,6 +128,7 @@ pkgconfig_shared() {
         run "$work/heimdal"
     fi
     programs_run
+    kdb_module_is_where_its_pc_says
     examples_compile
 }
 
@@ -185,6 +206,23 @@ destdir() {
     test -s "$root/share/man/man3/krbrepl_txn_begin.3"
     test -s "$root/share/doc/krbrepl/reference/index.md"
     LC_ALL=C readelf -d "$root/$libdir/libkrbrepl.so" | grep -F 'SONAME' | grep -F 'libkrbrepl.so.'
+}
+
+# The daemons have Heimdal's names where the build was told so, and nowhere else. Of a build that was told only the
+# installation of the programs is run, on those that are built already.
+iprop_names() {
+    local role name
+    install_tree
+    [ -z "$(find "$prefix" -name 'ipropd-*')" ] || { echo "names of Heimdal's are installed without being asked for"; return 1; }
+    cmake -S "$source" -B "$work/build" -G "$CMAKE_GENERATOR" -DCMAKE_C_COMPILER="$cc" \
+        -DKRBREPL_INSTALL_IPROP_NAMES=ON -DCMAKE_SKIP_RPATH=ON -DBUILD_TESTING=OFF -DCMAKE_INSTALL_PREFIX="$work/named" \
+        >"$work/configure.log"
+    cp "$build"/examples/krbrepl "$build"/examples/krbrepl-master "$build"/examples/krbrepl-replica "$work/build/examples/"
+    cmake -P "$work/build/examples/cmake_install.cmake" >"$work/install.log"
+    for role in master slave; do
+        name=$(echo "$work"/named/sbin/ipropd-$role)
+        LD_LIBRARY_PATH=$prefix/$libdir "$name" --help | grep -q "^usage: ipropd-$role "
+    done
 }
 
 # shellcheck source=tests/consume/packages.sh
