@@ -153,6 +153,28 @@ a_log_that_is_replayed_makes_the_database()
     must grep -q '"changed": *1' "$WORK/quiet.out"
 }
 
+# As iprop-log replays from one version to another one.
+a_log_is_replayed_and_shown_in_parts()
+{
+    local log last
+    begin
+    log=$HEIMDAL_DIR/master/log
+    last=$(heimdal_version)
+    krbrepl log --heimdal-log "$log" --from 5 --to 7
+    must [ "$(cut -d' ' -f1 "$WORK/quiet.out" | tr '\n' ' ')" = "5 6 7 " ]
+    krbrepl log --heimdal-log "$log" --last 2
+    must [ "$(cut -d' ' -f1 "$WORK/quiet.out" | tr '\n' ' ')" = "$((last - 1)) $last " ]
+    krbrepl replay --json --to 9 --heimdal-log "$log" "$STORE"
+    must grep -q '"last_version": *9' "$WORK/quiet.out"
+    krbrepl replay --json --from 10 --to 15 --heimdal-log "$log" "$STORE"
+    must grep -q '"records": *6' "$WORK/quiet.out"
+    krbrepl replay --json --from 16 --heimdal-log "$log" "$STORE"
+    must grep -q "\"last_version\": *$last" "$WORK/quiet.out"
+    krbrepl dump --format heimdal "$STORE" "$WORK/out"
+    quiet on_other load "$WORK/out"
+    same_as_master
+}
+
 a_log_is_shown_as_iprop_log_shows_it()
 {
     begin
