@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "conf.h"
 #include "mitglue.h"
+#include "times.h"
 
 typedef unsigned long long ull;
 
@@ -75,17 +76,18 @@ static const struct option {
     const char *name;
     enum kind kind;
     const char *text;
+    uint64_t most; /* of a number, as hosts/mit/kdb/conf.c has it */
 } options[] = {
-    {"db_library", LIBRARY, "the KDB module"},
-    {"database_name", TEXT, "the directory of the store"},
-    {"mapsize", NUMBER, "address space to reserve, in megabytes; it costs no disk"},
-    {"max_readers", NUMBER, "processes and threads that read at a time"},
-    {"nosync", FLAG, "commits are not flushed: a power cut can ruin the database"},
-    {"disable_last_success", FLAG, "whether the last success of a principal is not noted"},
-    {"disable_lockout", FLAG, "whether failed logins are neither counted nor lock"},
-    {"sync_replicas", NUMBER, "how many replicas a write of kadmin waits for"},
-    {"sync_timeout", TIME, "how long it waits; the change stays when this has passed"},
-    {"sync_level", LEVEL, "what it waits for: received, durable or applied"},
+    {"db_library", LIBRARY, "the KDB module", 0},
+    {"database_name", TEXT, "the directory of the store", 0},
+    {"mapsize", NUMBER, "address space to reserve, in megabytes; it costs no disk", 1 << 30},
+    {"max_readers", NUMBER, "processes and threads that read at a time", 1 << 20},
+    {"nosync", FLAG, "commits are not flushed: a power cut can ruin the database", 0},
+    {"disable_last_success", FLAG, "whether the last success of a principal is not noted", 0},
+    {"disable_lockout", FLAG, "whether failed logins are neither counted nor lock", 0},
+    {"sync_replicas", NUMBER, "how many replicas a write of kadmin waits for", 10000},
+    {"sync_timeout", TIME, "how long it waits; the change stays when this has passed", 0},
+    {"sync_level", LEVEL, "what it waits for: received, durable or applied", 0},
 };
 
 static bool is_flag(const char *value)
@@ -123,10 +125,14 @@ static bool is_level(const char *value)
 
 static const char *mistake(const struct option *o, const char *value)
 {
+    uint64_t n;
+
     if (o->kind == FLAG && !is_flag(value))
         return "it is neither true nor false; the module refuses to open the database";
     if (o->kind == NUMBER && !is_number(value))
         return "it is no number; the module refuses to open the database";
+    if (o->kind == NUMBER && (!times_parse_number(value, &n) || n > o->most))
+        return "it is too large a number; the module refuses to open the database";
     if (o->kind == TIME && !is_time(value))
         return "it is no duration such as 5s; the module refuses to open the database";
     if (o->kind == LEVEL && !is_level(value))

@@ -57,7 +57,8 @@ static int fail_map(krbrepl__env *e, krbrepl_errinfo *ei, int rc, const char *wh
     }
     return krbrepl__fail(ei, KRBREPL_ERR_NOMEM,
                          "%s: the address space reserved for the store is full; it is enlarged when no "
-                         "view of this process is open; close views and try again",
+                         "view of this process is open: close views and try again, or reserve more "
+                         "(map_size; mapsize in [dbmodules])",
                          what);
 }
 
