@@ -1,18 +1,17 @@
 """What was left out of a run of the tests, by the log that CTest writes with --output-junit.
 
-left_out.py LOG ALLOWED SANITIZER told        names what was left out
-left_out.py LOG ALLOWED SANITIZER complete    fails as well when ALLOWED does not have it
-left_out.py names ALLOWED                     the names in ALLOWED, one a line
+left_out.py LOG ALLOWED told        names what was left out
+left_out.py LOG ALLOWED complete    fails as well when ALLOWED does not have it
 
-SANITIZER is empty, or what the tests were compiled with. These are left out:
+These are left out:
 
 * a test that CTest has skipped, did not start or has disabled;
 * a function that a cmocka program has skipped, for which CTest counts the program as passed;
 * a check of a test that passes, which says so in a line that starts with "left out: ".
 
 Such a line says why, and what to install, in the other cases too (krbrepl_left_out of cmake/KrbreplTest.cmake has CTest
-skip what could not be built). ALLOWED has a line for each test, or function of a
-program, that may be left out, "NAME | WHERE | WHY", in which WHERE is `anywhere` or `sanitizer`."""
+skip what could not be built). ALLOWED has a line "NAME: WHY" for each test, or function of a program, that may be left
+out, and for no other reason than this."""
 
 import re
 import sys
@@ -52,15 +51,15 @@ def left_out(log):
 
 
 def read_allowed(path):
-    """{name: (where, why)}"""
-    allowed = {}
+    """[(name, why), ...]"""
+    allowed = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
+        if not line or line.startswith("#"):
             continue
-        name, where, why = ([part.strip() for part in line.split("|")] + ["", ""])[:3]
-        if where not in ("anywhere", "sanitizer") or not why or name in allowed:
-            sys.exit(f"{path}:{number}: a line is NAME | WHERE | WHY, once for each name; WHERE is anywhere or sanitizer")
-        allowed[name] = (where, why)
+        entry = re.fullmatch(r"(\w+): (.*\S)", line)
+        if not entry:
+            sys.exit(f"{path}:{number}: a line is NAME: WHY")
+        allowed.append(entry.groups())
     return allowed
 
 
@@ -70,8 +69,8 @@ def show(title, found):
         print("\n".join(f"    {name}: {why}" for name, why in sorted(found)))
 
 
-def main(log, path, sanitizer, mode):
-    allowed = {name: why for name, (where, why) in read_allowed(path).items() if where == "anywhere" or sanitizer}
+def main(log, path, mode):
+    allowed = read_allowed(path)
     if not Path(log).exists():
         print(f"CTest has not written {log}: nobody knows what was left out.")
         return 1 if mode == "complete" else 0
@@ -79,8 +78,8 @@ def main(log, path, sanitizer, mode):
     if mode != "complete":
         show("Tests that were left out; docs/testing.md says more:", found)
         return 0
-    missing = [(name, why) for name, why in found if name not in allowed]
-    show(f"Tests that were left out, as {Path(path).name} allows:", [(n, allowed[n]) for n, _ in found if n in allowed])
+    missing = [one for one in found if one not in allowed]
+    show(f"Tests that were left out, as {Path(path).name} allows:", [one for one in found if one in allowed])
     show("This run is not complete, for these tests were left out:", missing)
     if missing:
         print(f"Install what is lacking. {path} is for what cannot be installed.")
@@ -88,7 +87,4 @@ def main(log, path, sanitizer, mode):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "names":
-        print("\n".join(read_allowed(sys.argv[2])))
-        sys.exit(0)
     sys.exit(main(*sys.argv[1:]))

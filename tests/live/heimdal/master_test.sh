@@ -140,7 +140,7 @@ a_slave_may_come_by_ipv6()
         mount --bind "$WORK/hosts" /etc/hosts
     fi
     python3 -c 'import socket; socket.create_server(("::1", 0), family=socket.AF_INET6)
-socket.getaddrinfo("localhost", 1, socket.AF_INET6)' 2>"$WORK/python" || heimdal_skip "localhost has no IPv6 address here"
+socket.getaddrinfo("localhost", 1, socket.AF_INET6)' 2>"$WORK/python" || heimdal_skip "there is no IPv6 here"
     begin
     MASTER_AT="[::1]" serve
     follow s1
