@@ -363,6 +363,74 @@ failed_logins_lock_as_the_policy_says() {
     must login alice right
 }
 
+# What passes with time, on the database of the KDC that is running.
+times_of_lockout() {
+    quietly admin addpol -maxfailure 2 -failurecountinterval 1h -lockoutduration 1h long
+    quietly admin addpol -maxfailure 2 -failurecountinterval 1s -lockoutduration 1h forgetful
+    quietly admin addprinc -pw right -policy long +requires_preauth locked
+    quietly admin addprinc -pw right -policy long +requires_preauth counted
+    quietly admin addprinc -pw right -policy forgetful +requires_preauth forgotten
+    must_not login locked wrong
+    must_not login counted wrong
+    must_not login forgotten wrong
+    must_not login locked wrong
+    must_not login locked right
+    grep -q revoked "$work/kinit" || fail "$1: $(cat "$work/kinit")"
+    # Longer than one second, and less than an hour.
+    sleep 2.2
+    must_not login forgotten wrong
+    [ "$(attempts forgotten)" = 1 ] || fail "$1: $(attempts forgotten) attempts after the interval"
+    must login forgotten right
+    must_not login counted wrong
+    [ "$(attempts counted)" = 2 ] || fail "$1: $(attempts counted) attempts within the interval"
+    must_not login counted right
+    must_not login locked right
+    quietly admin modpol -lockoutduration 1s long
+    sleep 2.2
+    must login locked right
+    [ "$(attempts locked)" = 0 ] || fail "$1: $(attempts locked) attempts after a success"
+    must login counted right
+}
+
+locks_end_and_counts_begin_anew_as_with_mits_own_database() {
+    must kdb_begin "$work/realm"
+    quietly util dump "$work/start"
+    times_of_lockout "the module"
+    quietly kdb_db2 kdb5_util -r "$REALM" load "$work/start"
+    kdb_kdc_stop master TERM
+    export KRB5_KDC_PROFILE=$REALM_DIR/db2/kdc.conf
+    must kdb_kdc_start master
+    times_of_lockout db2
+}
+
+one_option_turns_one_counter_off() {
+    KDB_OPTIONS='disable_last_success = true
+        disable_lockout = false'
+    must kdb_begin "$work/realm"
+    quietly admin addpol -maxfailure 2 -failurecountinterval 0 -lockoutduration 0 two
+    quietly admin addprinc -pw right -policy two +requires_preauth alice
+    quietly admin addprinc -pw right -policy two +requires_preauth bob
+    must login alice right
+    [ "$(field 'Last successful authentication' alice)" = '[never]' ] || fail "successes are noted"
+    must_not login alice wrong
+    [ "$(attempts alice)" = 1 ] || fail "failures are not counted"
+    must login alice right
+    [ "$(attempts alice)" = 0 ] || fail "a success does not end the count"
+    must_not login alice wrong
+    must_not login alice wrong
+    must_not login alice right
+    kdb_kdc_stop master TERM
+    sed 's/disable_last_success = .*/disable_last_success = false/; s/disable_lockout = .*/disable_lockout = true/' \
+        "$KRB5_KDC_PROFILE" >"$work/kdc.conf"
+    export KRB5_KDC_PROFILE=$work/kdc.conf
+    must kdb_kdc_start master
+    must_not login bob wrong
+    must_not login bob wrong
+    [ "$(attempts bob)" = 0 ] || fail "failures are counted"
+    must login bob right
+    [ "$(field 'Last successful authentication' bob)" != '[never]' ] || fail "successes are not noted"
+}
+
 options_turn_the_counters_off() {
     KDB_OPTIONS='disable_last_success = true
         disable_lockout = true'
