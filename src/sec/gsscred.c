@@ -37,8 +37,10 @@ static const char *remedy(OM_uint32 minor)
     case KRB5KRB_AP_ERR_NOKEY:
     case KRB5KRB_AP_ERR_BADKEYVER:
     case KRB5KDC_ERR_PREAUTH_FAILED:
-    case KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN:
         return KRBREPL__KEYTAB_REMEDY;
+    /* The KDC that is asked may be one that kprop has not brought it to yet. */
+    case KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN:
+        return "make it with kadmin: addprinc -randkey, or bring it to the KDC that is asked";
     case KRB5_KDC_UNREACH:
     case KRB5_REALM_UNKNOWN:
     case KRB5_REALM_CANT_RESOLVE:

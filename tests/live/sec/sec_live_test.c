@@ -358,6 +358,27 @@ static void a_changed_key_of_the_replica_is_told(void **state)
     pair_close(&p);
 }
 
+/* As with a KDC that kprop has not brought the principal to: more keys in the keytab would not help. */
+static void a_replica_that_the_kdc_does_not_know_is_named(void **state)
+{
+    krbrepl__sec_cfg client = client_cfg;
+    pair p;
+
+    (void)state;
+    client.self = "krbrepl/unknown";
+    client.keytab = realm_path("unknown.keytab");
+    shell("printf 'add_entry -password -p krbrepl/unknown" AT_REALM
+          " -k 1 -e aes256-cts\\npw\\nwrite_kt %s\\n' | "
+          "ktutil >/dev/null",
+          client.keytab);
+    pair_open(&p, &client, &server_cfg);
+    settle(&p, STEP);
+    assert_refused(p.client, "krbrepl/unknown");
+    assert_refused(p.client, "addprinc");
+    assert_refused(p.client, "the KDC that is asked");
+    pair_close(&p);
+}
+
 static void a_missing_keytab_is_named(void **state)
 {
     krbrepl__sec_cfg client = client_cfg, server = server_cfg;
@@ -638,6 +659,7 @@ int main(void)
         cmocka_unit_test(a_service_that_the_kdc_does_not_know_is_named),
         cmocka_unit_test(a_changed_key_of_the_service_is_told),
         cmocka_unit_test(a_changed_key_of_the_replica_is_told),
+        cmocka_unit_test(a_replica_that_the_kdc_does_not_know_is_named),
         cmocka_unit_test(a_missing_keytab_is_named),
         cmocka_unit_test(a_principal_without_a_key_in_the_keytab_is_named),
         cmocka_unit_test(a_kdc_that_is_down_is_told),
