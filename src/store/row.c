@@ -319,6 +319,34 @@ int krbrepl__row_encode(krbrepl_store *s, const krbrepl__rkey *k, krbrepl_bytes 
     return 0;
 }
 
+static int entries(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, size_t *n)
+{
+    MDB_stat st;
+    const int rc = mdb_stat(txn, dbi, &st);
+
+    *n = rc == 0 ? st.ms_entries : 0;
+    return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: counting records");
+}
+
+/* Makes room for a row, in the place of the one that is there. Whether there was one is told by their number: asking
+ * first would search the tree twice. */
+static int row_place(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data,
+                     unsigned put_flags, int *created)
+{
+    size_t before = 0, after = 0;
+    int rc = created != NULL ? entries(s, txn, dbi, &before) : 0;
+
+    if (rc == 0)
+        rc = krbrepl__mdb_fail(s->env, KRBREPL__EI(s),
+                               mdb_put(txn, dbi, key, data, MDB_RESERVE | put_flags),
+                               "store: writing a record");
+    if (rc == 0 && created != NULL)
+        rc = entries(s, txn, dbi, &after);
+    if (rc == 0 && created != NULL)
+        *created = after != before;
+    return rc;
+}
+
 int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl__rkey *k,
                      krbrepl_bytes value, unsigned put_flags, int *created)
 {
@@ -327,7 +355,7 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
         (k->ck.len == KRBREPL__CKEY_MAX ? KRBREPL__ROW_LONG : 0) | (s->hosted ? KRBREPL__ROW_HOST : 0);
     const krbrepl_bytes none = {NULL, 0}, kept = s->hosted ? none : value;
     MDB_val key = rkey_val(k), data = {KRBREPL__ROW_HEAD + kept.len, NULL};
-    int rc, fresh = 1;
+    int rc;
 
     if (value.len > KRBREPL_MAX_VALUE)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_TOOBIG,
@@ -340,22 +368,10 @@ int krbrepl__row_put(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const krbrepl_
         return krbrepl__fail_plain(KRBREPL__EI(s), rc);
     if (s->hosted && (rc = krbrepl__host_change(s, dbi, k, &value)) != 0)
         return rc;
-    if ((put_flags & MDB_APPEND) == 0) {
-        MDB_val there = data;
-
-        rc = mdb_put(txn, dbi, &key, &there, MDB_RESERVE | MDB_NOOVERWRITE);
-        fresh = rc != MDB_KEYEXIST;
-        if (fresh)
-            data = there;
-    }
-    if (!fresh || (put_flags & MDB_APPEND) != 0)
-        rc = mdb_put(txn, dbi, &key, &data, MDB_RESERVE | put_flags);
-    if (rc != 0)
-        return krbrepl__mdb_fail(s->env, KRBREPL__EI(s), rc, "store: writing a record");
-    row_fill(data.mv_data, digest, flags, k, kept);
-    if (created != NULL)
-        *created = fresh;
-    return 0;
+    rc = row_place(s, txn, dbi, &key, &data, put_flags, created);
+    if (rc == 0)
+        row_fill(data.mv_data, digest, flags, k, kept);
+    return rc;
 }
 
 int krbrepl__row_restate(krbrepl_store *s, MDB_txn *txn, MDB_dbi dbi, const MDB_val *ck,
