@@ -68,6 +68,7 @@ typedef struct krbrepl__env {
     pthread_t writer;
     unsigned active; /* transactions of this process, those waiting for the writer lock included */
     size_t map_want; /* more address space is needed: reserved when active is 0 */
+    uint64_t end;    /* data.mdb is at least so long; for who holds the writer lock */
     int broken;      /* the map is gone; only closing is left */
     void *part;      /* what `before` made */
     void (*close)(struct krbrepl__env *e); /* NULL: mdb_env_close */
@@ -187,6 +188,8 @@ typedef struct krbrepl__wtxn {
 
 /* CONFLICT: an old copy was put in the place of data.mdb while programs had it open, so that a commit would ruin it. */
 int krbrepl__same_writer(krbrepl_store *s, MDB_txn *txn);
+/* For who has taken the writer lock and written nothing yet. */
+void krbrepl__room_ahead(krbrepl__env *e);
 
 /* Takes the writer lock. STATE on a read-only handle, or when this thread holds it already. */
 int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w);

@@ -321,6 +321,8 @@ int krbrepl__wtxn_begin(krbrepl_store *s, krbrepl__wtxn *w)
     rc = krbrepl__env_begin(s->env, flags, &w->txn, KRBREPL__EI(s));
     if (rc == 0)
         rc = krbrepl__same_writer(s, w->txn);
+    if (rc == 0 && flags == 0)
+        krbrepl__room_ahead(s->env);
     if (rc == 0)
         rc = head_get(s, w->txn, &w->st, w->id);
     if (rc == 0) {
