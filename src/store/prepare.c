@@ -8,7 +8,10 @@
  * Kind 1: the changes of these commits, which lead from `before` to `after`. Kind 2: the host's content is of
  * no position from now on. Kind 3: these records are put right, and the position stays, as by a small repair. Where
  * the host may be torn (KRBREPL_HOST_TEARS), either is as 2 once the process that wrote it is dead. A file that does not end in its hash was not written to its end; the host has not
- * been called then. One whose `after` is the store's position is done. */
+ * been called then. One whose `after` is the store's position is done.
+ *
+ * A mark of kind 2 that stands while the present content is changed piece by piece stays in front of what is written
+ * later: that may be cut off by a crash or for want of room, and the content is of no position all the same. */
 #include "build.h"
 #include "hostdb.h"
 
@@ -22,6 +25,9 @@
 #define FILE_MAX (2u * (KRBREPL_MAX_COMMIT + (2u << 20)) + (64u << 20))
 
 static const char magic[] = "krbrepl prepare 1\n";
+
+/* Without changes and commits. */
+#define MARK_LEN (sizeof magic - 1 + 1 + 2 * KRBREPL__POS_LEN + 4 + 4 + 32)
 
 enum { COMMITS = 1, UNSURE = 2, RECORDS = 3 };
 #define LEAVE 2 /* nothing can be said yet */
@@ -119,16 +125,19 @@ static int put_commits(krbrepl_store *s, const krbrepl__wtxn *w, krbrepl__buf *b
     return rc;
 }
 
+static int mark_stands(krbrepl_store *s);
+
 static int file_write(krbrepl_store *s, const krbrepl__buf *b)
 {
+    const off_t from = mark_stands(s) ? (off_t)MARK_LEN : 0;
     const uint8_t *p = b->data;
     size_t at = 0;
     ssize_t n;
 
-    if (ftruncate(s->host->fd, 0) != 0)
+    if (ftruncate(s->host->fd, from) != 0)
         return io_failed(s, "emptying it");
     while (at < b->len) {
-        n = pwrite(s->host->fd, p + at, b->len - at, (off_t)at);
+        n = pwrite(s->host->fd, p + at, b->len - at, from + (off_t)at);
         if (n < 0 && errno != EINTR)
             return io_failed(s, "writing");
         at += n > 0 ? (size_t)n : 0;
@@ -206,16 +215,16 @@ static int file_read(krbrepl_store *s, int fd, krbrepl__buf *b)
 }
 
 /* 1: it is whole; 0: it was not written to its end. */
-static int parse(krbrepl_store *s, krbrepl__buf *file, struct prepare *p)
+static int parse_one(krbrepl_store *s, krbrepl_bytes whole, struct prepare *p)
 {
-    krbrepl_bytes all = {file->data, file->len < 32 ? 0 : file->len - 32}, head;
+    krbrepl_bytes all = {whole.data, whole.len < 32 ? 0 : whole.len - 32}, head;
     krbrepl__change_it it;
     krbrepl__change_view v;
     uint8_t sum[32];
     size_t from;
 
     if (all.len == 0 || krbrepl__sha_sum(s->sha, &all, 1, sum) != 0 ||
-        memcmp(sum, file->data + all.len, sizeof sum) != 0)
+        memcmp(sum, (const uint8_t *)all.data + all.len, sizeof sum) != 0)
         return 0;
     krbrepl__rd_init(&it.rd, all.data, all.len);
     head = krbrepl__rd_view(&it.rd, sizeof magic - 1);
@@ -230,10 +239,39 @@ static int parse(krbrepl_store *s, krbrepl__buf *file, struct prepare *p)
         continue;
     if (it.rd.err != 0 || it.left != 0)
         return 0;
-    krbrepl__buf_bytes(&p->changes, file->data + from, all.len - it.rd.left - from);
+    krbrepl__buf_reset(&p->changes);
+    krbrepl__buf_bytes(&p->changes, (const uint8_t *)all.data + from, all.len - it.rd.left - from);
     p->ncommits = krbrepl__rd_u32(&it.rd);
     p->commits = it.rd;
     return p->changes.err == 0 && it.rd.err == 0;
+}
+
+static int parse_mark(krbrepl_store *s, const uint8_t *file, size_t len, struct prepare *p)
+{
+    return len >= MARK_LEN && parse_one(s, (krbrepl_bytes){file, MARK_LEN}, p) && p->kind == UNSURE;
+}
+
+/* The same, with a mark in front or without. */
+static int parse(krbrepl_store *s, const krbrepl__buf *file, struct prepare *p)
+{
+    if (!parse_mark(s, file->data, file->len, p))
+        return parse_one(s, (krbrepl_bytes){file->data, file->len}, p);
+    return parse_one(s, (krbrepl_bytes){file->data + MARK_LEN, file->len - MARK_LEN}, p) ||
+           parse_mark(s, file->data, file->len, p);
+}
+
+/* Does a mark stand that names no position? It says that the content is being changed. */
+static int mark_stands(krbrepl_store *s)
+{
+    struct prepare p = {0};
+    uint8_t room[MARK_LEN];
+    int is;
+
+    krbrepl__buf_init(&p.changes, 0);
+    is = pread(s->host->fd, room, sizeof room, 0) == (ssize_t)sizeof room &&
+         parse_mark(s, room, sizeof room, &p) && p.after.seq == 0;
+    krbrepl__buf_free(&p.changes);
+    return is;
 }
 
 /* ---- resolving ------------------------------------------------------------------------------ */

@@ -528,6 +528,80 @@ static void disk_that_fills_up_in_a_hosted_commit_leaves_all_or_nothing_of_it(vo
     }
 }
 
+/* The master's content for the replica, as far as the disk takes it. */
+static void copy_as_far_as_it_goes(two *x)
+{
+    const krbrepl__ancestry none = {NULL, 0};
+    krbrepl__ckey after = {0};
+    krbrepl__copy *c = NULL;
+    krbrepl_pos at;
+    krbrepl__buf b;
+    krbrepl__rd rd;
+    int last = 0, rc;
+
+    krbrepl__buf_init(&b, 0);
+    assert_int_equal(krbrepl__store_copy_slice(x->m, &after, SIZE_MAX, &b, &last, &at), 0);
+    rc = krbrepl__copy_begin(x->r, &c, &at, &none, st_info(x->m).cumulative, 0, 0);
+    krbrepl__rd_init(&rd, b.data, b.len);
+    while (rc == 0 && rd.left != 0) {
+        krbrepl_bytes full = krbrepl__rd_vec32(&rd), v = krbrepl__rd_vec32(&rd);
+
+        rc = krbrepl__copy_put(c, full, v);
+    }
+    if (rc == 0)
+        (void)krbrepl__copy_switch(c, NULL);
+    else
+        krbrepl__copy_abort(c);
+    krbrepl__buf_free(&b);
+}
+
+/* The same, with a disk that fails after so many calls; then the program is started again. 1: it did fail. */
+static int try_copy(void **state, int import, enum iofail_kind kind, unsigned long calls, int forever)
+{
+    two x = begin(*state, import);
+    uint8_t before[32], now[32];
+    uint64_t seq = st_info(x.r).pos.seq;
+    int fired;
+
+    root_of(x.r, before);
+    st_put(x.m, "a", "2");
+    st_put(x.m, "d", "1");
+    st_delete(x.m, "b");
+    iofail_arm(kind, calls, forever);
+    copy_as_far_as_it_goes(&x);
+    fired = iofail_disarm();
+    krbrepl_store_close(x.r);
+    x.r = handle(x.dir, x.h, import, NULL);
+    touch(x.r);
+    if (st_info(x.r).pos.seq == seq) {
+        root_of(x.r, now);
+        assert_memory_equal(now, before, 32);
+    } else if (st_info(x.r).pos.seq != 0) {
+        assert_equal_content(x.m, x.r);
+    }
+    two_end(&x);
+    st_teardown(state);
+    st_setup(state);
+    return fired;
+}
+
+static void disk_that_fails_in_a_copy_leaves_the_old_content_or_the_new_one_or_none(void **state)
+{
+    static const struct {
+        int import;
+        enum iofail_kind kind;
+        int forever;
+    } way[] = {{0, IOFAIL_PART, 0}, {0, IOFAIL_ENOSPC, 1}, {1, IOFAIL_PART, 1}};
+    unsigned long calls;
+    size_t i;
+
+    for (i = 0; i < sizeof way / sizeof way[0]; i++) {
+        for (calls = 0; try_copy(state, way[i].import, way[i].kind, calls, way[i].forever); calls++)
+            assert_true(calls < 200);
+        assert_true(calls > 4);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, st_setup, st_teardown)
@@ -541,6 +615,7 @@ int main(void)
         T(commit_that_comes_of_a_promise_wakes_the_node),
         T(promise_whose_name_is_not_on_disk_is_none_the_second_time_either),
         T(disk_that_fills_up_in_a_hosted_commit_leaves_all_or_nothing_of_it),
+        T(disk_that_fails_in_a_copy_leaves_the_old_content_or_the_new_one_or_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
