@@ -49,9 +49,10 @@ typedef struct krbrepl_host_ops {
     /* The value of a record, borrowed from the host until its next call. KRBREPL_ERR_NOTFOUND: there is no
      * such record. */
     int (*get)(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value);
-    /* Makes `n` changes, in their order, and remembers `to` (NULL: no position belongs to them), durably.
-     * All of them or none, where the database can; otherwise a reader may see some of them for a moment, and
-     * a failure half-way is mended by doing it again. Deleting what is not there is no failure. */
+    /* Makes `n` changes, in their order, durably. `to` is the position that they lead to (NULL: to none); it may be
+     * kept with them, and is not asked for. All of them or none, where the database can; otherwise a reader may see
+     * some of them for a moment, and a failure half-way is mended by doing it again. Deleting what is not there is no
+     * failure. */
     int (*apply)(void *ctx, const krbrepl_change *const *change, size_t n, const krbrepl_pos *to);
     /* Optional, all four or none: a whole new content beside the present one. First its records come in the
      * order of their keys, then changes of any of them. After import_commit readers see it whole and nothing

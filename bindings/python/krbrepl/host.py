@@ -33,9 +33,9 @@ class Store:
         raise NotImplementedError
 
     def apply(self, changes: Sequence[Change], pos: Position | None) -> None:
-        """Makes these changes in their order, and remembers `pos` (None: no position belongs to them), durably. Doing
-        it a second time must change nothing; deleting what is not there is no failure. Corrupt, when it is raised
-        here, says that other records may be lost as well: see HostFlag.TEARS."""
+        """Makes these changes in their order, durably. `pos` is the position that they lead to (None: to none), which
+        is not asked for. Doing it a second time must change nothing; deleting what is not there is no failure. Corrupt,
+        when it is raised here, says that other records may be lost as well: see HostFlag.TEARS."""
         raise NotImplementedError
 
     # All four or none: a whole new content beside the present one. Without them a full copy changes the present

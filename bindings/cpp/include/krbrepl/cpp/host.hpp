@@ -29,9 +29,9 @@ class host
     virtual ~host() = default;
     /* Puts the value of a record into `value`, which is empty; false when there is no such record. */
     virtual bool get(std::string_view table, std::string_view key, bytes &value) = 0;
-    /* Makes these changes in their order, and remembers `to` (nullptr: no position belongs to them), durably. Doing
-     * it a second time must change nothing; deleting what is not there is no failure. A std::system_error with
-     * errc::CORRUPT says that other records may be lost as well: see KRBREPL_HOST_TEARS. */
+    /* Makes these changes in their order, durably. `to` is the position that they lead to (nullptr: to none), which is
+     * not asked for. Doing it a second time must change nothing; deleting what is not there is no failure. A
+     * std::system_error with errc::CORRUPT says that other records may be lost as well: see KRBREPL_HOST_TEARS. */
     virtual void apply(const std::vector<change> &changes, const position *to) = 0;
     /* KRBREPL_HOST_...; asked once, when the store is opened. */
     virtual std::uint64_t flags() const
