@@ -9,8 +9,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+#ifdef STATX_INO
+#include <sys/sysmacros.h> /* where there is statx, and not everywhere else */
+#endif
 
 /* Which file has the name, and nothing else about it: Linux gives a file whose times somebody has asked for a time of
  * its own at the next write, where it otherwise does that once in some milliseconds, and a file system without a
