@@ -2,6 +2,7 @@
 #include "cmd_heimdal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "heimglue.h"
@@ -13,7 +14,13 @@
 
 struct listing {
     struct cli *c;
+    FILE *f; /* where it is printed */
     bool verbose;
+    /* To be printed backwards: the listing, and where each of its records begins. */
+    char *text;
+    size_t length;
+    long *begins;
+    size_t records;
 };
 
 static const char *op_name(uint64_t op)
@@ -76,32 +83,66 @@ static void print_record(struct listing *l, const struct heimglue_record *rec)
     char stamp[TIMES_ROOM], line[1024];
     size_t i;
 
-    printf("%" PRIu64 " %s %s ", rec->version, times_stamp(stamp, (int64_t)rec->time * 1000000),
-           op_name(rec->op));
+    fprintf(l->f, "%" PRIu64 " %s %s ", rec->version, times_stamp(stamp, (int64_t)rec->time * 1000000),
+            op_name(rec->op));
     if (rec->op == 3) {
-        token_show(stdout, rec->from, strlen(rec->from));
-        printf(" to ");
+        token_show(l->f, rec->from, strlen(rec->from));
+        fprintf(l->f, " to ");
     }
-    token_show(stdout, rec->name, strlen(rec->name));
+    token_show(l->f, rec->name, strlen(rec->name));
     for (i = 0; rec->op == 5 && i < sizeof fields / sizeof fields[0]; i++)
         if ((rec->mask & fields[i].bit) != 0)
-            printf(" %s", fields[i].name);
-    printf(" (offset %" PRIu64 ", %" PRIu64 " bytes)\n", rec->offset, rec->length);
+            fprintf(l->f, " %s", fields[i].name);
+    fprintf(l->f, " (offset %" PRIu64 ", %" PRIu64 " bytes)\n", rec->offset, rec->length);
     if (l->verbose && rec->entry.len != 0 &&
         heimglue_describe(rec->entry, rec->entry, line, sizeof line))
-        printf("    %s\n", line);
+        fprintf(l->f, "    %s\n", line);
 }
 
 static int show(void *ctx, const struct heimglue_record *rec)
 {
     struct listing *l = ctx;
 
+    if (l->f != stdout) {
+        l->begins = prog_grow(l->begins, (l->records + 1) * sizeof *l->begins);
+        l->begins[l->records++] = ftell(l->f);
+    }
     if (l->c->json)
         json_record(l, rec);
     else
         print_record(l, rec);
     /* Stops at once when nobody reads any more. */
-    return ferror(stdout) != 0 ? 1 : 0;
+    return ferror(l->f) != 0 ? 1 : 0;
+}
+
+/* A listing that is printed backwards is made in memory first. */
+static bool listing_begin(struct listing *l, bool reverse)
+{
+    l->f = reverse ? open_memstream(&l->text, &l->length) : stdout;
+    if (l->f == NULL)
+        prog_say("there is not enough memory for the listing; leave out --reverse");
+    else if (l->c->json)
+        l->c->out.f = l->f;
+    return l->f != NULL;
+}
+
+static bool listing_end(struct listing *l)
+{
+    size_t i, end = 0;
+    bool whole = true;
+
+    l->c->out.f = stdout;
+    if (l->f == stdout)
+        return true;
+    whole = fclose(l->f) == 0;
+    end = l->length;
+    for (i = l->records; whole && i-- > 0; end = (size_t)l->begins[i])
+        fwrite(l->text + l->begins[i], 1, end - (size_t)l->begins[i], stdout);
+    if (!whole)
+        prog_say("there is not enough memory for the listing; leave out --reverse");
+    free(l->text);
+    free(l->begins);
+    return whole;
 }
 
 static void report_log(struct cli *c, const char *file, const struct heimglue_log *log)
@@ -127,7 +168,7 @@ static void report_log(struct cli *c, const char *file, const struct heimglue_lo
 
 int cmd_log_heimdal(struct cli *c, const char *file, const struct heimdal_range *range)
 {
-    struct listing l = {c, range->verbose};
+    struct listing l = {.c = c, .verbose = range->verbose};
     struct heimglue_log log;
     krbrepl_errinfo ei;
     uint64_t from = range->from;
@@ -144,8 +185,13 @@ int cmd_log_heimdal(struct cli *c, const char *file, const struct heimdal_range 
     }
     if (range->last != 0 && log.version >= log.first + range->last)
         from = log.version - range->last + 1;
-    if (rc == 0)
+    if (rc == 0) {
+        if (!listing_begin(&l, range->reverse))
+            return PROG_FAILED;
         rc = heimglue_log(file, from, range->to, show, &l, &log, &ei);
+        if (!listing_end(&l))
+            return PROG_FAILED;
+    }
     if (rc < 0)
         return cli_failed(c, rc, &ei);
     report_log(c, file, &log);

@@ -9,6 +9,7 @@ struct heimdal_range {
     uint64_t from, to, last; /* 0: all */
     bool verbose;
     bool last_version; /* nothing but the version of the database */
+    bool reverse;      /* the newest first */
 };
 
 /* The exit code. */

@@ -13,7 +13,7 @@
 struct logging {
     struct cli c;
     uint64_t from, to, last, next;
-    bool has_from, follow, verbose, values, last_version;
+    bool has_from, follow, verbose, values, last_version, reverse;
     char *heimdal;
 };
 
@@ -154,6 +154,17 @@ static uint64_t beginning(const struct logging *l, const krbrepl_store_info *inf
     return first;
 }
 
+/* The newest first, each by itself: the journal is read forwards. */
+static int show_backwards(struct logging *l, uint64_t from, uint64_t to)
+{
+    uint64_t seq;
+    int rc = 0;
+
+    for (seq = to; rc == 0 && seq >= from && seq > 0; seq--)
+        rc = krbrepl_journal_each(l->c.store, seq, seq, show_commit, l);
+    return rc;
+}
+
 /* Shows what is there from l->next on. 0, or the exit code after a message. */
 static int show_new(struct logging *l)
 {
@@ -171,7 +182,8 @@ static int show_new(struct logging *l)
     /* A journal that is empty, or ends before the place asked for, has nothing to show. */
     if (info.journal_first > info.journal_last || to < l->next)
         return 0;
-    rc = krbrepl_journal_each(l->c.store, l->next, to, show_commit, l);
+    rc = l->reverse ? show_backwards(l, l->next, to)
+                    : krbrepl_journal_each(l->c.store, l->next, to, show_commit, l);
     fflush(stdout);
     return rc < 0 ? cli_failed_store(&l->c, rc) : 0;
 }
@@ -192,8 +204,8 @@ static int run_log(struct logging *l, const char *dir)
 
 static int run_heimdal(struct logging *l)
 {
-    const struct heimdal_range range = {l->has_from ? l->from : 0, l->to, l->last, l->verbose,
-                                        l->last_version};
+    const struct heimdal_range range = {l->has_from ? l->from : 0, l->to,     l->last, l->verbose,
+                                        l->last_version,           l->reverse};
 
     return cmd_log_heimdal(&l->c, l->heimdal, &range);
 }
@@ -218,6 +230,11 @@ int cmd_log(int argc, char **argv)
          .to = &l.last,
          .arg = "N",
          .help = "the last N commits"},
+        {.name = "reverse",
+         .letter = 'R',
+         .kind = OPT_FLAG,
+         .to = &l.reverse,
+         .help = "the newest first"},
         {.name = "follow",
          .letter = 'f',
          .kind = OPT_FLAG,
@@ -262,6 +279,10 @@ int cmd_log(int argc, char **argv)
         return rc;
     l.has_from = opts[0].set && l.from > 0;
     l.verbose = l.verbose || l.values;
+    if (l.reverse && l.follow) {
+        prog_say("--reverse ends with the oldest commit, and cannot be followed");
+        return cli_end(&l.c, &cmd, PROG_USAGE);
+    }
     if (l.heimdal != NULL ? argc != 0 || l.follow : argc != 1 || l.last_version) {
         prog_say(l.heimdal != NULL ? "--heimdal-log takes the place of DIR, and cannot be followed"
                                    : "name the DIR of a store, or a file with --heimdal-log");

@@ -187,14 +187,52 @@ int cmd_retention(int argc, char **argv)
     return cli_end(&c, &cmd, rc);
 }
 
-static int run_trim(struct cli *c, const char *dir, uint64_t keep)
+struct trimming {
+    struct cli c;
+    uint64_t keep, bytes;
+    uint64_t size; /* of the commit that was looked at last */
+};
+
+static int see_size(void *ctx, const krbrepl_commit *commit)
 {
-    uint64_t dropped = 0;
+    struct trimming *t = ctx;
+
+    t->size = commit->bytes;
+    return 0;
+}
+
+/* How many of the newest commits, at most t->keep, have t->bytes together. */
+static int count_that_fit(struct trimming *t, uint64_t *count)
+{
+    krbrepl_store_info info;
+    uint64_t seq, sum = 0;
+    int rc;
+
+    KRBREPL_INIT(&info);
+    *count = 0;
+    rc = krbrepl_store_info_get(t->c.store, &info);
+    for (seq = info.journal_last; rc == 0 && *count < t->keep && seq >= info.journal_first && seq > 0;
+         seq--) {
+        rc = krbrepl_journal_each(t->c.store, seq, seq, see_size, t);
+        sum += t->size;
+        if (rc != 0 || sum > t->bytes)
+            break;
+        ++*count;
+    }
+    return rc;
+}
+
+static int run_trim(struct trimming *t, const char *dir)
+{
+    struct cli *c = &t->c;
+    uint64_t keep = t->keep, dropped = 0;
     int rc = cli_open(c, dir, 0);
 
     if (rc != PROG_OK)
         return rc;
-    rc = krbrepl_store_trim(c->store, keep, &dropped);
+    rc = t->bytes != 0 ? count_that_fit(t, &keep) : 0;
+    if (rc == 0)
+        rc = krbrepl_store_trim(c->store, keep, &dropped);
     if (rc != 0)
         return cli_failed_store(c, rc);
     if (c->json) {
@@ -209,15 +247,21 @@ static int run_trim(struct cli *c, const char *dir, uint64_t keep)
 
 int cmd_trim(int argc, char **argv)
 {
-    struct cli c = {0};
-    uint64_t keep = 100;
-    struct opt opts[] = {{.name = "keep",
-                          .letter = 'K',
-                          .kind = OPT_NUMBER,
-                          .to = &keep,
-                          .arg = "N",
-                          .help = "how many commits to keep (100)"},
-                         CLI_OPTS(&c)};
+    struct trimming t = {.keep = 100};
+    struct opt opts[] = {
+        {.name = "keep",
+         .letter = 'K',
+         .kind = OPT_NUMBER,
+         .to = &t.keep,
+         .arg = "N",
+         .help = "how many commits to keep (100)"},
+        {.name = "bytes",
+         .letter = 'B',
+         .kind = OPT_SIZE,
+         .to = &t.bytes,
+         .arg = "SIZE",
+         .help = "as many of them as have SIZE together; the newest stays in any case"},
+        CLI_OPTS(&t.c)};
     const struct opt_command cmd = {
         .name = "krbrepl trim",
         .operands = "DIR",
@@ -228,9 +272,9 @@ int cmd_trim(int argc, char **argv)
         .notes = "What a known replica still needs stays. The journal is trimmed by itself too: see "
                  "krbrepl\n"
                  "retention. The content is not touched."};
-    int rc = cli_begin(&c, &cmd, &argc, &argv);
+    int rc = cli_begin(&t.c, &cmd, &argc, &argv);
 
-    return rc != OPTS_GO ? rc : cli_end(&c, &cmd, run_trim(&c, argv[0], keep));
+    return rc != OPTS_GO ? rc : cli_end(&t.c, &cmd, run_trim(&t, argv[0]));
 }
 
 /* promote and demote differ in one call. */

@@ -194,6 +194,51 @@ a_log_is_shown_as_iprop_log_shows_it()
         "version: $(heimdal_version)" ]
 }
 
+versions_of() { tr '\n' ' ' <"$1"; }
+
+a_log_is_shown_backwards_and_cut_to_a_size_as_by_iprop_log()
+{
+    local sizes sum=0 n=0 size
+    begin
+    heimdal_log dump -R >"$WORK/theirs" 2>/dev/null
+    sed -n 's/^[a-z]*: ver = \([1-9][0-9]*\),.*/\1/p' "$WORK/theirs" >"$WORK/theirs.cut"
+    must [ "$(head -n 1 "$WORK/theirs.cut")" = "$(heimdal_version)" ]
+    krbrepl log -R --heimdal-log "$HEIMDAL_DIR/master/log"
+    cut -d' ' -f1 "$WORK/quiet.out" >"$WORK/ours.cut"
+    must [ "$(versions_of "$WORK/theirs.cut")" = "$(versions_of "$WORK/ours.cut")" ]
+    krbrepl log --reverse --json --heimdal-log "$HEIMDAL_DIR/master/log"
+    grep '"op"' "$WORK/quiet.out" | sed 's/.*"version": *\([0-9]*\).*/\1/' >"$WORK/ours.cut"
+    must [ "$(versions_of "$WORK/theirs.cut")" = "$(versions_of "$WORK/ours.cut")" ]
+    # The same of a store's own journal.
+    for n in 1 22 333 4444 55555 666666; do
+        krbrepl put "$STORE" notes "note$n" "$n"
+    done
+    n=0
+    krbrepl log -v "$STORE"
+    grep '^[0-9]' "$WORK/quiet.out" | tac >"$WORK/want"
+    krbrepl log -v -R "$STORE"
+    must cmp "$WORK/want" <(grep '^[0-9]' "$WORK/quiet.out")
+    krbrepl log -R -n 3 "$STORE"
+    must cmp <(head -n 3 "$WORK/want") "$WORK/quiet.out"
+    # As many commits as fit, and not one more.
+    krbrepl log --reverse --json -n 4 "$STORE"
+    sizes=$(sed -n 's/.*"bytes": *\([0-9]*\),"changes_so_far.*/\1/p' "$WORK/quiet.out")
+    for size in $sizes; do
+        n=$((n + 1)) sum=$((sum + size))
+    done
+    must [ $n = 4 ]
+    krbrepl trim -B "$sum" "$STORE"
+    must [ "$("$PROGRAMS/krbrepl" log "$STORE" | wc -l)" = 4 ]
+    krbrepl trim -B $((sum - 1)) "$STORE"
+    must [ "$("$PROGRAMS/krbrepl" log "$STORE" | wc -l)" = 3 ]
+    krbrepl trim --keep 2 --bytes 1G "$STORE"
+    must [ "$("$PROGRAMS/krbrepl" log "$STORE" | wc -l)" = 2 ]
+    krbrepl trim --bytes 1 "$STORE"
+    must [ "$("$PROGRAMS/krbrepl" log "$STORE" | wc -l)" = 1 ]
+    "$PROGRAMS/krbrepl" log -R -f "$STORE" 2>/dev/null && fail "it follows backwards"
+    return 0
+}
+
 a_damaged_log_is_refused_with_the_offset()
 {
     begin

@@ -301,6 +301,24 @@ a_load_at_the_master_is_noticed()
     same
 }
 
+status_says() { grep -q "$1" "$WORK/status"; }
+
+# Under its own name: a master that says nothing for so long is lost, and asked again; the file says how things stand.
+files_and_times_of_iprop_are_there_under_the_own_name_too()
+{
+    realm
+    follow --status-file "$WORK/status" --time-lost "2 s" --retry-min "1 s" --retry-max "2 s"
+    wait_even
+    must heimdal_until 20 status_says "^up-to-date with version: $(heimdal_version) at 20"
+    heimdal_until 60 status_says "^disconnected from master" || fail "a master that is silent is not lost"
+    must says 'the master was silent for 2 s'
+    must heimdal_kadmin modify --max-ticket-life=2hours alice
+    wait_even 60
+    must heimdal_until 20 status_says "^up-to-date with version: $(heimdal_version) at 20"
+    unfollow
+    must test ! -e "$WORK/status"
+}
+
 nobody_follows_who_may_not()
 {
     realm

@@ -488,6 +488,27 @@ silent_connections_delay_nobody()
     return 0
 }
 
+# Under its own name: who may follow stands in the store's directory, and the table is written where it is told.
+files_of_iprop_are_there_under_the_own_name_too()
+{
+    begin
+    must heimdal_slave_make s1
+    take
+    echo "iprop/s1@$REALM" >"$WORK/store/slaves"
+    KRB5_CONFIG=$HEIMDAL_DIR/master/mit.conf heimdal_daemon krbrepl-master "$PROGRAMS/krbrepl-master" -r "$REALM" \
+        --store "$WORK/store" --listen "127.0.0.1:$HEIMDAL_IPROP_PORT" --heimdal-iprop --heimdal-service iprop/localhost \
+        --heimdal-keytab "$HEIMDAL_DIR/master/keytab" --slave-stats-file "$WORK/stats" --time-missing "1 min" \
+        --time-gone 5min
+    must heimdal_until 20 says "listening on"
+    slave_port s1
+    arrives s1
+    must heimdal_until 20 grep -q "^iprop/s1@$REALM  *IPv4:127.0.0.1  *$(heimdal_version s1)  Up  *20" "$WORK/stats"
+    heimdal_slave_down s1
+    must heimdal_until 20 grep -q "^iprop/s1@$REALM .*  Down  " "$WORK/stats"
+    unserve
+    must grep -q '^master down at 20' "$WORK/stats"
+}
+
 # The list allows it, and the program was not told to serve it.
 a_slave_is_not_served_unless_that_is_asked_for()
 {
