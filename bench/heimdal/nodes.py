@@ -183,10 +183,10 @@ class Way:
     def seen_slave(self, slave):
         return f"store:{self.slave_dir(slave)}/heimdal" if self.native else f"log:{self.slave_dir(slave)}/log"
 
-    @property
-    def versions_of_a_change(self):
-        """How far a change takes a slave; krbrepl-master has two numbers for each change."""
-        return 2 if self.module and not self.native else 1
+    def version_after(self, version, changes):
+        """What a slave has when it has so many changes more. Of krbrepl-master's three numbers for each, the last one
+        is that of a record which changes nothing and comes after it."""
+        return version + (3 * changes - 1 if self.module and not self.native else changes)
 
     def first_version(self, master_now):
         """What a slave has at least when it has the complete database."""

@@ -64,7 +64,7 @@ def follow(way, slaves):
     # The first change after a complete database is seen to travel before anything is measured.
     for i in range(2):
         before = watch.now()
-        watch.expect([0, before[1] + 1] + [v + way.versions_of_a_change for v in before[2:]])
+        watch.expect([0, before[1] + 1] + [way.version_after(v, 1) for v in before[2:]])
         way.kadmin(f"modify --max-ticket-life={21 + i}h user1")
         watch.times()
     return daemons, watch
@@ -72,7 +72,7 @@ def follow(way, slaves):
 
 def one_change(way, watch, writer, order):
     before = watch.now()
-    watch.expect([0, before[1] + 1] + [v + way.versions_of_a_change for v in before[2:]])
+    watch.expect([0, before[1] + 1] + [way.version_after(v, 1) for v in before[2:]])
     time.sleep(0.02)
     begin = time.monotonic()
     writer.stdin.write(order.encode() + b"\n")
@@ -125,7 +125,7 @@ def burst(options, report):
         for way in ways:
             watch = followed[way.name][1]
             before = watch.now()
-            watch.expect([before[0] + 1, before[1] + BURST, before[2] + BURST * way.versions_of_a_change])
+            watch.expect([before[0] + 1, before[1] + BURST, way.version_after(before[2], BURST)])
             with open(orders, "rb") as commands:
                 writer = way.writer(stdin=commands)
                 first, last, slave = watch.times()

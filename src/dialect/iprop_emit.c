@@ -57,9 +57,9 @@ static int needs_delete(const krbrepl__hdb_entry *e)
            e->field[KRBREPL__HDB_EXTENSIONS].len == 0;
 }
 
-uint32_t krbrepl__iprop_emit_time(const krbrepl__iprop_emit *e)
+uint32_t krbrepl__iprop_seconds(int64_t time_us)
 {
-    int64_t s = e->c.time_us / 1000000;
+    int64_t s = time_us / 1000000;
 
     return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
@@ -230,30 +230,12 @@ void krbrepl__iprop_emit_end(krbrepl__iprop_emit *e)
     e->left = 0;
 }
 
-int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit, enum krbrepl__prior prior)
-{
-    int rc;
-
-    krbrepl__iprop_emit_end(e);
-    rc = krbrepl__commit_decode(commit, &e->c);
-    e->prior = prior;
-    e->pass = PASS_FIRST;
-    e->at = 0;
-    e->place = 0;
-    e->odd = 0;
-    if (rc != 0 || e->c.kind != KRBREPL_COMMIT_CHANGES) {
-        e->c.nchanges = 0;
-        return rc;
-    }
-    return plan(e);
-}
-
 /* ---- records -------------------------------------------------------------------------------- */
 
 static void say(const krbrepl__iprop_emit *e, uint32_t version, const struct krbrepl__iprop_step *t,
                 enum what what, krbrepl__buf *b)
 {
-    const uint32_t time = krbrepl__iprop_emit_time(e);
+    const uint32_t time = krbrepl__iprop_seconds(e->c.time_us);
     krbrepl__hdb_princ name;
 
     if (what == CREATE)
@@ -266,8 +248,8 @@ static void say(const krbrepl__iprop_emit *e, uint32_t version, const struct krb
         krbrepl__hdb_rec_nop(b, version, time);
 }
 
-/* The next place for a record, and whether there is one. */
-static int next_place(krbrepl__iprop_emit *e, const struct krbrepl__iprop_step **step, enum what *what)
+/* Looks for the next record that is not left out. */
+static void look_ahead(krbrepl__iprop_emit *e)
 {
     uint32_t n = e->c.nchanges;
 
@@ -280,35 +262,68 @@ static int next_place(krbrepl__iprop_emit *e, const struct krbrepl__iprop_step *
             if (e->pass != PASS_SECOND && e->pass != t->pass)
                 continue;
             e->place++;
-            *step = t;
-            *what = (enum what)(e->pass == PASS_SECOND ? t->second : t->first);
-            return 1;
+            e->next = t;
+            e->what = e->pass == PASS_SECOND ? t->second : t->first;
+            if (e->what != NOTHING)
+                return;
         }
-    return 0;
+}
+
+int krbrepl__iprop_emit_begin(krbrepl__iprop_emit *e, krbrepl_bytes commit, enum krbrepl__prior prior)
+{
+    int rc;
+
+    krbrepl__iprop_emit_end(e);
+    rc = krbrepl__commit_decode(commit, &e->c);
+    e->prior = prior;
+    e->pass = PASS_FIRST;
+    e->at = 0;
+    e->place = e->said = 0;
+    e->odd = 0;
+    if (rc != 0 || e->c.kind != KRBREPL_COMMIT_CHANGES) {
+        e->c.nchanges = 0;
+        return rc;
+    }
+    rc = plan(e);
+    if (rc == 0 && e->left != 0)
+        look_ahead(e);
+    return rc;
+}
+
+static void go_on(krbrepl__iprop_emit *e)
+{
+    e->said = e->place;
+    e->left--;
+    if (e->left != 0)
+        look_ahead(e);
+}
+
+/* Of the numbers that are no seals. */
+static uint64_t number_at(const krbrepl__iprop_emit *e)
+{
+    return e->left == 1 ? KRBREPL__IPROP_NUMBERS(e->c.nchanges) - 1 : e->place + (e->place - 1) / 2;
 }
 
 int krbrepl__iprop_emit_next(krbrepl__iprop_emit *e, uint32_t before, uint32_t *version,
                              krbrepl__buf *b)
 {
-    const struct krbrepl__iprop_step *t;
-    enum what what;
+    if (e->left == 0)
+        return 0;
+    *version = before + (uint32_t)number_at(e);
+    say(e, *version, e->next, (enum what)e->what, b);
+    go_on(e);
+    return 1;
+}
 
-    while (e->left != 0 && next_place(e, &t, &what)) {
-        if (what == NOTHING)
-            continue;
-        e->left--;
-        *version = before + (uint32_t)(e->left == 0 ? KRBREPL__IPROP_NUMBERS(e->c.nchanges) : e->place);
-        say(e, *version, t, what, b);
-        return 1;
-    }
-    return 0;
+uint64_t krbrepl__iprop_emit_seal(const krbrepl__iprop_emit *e)
+{
+    const uint64_t pairs = e->left != 0 ? (e->place - 1) / 2 : e->c.nchanges;
+
+    return e->left == 0 || e->said <= 2 * pairs ? KRBREPL__IPROP_EACH * pairs : 0;
 }
 
 void krbrepl__iprop_emit_skip(krbrepl__iprop_emit *e, uint64_t n)
 {
-    const struct krbrepl__iprop_step *t;
-    enum what what;
-
-    while (e->place < n && next_place(e, &t, &what))
-        e->left -= what != NOTHING;
+    while (e->left != 0 && e->place <= n / KRBREPL__IPROP_EACH * 2)
+        go_on(e);
 }

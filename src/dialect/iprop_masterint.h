@@ -5,7 +5,7 @@
 #include "iprop.h"
 #include "iprop_emit.h"
 
-#define KRBREPL__IPROP_MARKS 512u   /* messages that a slave may owe an answer for */
+#define KRBREPL__IPROP_MARKS 8u     /* messages that a slave may owe an answer for */
 #define KRBREPL__IPROP_BATCH 200u   /* records in one message */
 #define KRBREPL__IPROP_BYTES 65536u /* and about so many bytes */
 /* A commit that is not larger goes in one message, so that no slave stands in the midst of it; what is said of it
@@ -38,6 +38,7 @@ typedef struct krbrepl__iprop_master {
     krbrepl__told told;
     int greeted;      /* the first I_HAVE is there */
     uint32_t has;     /* what the slave said then */
+    uint32_t seal;    /* that it is to get: all that was sent is before it */
     uint32_t version; /* the last one sent */
     uint32_t acked;
     int said_last; /* and it was told that there is no more */
@@ -61,7 +62,7 @@ typedef struct krbrepl__iprop_master {
     unsigned failed; /* complete databases because of what the slave could not apply */
     int deaf;        /* answers to what was sent before the complete database do not count */
     krbrepl_pos begin;
-    uint32_t copy_version;
+    uint32_t copy_version, copy_seal; /* the number for it, and that of the place where it begins */
     /* What a complete database holds is of its begin or newer: up to here what a record was before says nothing of
      * the slave, and until the slave has this number it is not believed when it comes back. */
     uint64_t settle_seq;
@@ -84,6 +85,8 @@ void krbrepl__iprop_mark_add(krbrepl__iprop_master *s, uint32_t version, uint64_
 uint64_t krbrepl__iprop_number(const krbrepl__iprop_master *s, uint64_t cumulative);
 /* A commit of which a slave has either nothing or all. */
 int krbrepl__iprop_is_small(const krbrepl__commit *c);
+/* The slave has everything up to this commit, but for a seal. 0 or ended. */
+int krbrepl__iprop_stand(krbrepl__iprop_master *s, uint64_t seq, uint32_t seal);
 /* Decides what the slave gets that says it is at s->has. 0 or ended. */
 int krbrepl__iprop_start(krbrepl__iprop_master *s);
 /* A piece of the stream. 1: something was done; 0: it waits; negative: ended. */

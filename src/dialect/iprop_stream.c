@@ -1,4 +1,10 @@
-/* iprop_stream.c: where a slave stands in the journal, and the records from there on. */
+/* iprop_stream.c: where a slave stands in the journal, and the records from there on.
+ *
+ * A slave writes its log before its database, and says when it comes back what its log has. So the number of a record
+ * proves nothing unless it was answered for. But it takes one message after the other, and a nop changes nothing: a
+ * slave that has the number of a nop which came in a message of its own, a seal, has written the pages of everything
+ * that came before. Every message of records is followed by a seal, in the same breath, and no other before it was
+ * answered: then a slave whose master or network goes away still finds the seal among what it has received. */
 #include <string.h>
 
 #include <krbrepl/node.h>
@@ -37,6 +43,7 @@ typedef struct place {
     uint64_t seq;
     uint64_t first, last; /* the number before its first one, and its last one */
     int small;
+    uint32_t time;
 } place;
 
 /* 0; 1: the journal does not help here (trimmed, a reset); negative: ended. */
@@ -60,6 +67,7 @@ static int look(krbrepl__iprop_master *s, uint64_t seq, place *out)
     out->last = krbrepl__iprop_number(s, c.cumulative);
     out->first = out->last - KRBREPL__IPROP_NUMBERS(c.kind == KRBREPL_COMMIT_CHANGES ? c.nchanges : 0);
     out->small = krbrepl__iprop_is_small(&c);
+    out->time = krbrepl__iprop_seconds(c.time_us);
     krbrepl__buf_reset(&s->pend);
     return 0;
 }
@@ -67,7 +75,7 @@ static int look(krbrepl__iprop_master *s, uint64_t seq, place *out)
 /* The first commit whose last number the slave at `v` does not have. 0, 1 or negative, as look. */
 static int find(krbrepl__iprop_master *s, uint64_t low, uint64_t high, uint32_t v, place *out)
 {
-    place at = {0, 0, 0, 0};
+    place at = {0, 0, 0, 0, 0};
     int rc;
 
     while (low < high) {
@@ -85,8 +93,9 @@ static int find(krbrepl__iprop_master *s, uint64_t low, uint64_t high, uint32_t 
     return rc != 0 ? rc : out->first > v || (out->first != v && out->small);
 }
 
-/* 1: the records from here on will do; 0: they will not; negative: ended. */
-static int find_place(krbrepl__iprop_master *s, const krbrepl__local *local)
+/* Finds the commit that the slave is to get next when it stands at a seal. 1: the records from there on will do; 0:
+ * they will not; negative: ended. */
+static int find_place(krbrepl__iprop_master *s, const krbrepl__local *local, uint32_t seal)
 {
     uint64_t low = s->num.seq + 1;
     place at;
@@ -94,18 +103,31 @@ static int find_place(krbrepl__iprop_master *s, const krbrepl__local *local)
 
     s->next = local->pos.seq + 1;
     s->skip = 0;
-    if (s->has == krbrepl__iprop_number(s, local->cumulative))
+    if (seal == krbrepl__iprop_number(s, local->cumulative))
         return 1;
     if (low < local->journal_first)
         low = local->journal_first;
     if (low > local->pos.seq)
         return 0;
-    rc = find(s, low, local->pos.seq, s->has, &at);
+    rc = find(s, low, local->pos.seq, seal, &at);
     if (rc != 0)
         return rc < 0 ? rc : 0;
     s->next = at.seq;
-    s->skip = s->has - at.first;
+    s->skip = seal - at.first;
     return 1;
+}
+
+int krbrepl__iprop_stand(krbrepl__iprop_master *s, uint64_t seq, uint32_t seal)
+{
+    place at = {0, 0, 0, 0, 0};
+    int rc = look(s, seq, &at);
+
+    if (rc < 0)
+        return rc;
+    s->whole = seq;
+    s->whole_time = at.time; /* 0: it is not in the journal any more */
+    s->seal = seal;
+    return 0;
 }
 
 void krbrepl__iprop_answered(krbrepl__iprop_master *s, uint32_t version)
@@ -117,12 +139,29 @@ void krbrepl__iprop_answered(krbrepl__iprop_master *s, uint32_t version)
     s->port->answered(s->port->ctx, s->info.principal, version);
 }
 
-/* Is this a number for which this slave has answered, in the history that the store has now? One above that may be
- * in its log alone: it writes its database only when all of a message is in its log, and answers after that. */
+static int is_seal(const krbrepl__iprop_master *s, uint32_t version)
+{
+    return version >= s->num.base && (version - s->num.base) % KRBREPL__IPROP_EACH == 0;
+}
+
+/* The one that follows what was sent up to this number, where a message or a complete database ended. */
+static uint32_t next_seal(const krbrepl__iprop_master *s, uint32_t version)
+{
+    const uint32_t before =
+        s->num.base - KRBREPL__IPROP_EACH; /* that of a complete database is below the base */
+    const uint32_t n = (version - before + KRBREPL__IPROP_EACH - 1) / KRBREPL__IPROP_EACH;
+
+    return before + n * KRBREPL__IPROP_EACH;
+}
+
+/* Is this a number of the history that the store has now, for which the database of this slave is sure to be what its
+ * log says? */
 static int is_ours(const krbrepl__iprop_master *s, const krbrepl__local *local)
 {
-    return s->has != 0 && s->told.base == s->num.base && s->has >= s->num.base &&
-           s->has <= s->told.acked && s->has <= krbrepl__iprop_number(s, local->cumulative);
+    if (s->has == 0 || s->told.base != s->num.base || s->has <= s->num.base - KRBREPL__IPROP_EACH ||
+        s->has > s->told.last || s->has > krbrepl__iprop_number(s, local->cumulative))
+        return 0;
+    return s->has == s->told.acked || is_seal(s, s->has);
 }
 
 static uint64_t why_whole(const krbrepl__iprop_master *s, int ours)
@@ -130,6 +169,21 @@ static uint64_t why_whole(const krbrepl__iprop_master *s, int ours)
     if (s->has == 0)
         return KRBREPL_COPY_EMPTY;
     return ours ? KRBREPL_COPY_BEHIND : KRBREPL_COPY_UNVERIFIABLE;
+}
+
+/* What was found is where the stream begins. */
+static int begin(krbrepl__iprop_master *s)
+{
+    int rc = krbrepl__iprop_stand(s, s->next - 1, next_seal(s, s->has));
+
+    if (rc != 0)
+        return rc;
+    s->version = s->acked = s->has;
+    s->info.received = s->info.durable = s->info.applied = s->whole;
+    s->info.version = s->has;
+    s->port->hold(s->port->ctx, s->info.principal, s->next);
+    /* One that was put back to an earlier state gets once more what it has answered for, and may die of it. */
+    return krbrepl__iprop_note(s, s->told.last);
 }
 
 int krbrepl__iprop_start(krbrepl__iprop_master *s)
@@ -152,20 +206,12 @@ int krbrepl__iprop_start(krbrepl__iprop_master *s)
     s->tip_cumulative = local.cumulative;
     memcpy(s->lineage, local.pos.lineage, sizeof s->lineage);
     ours = is_ours(s, &local);
-    rc = ours ? find_place(s, &local) : 0;
-    if (rc < 0)
-        return rc;
-    if (rc == 0) {
+    rc = ours ? find_place(s, &local, next_seal(s, s->has)) : 0;
+    if (rc == 1)
+        return begin(s);
+    if (rc == 0)
         krbrepl__iprop_whole(s, why_whole(s, ours));
-        return 0;
-    }
-    s->version = s->acked = s->has;
-    s->whole = s->next - 1;
-    s->info.received = s->info.durable = s->info.applied = s->whole;
-    s->info.version = s->has;
-    p->hold(p->ctx, s->info.principal, s->next);
-    /* One that was put back to an earlier state gets once more what it has answered for, and may die of it. */
-    return krbrepl__iprop_note(s, s->told.last);
+    return rc;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -212,7 +258,7 @@ static int read_more(krbrepl__iprop_master *s)
 static void drop_commit(krbrepl__iprop_master *s)
 {
     s->whole = s->emit.c.seq;
-    s->whole_time = krbrepl__iprop_emit_time(&s->emit);
+    s->whole_time = krbrepl__iprop_seconds(s->emit.c.time_us);
     s->odd += s->emit.odd;
     s->info.commits++;
     s->emitting = 0;
@@ -262,62 +308,52 @@ static int has_more(const krbrepl__iprop_master *s)
     return s->pend.len != 0 && (s->emitting || s->whole < s->tip);
 }
 
-/* Is there room in the message for what comes next: a record, or the whole of a small commit? */
-static int has_room(const krbrepl__iprop_master *s, unsigned n)
+/* May the message end here, and has it enough? Within a small commit it may not, nor where no seal can follow. */
+static int is_full(const krbrepl__iprop_master *s, unsigned n)
 {
-    if (s->emitting && krbrepl__iprop_is_small(&s->emit.c))
-        return 1;
-    return n < KRBREPL__IPROP_BATCH && s->msg.len < KRBREPL__IPROP_BYTES;
+    if (s->emitting && (krbrepl__iprop_is_small(&s->emit.c) || krbrepl__iprop_emit_seal(&s->emit) == 0))
+        return 0;
+    return n >= KRBREPL__IPROP_BATCH || s->msg.len >= KRBREPL__IPROP_BYTES;
 }
 
 /* Gathers records for one message. As krbrepl__iprop_stream. */
 static int gather(krbrepl__iprop_master *s, uint32_t *version)
 {
-    uint32_t whole = *version;
     unsigned n = 0;
+    uint64_t seal;
     int rc = 0;
 
     krbrepl__buf_reset(&s->msg);
-    while (has_more(s) && rc == 0 && has_room(s, n)) {
+    while (has_more(s) && !is_full(s, n)) {
         rc = s->emitting ? 0 : open_commit(s);
         if (rc != 0)
-            break;
-        if (krbrepl__iprop_emit_next(&s->emit, s->before, version, &s->msg))
-            n++;
-        if (s->emit.left != 0)
-            continue;
-        whole = s->before + (uint32_t)KRBREPL__IPROP_NUMBERS(s->emit.c.nchanges);
-        drop_commit(s);
+            return rc;
+        n += (unsigned)krbrepl__iprop_emit_next(&s->emit, s->before, version, &s->msg);
+        seal = krbrepl__iprop_emit_seal(&s->emit);
+        if (seal != 0)
+            s->seal = s->before + (uint32_t)seal;
+        if (s->emit.left == 0)
+            drop_commit(s);
     }
-    /* What no slave holds came last: it has to be told the number all the same. */
-    if (rc == 0 && whole > *version) {
-        krbrepl__hdb_rec_nop(&s->msg, whole, s->whole_time);
-        *version = whole;
-    }
-    if (rc == 0 && s->msg.err != 0)
-        rc = krbrepl__iprop_port_failed(s, s->msg.err, "making a message");
-    return rc;
+    return s->msg.err != 0 ? krbrepl__iprop_port_failed(s, s->msg.err, "making a message") : 0;
 }
 
 /* What is sent is written down before, up to where the master is now: then one note does for all slaves. */
-static int send_records(krbrepl__iprop_master *s)
+static int note_seal(krbrepl__iprop_master *s)
 {
-    krbrepl_bytes body;
-    uint32_t version = s->version;
-    int rc = gather(s, &version);
+    const uint64_t tip = krbrepl__iprop_number(s, s->tip_cumulative);
 
-    if (rc != 0 || version == s->version)
-        return rc;
-    if (version > s->told.last && !s->unsettled) {
-        uint64_t tip = krbrepl__iprop_number(s, s->tip_cumulative);
+    if (s->seal <= s->told.last || s->unsettled)
+        return 0;
+    return krbrepl__iprop_note(s, tip > s->seal && tip < KRBREPL__IPROP_LAST_NUMBER ? (uint32_t)tip
+                                                                                    : s->seal);
+}
 
-        rc = krbrepl__iprop_note(s, tip > version && tip < KRBREPL__IPROP_LAST_NUMBER ? (uint32_t)tip
-                                                                                      : version);
-    }
-    body.data = s->msg.data;
-    body.len = s->msg.len;
-    if (rc == 0)
-        rc = krbrepl__iprop_say(s, KRBREPL__IPROP_FOR_YOU, body);
+static int say_records(krbrepl__iprop_master *s, uint32_t version)
+{
+    krbrepl_bytes body = {s->msg.data, s->msg.len};
+    int rc = krbrepl__iprop_say(s, KRBREPL__IPROP_FOR_YOU, body);
+
     krbrepl__buf_reset(&s->msg);
     if (rc != 0)
         return rc;
@@ -327,13 +363,32 @@ static int send_records(krbrepl__iprop_master *s)
     return 0;
 }
 
+static int say_seal(krbrepl__iprop_master *s)
+{
+    krbrepl__hdb_rec_nop(&s->msg, s->seal, s->whole_time);
+    if (s->msg.err != 0)
+        return krbrepl__iprop_port_failed(s, s->msg.err, "making a message");
+    return say_records(s, s->seal);
+}
+
+static int send_records(krbrepl__iprop_master *s)
+{
+    uint32_t version = s->version;
+    int rc = gather(s, &version);
+
+    if (rc != 0 || s->seal == s->version)
+        return rc;
+    rc = note_seal(s);
+    if (rc == 0 && version != s->version)
+        rc = say_records(s, version);
+    return rc == 0 ? say_seal(s) : rc;
+}
+
 /* A slave that has all is told so, once for each time. */
 static int say_last(krbrepl__iprop_master *s)
 {
     krbrepl_bytes none = {NULL, 0};
 
-    if (s->nmarks != 0)
-        return 0;
     if (s->whole > s->info.durable) {
         s->info.received = s->info.durable = s->info.applied = s->whole;
         s->port->hold(s->port->ctx, s->info.principal, s->whole + 1);
@@ -348,7 +403,7 @@ int krbrepl__iprop_stream(krbrepl__iprop_master *s)
 {
     int rc;
 
-    if (s->nmarks == KRBREPL__IPROP_MARKS)
+    if (s->nmarks != 0)
         return 0;
     if (has_more(s))
         rc = send_records(s);
@@ -356,6 +411,8 @@ int krbrepl__iprop_stream(krbrepl__iprop_master *s)
         return 0;
     else if (s->next <= s->tip)
         rc = read_more(s);
+    else if (s->version != s->seal)
+        rc = send_records(s);
     else
         return say_last(s);
     return rc < 0 ? rc : 1;

@@ -31,31 +31,9 @@ void krbrepl__iprop_leave(krbrepl__iprop_master *s)
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
-/* The slave must be told another number than it has, so that it shows whether it has taken the database. The last
- * commit once more, from its first record on, does no harm. 1: there is one to be had; 0: not. */
-static int one_commit_less(krbrepl__iprop_master *s)
-{
-    krbrepl__port_batch batch = {0, 0, 0};
-    krbrepl__commit c;
-    krbrepl__rd r;
-    int rc;
-
-    krbrepl__buf_reset(&s->pend);
-    rc = s->port->read_commits(s->port->ctx, s->begin.seq, 1, &s->pend, &batch);
-    krbrepl__rd_init(&r, s->pend.data, s->pend.len);
-    if (rc != 0 || batch.count == 0 || s->begin.seq <= s->num.seq ||
-        krbrepl__commit_decode(krbrepl__rd_vec32(&r), &c) != 0 || c.kind != KRBREPL_COMMIT_CHANGES ||
-        c.nchanges == 0) {
-        krbrepl__buf_reset(&s->pend);
-        return 0;
-    }
-    s->next = s->begin.seq;
-    s->copy_version -= (uint32_t)KRBREPL__IPROP_NUMBERS(c.nchanges);
-    krbrepl__buf_reset(&s->pend);
-    return 1;
-}
-
-/* Where the database that is about to be read begins, and the number for it. */
+/* Where the database that is about to be read begins, and the number for it. This is below the seal of that place,
+ * for a slave has it in its log before it has the database; and it is another one than the slave has, so that it shows
+ * whether it has taken the database. */
 static int choose(krbrepl__iprop_master *s)
 {
     krbrepl__local local;
@@ -70,13 +48,8 @@ static int choose(krbrepl__iprop_master *s)
     s->tip = local.pos.seq;
     s->tip_cumulative = local.cumulative;
     s->next = local.pos.seq + 1;
-    s->copy_version = (uint32_t)krbrepl__iprop_number(s, local.cumulative);
-    if (s->copy_version != s->has || one_commit_less(s))
-        return 0;
-    rc = s->port->numbering(s->port->ctx, 1, &s->num);
-    if (rc != 0)
-        return krbrepl__iprop_port_failed(s, rc, "numbering the changes");
-    s->copy_version = (uint32_t)krbrepl__iprop_number(s, local.cumulative);
+    s->copy_seal = (uint32_t)krbrepl__iprop_number(s, local.cumulative);
+    s->copy_version = s->copy_seal - (s->has == s->copy_seal - 1 ? 2 : 1);
     return 0;
 }
 
@@ -228,10 +201,12 @@ int krbrepl__iprop_whole_work(krbrepl__iprop_master *s)
 int krbrepl__iprop_whole_done(krbrepl__iprop_master *s)
 {
     krbrepl__sess_info *i = &s->info;
+    int rc = krbrepl__iprop_stand(s, s->begin.seq, s->copy_seal);
 
+    if (rc != 0)
+        return rc;
     s->confirm = s->deaf = 0;
     s->has = s->version = s->acked = s->copy_version;
-    s->whole = s->next - 1;
     s->skip = 0;
     s->said_last = 0;
     i->copy_done = 1;

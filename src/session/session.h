@@ -64,7 +64,7 @@ typedef struct krbrepl__numbering {
 typedef struct krbrepl__told {
     uint32_t base;  /* of the numbering that it was served in; 0: none */
     uint32_t last;  /* no number above this was ever sent to it */
-    uint32_t acked; /* the highest one it has answered for; its log may be ahead of its database */
+    uint32_t acked; /* the last one it has answered for; its log may be ahead of its database */
 } krbrepl__told;
 
 /* What the records that a commit puts were before it. */

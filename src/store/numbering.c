@@ -1,6 +1,8 @@
 /* numbering.c: the numbers that a legacy dialect counts changes with.
  *
- *   meta "iprop"   lineage[16] base:u32 cumulative:u64 seq:u64
+ *   meta "iprop3"  lineage[16] base:u32 cumulative:u64 seq:u64
+ *
+ * "iprop" is of numbers that count otherwise, and is not looked at.
  *
  * A slave knows nothing but one number, so what a number means must never change while anybody may remember it: a
  * base belongs to one lineage, and goes when the content is replaced as a whole. */
@@ -8,7 +10,9 @@
 
 #include <string.h>
 
-#define KEY "iprop"
+#define KEY "iprop3"
+#define EACH 3u     /* numbers for a change */
+#define BASE_MIN 3u /* there are two below it that stand for something */
 #define BASE_MAX (UINT32_C(1) << 30)
 #define NUMBER_MAX (UINT64_C(1) << 31)
 
@@ -28,10 +32,10 @@ static int numbering_get(krbrepl_store *s, MDB_txn *txn, const struct krbrepl__s
     out->base = krbrepl__rd_u32(&r);
     out->cumulative = krbrepl__rd_u64(&r);
     out->seq = krbrepl__rd_u64(&r);
-    if (krbrepl__rd_end(&r) != 0 || out->base == 0 || out->base > BASE_MAX ||
+    if (krbrepl__rd_end(&r) != 0 || out->base < BASE_MIN || out->base > BASE_MAX ||
         memcmp(lineage, st->pos.lineage, sizeof lineage) != 0 || out->seq > st->pos.seq ||
         out->cumulative > st->cumulative ||
-        st->cumulative - out->cumulative > (NUMBER_MAX - out->base) / 2)
+        st->cumulative - out->cumulative > (NUMBER_MAX - out->base) / EACH)
         return KRBREPL_ERR_NOTFOUND;
     return 0;
 }
@@ -44,7 +48,7 @@ static int numbering_draw(krbrepl_store *s, krbrepl__wtxn *w, krbrepl__store_num
 
     if (s->sys->random(s->sys->ctx, random, sizeof random) != 0)
         return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_IO, "meta: there is no randomness to be had");
-    out->base = 1 + krbrepl__get_u32(random) % BASE_MAX;
+    out->base = BASE_MIN + krbrepl__get_u32(random) % (BASE_MAX - BASE_MIN);
     out->cumulative = w->st.cumulative;
     out->seq = w->st.pos.seq;
     krbrepl__buf_init(&b, 0);

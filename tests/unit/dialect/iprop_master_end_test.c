@@ -39,7 +39,7 @@ static void a_session_ends_with_its_ticket_when_the_slave_has_answered(void **st
     krbrepl__sess_work(w->sess, w->now);
     assert_int_equal(world_info(w)->phase, KRBREPL__SESS_STREAMING);
     assert_int_equal(krbrepl__sess_deadline(w->sess), w->now + 1000);
-    world_run(w, 1);
+    world_run(w, 2);
     assert_true(krbrepl__sess_deadline(w->sess) <= w->now);
     world_run(w, UINT32_MAX);
     assert_int_equal(world_info(w)->err, KRBREPL_ERR_AUTH);

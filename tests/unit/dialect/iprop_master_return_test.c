@@ -24,17 +24,17 @@ static void a_slave_that_comes_back_goes_on_in_the_midst_of_a_commit(void **stat
     unsigned messages;
     uint32_t at;
 
-    for (messages = 1; messages <= 3; messages++) {
+    for (messages = 1; messages <= 6; messages++) { /* and every other one is a seal */
         in_step_anew(w);
         at = w->slave.version;
         put_many(w);
         assert_int_equal(world_run(w, messages), messages); /* and answers them */
-        assert_true(w->slave.version > at && w->slave.version < at + 1000);
+        assert_true(w->slave.version > at && w->slave.version < at + 1500);
         world_cut(w);
         w->records = 0;
         meet(w);
         assert_int_equal(w->completes, 1);
-        assert_true(w->records <= 900 - 200 * messages);
+        assert_true(w->records <= 910 - 200 * ((messages + 1) / 2));
         assert_true(world_same(w));
     }
 }
@@ -73,13 +73,13 @@ static void an_answer_is_remembered_with_the_next_note_and_when_it_is_quiet(void
     put(w, "a", 3);
     krbrepl__sess_work(w->sess, w->now);
     assert_int_equal(w->kept.acked, at);
-    world_run(w, UINT32_MAX);
+    world_run(w, 1); /* the seal gets lost */
     world_second(w);
     world_kill_master(w);
     meet(w);
     assert_int_equal(w->completes, 1);
     put(w, "a", 4);
-    world_run(w, UINT32_MAX);
+    world_run(w, 1);
     world_kill_master(w); /* before that is written down */
     meet(w);
     assert_int_equal(w->completes, 2);
@@ -162,8 +162,8 @@ static void numbers_that_mean_nothing_here_get_a_complete_database(void **state)
     memset(&w->told, 0, sizeof w->told);
     assert_whole(w, w->slave.version, KRBREPL_COPY_UNVERIFIABLE);
     /* A number that it has not answered for. */
-    w->told.acked = w->slave.version - 1;
-    assert_whole(w, w->slave.version, KRBREPL_COPY_UNVERIFIABLE);
+    w->told.acked = w->slave.version - 2;
+    assert_whole(w, w->slave.version - 1, KRBREPL_COPY_UNVERIFIABLE);
 }
 
 static void what_is_not_in_the_journal_any_more_is_copied(void **state)

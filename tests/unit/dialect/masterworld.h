@@ -41,6 +41,7 @@ typedef struct world {
     uint8_t prior[1024]; /* of each commit, as a node that looked on knows it */
     unsigned forgets;    /* every so many times it is not known; 0: never */
     unsigned records;    /* that the slave was sent */
+    int unheard;         /* what it says gets lost */
 } world;
 
 void world_init(world *w);
@@ -72,6 +73,8 @@ void world_greet(world *w, uint32_t version);
 void world_chat(world *w);
 /* Lets the master work, and takes at most `max` messages. How many there were. */
 unsigned world_run(world *w, unsigned max);
+/* The same of what is there already, and the answers get lost: the master or the network is gone. */
+void world_run_unheard(world *w, unsigned max);
 /* Until nothing happens any more, connecting as often as it takes. */
 void world_settle(world *w);
 const krbrepl__sess_info *world_info(const world *w);
