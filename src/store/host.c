@@ -86,9 +86,11 @@ int krbrepl__host_there(krbrepl_store *s)
 {
     if (s->host != NULL)
         return 0;
-    return krbrepl__fail(KRBREPL__EI(s), KRBREPL_ERR_STATE,
-                         "store: the records of this store are in its host's database; only the host's "
-                         "programs can read or change them");
+    return krbrepl__fail(
+        KRBREPL__EI(s), KRBREPL_ERR_STATE,
+        "store: the records of this store are in its host's database; only the host's "
+        "programs can read or change them, and `krbrepl verify --live` has the one that "
+        "runs read them");
 }
 
 int krbrepl__store_reaches(krbrepl_store *s)

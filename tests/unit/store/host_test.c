@@ -981,6 +981,7 @@ static void store_without_callbacks_shows_its_history_and_no_records(void **stat
     assert_int_equal(st_info(s).records, 2);
     assert_int_equal(krbrepl_view_open(s, &view), 0);
     assert_int_equal(krbrepl_view_get(view, "principal", st_bytes("a"), &v), KRBREPL_ERR_STATE);
+    assert_non_null(strstr(s->ei.text, "krbrepl verify --live"));
     krbrepl_view_close(view);
     assert_int_equal(st_try(s, "x", "y"), KRBREPL_ERR_STATE);
     end(s, h);
