@@ -186,15 +186,26 @@ static int start_tls(secchan *s)
 
 /* ---- before TLS ----------------------------------------------------------------------------- */
 
+/* What this may be, and what to do then. */
+static const char *who_begins_so(const secchan *s)
+{
+    static const uint8_t sendauth[] = {0, 0, 0, 19, 'K', 'R', 'B', '5'};
+    size_t n = s->net.len < sizeof sendauth ? s->net.len : sizeof sendauth;
+
+    if (!s->initiator && n >= 4 && memcmp(s->net.data, sendauth, n) == 0)
+        return "so does a slave of Heimdal's, which is served only where that is asked for "
+               "(--heimdal-iprop)";
+    return "check host and port";
+}
+
 static int not_krbrepl(secchan *s)
 {
     char hex[2 * 8 + 1];
 
     krbrepl__hex(hex, s->net.data, s->net.len < 8 ? s->net.len : 8);
     return end(s, krbrepl__fail(&s->base.err, KRBREPL_ERR_PROTO,
-                                "channel: the other end does not speak krbrepl (it began with %s); "
-                                "check host and port",
-                                hex));
+                                "channel: the other end does not speak krbrepl (it began with %s); %s",
+                                hex, who_begins_so(s)));
 }
 
 /* An initiator's offer is answered with one version; the answer is checked against the offer. */

@@ -118,6 +118,17 @@ static void garbage_is_turned_away_at_its_first_byte(void **state)
     assert_non_null(strstr(f->initiator->err.text, "5353482d322e302d"));
 }
 
+static void a_slave_of_heimdals_is_told_from_other_strangers(void **state)
+{
+    static const char sendauth[] = "\0\0\0\23KRB5_SENDAUTH_V1.0";
+    fixture *f = *state;
+
+    assert_int_equal(feed(f->acceptor, sendauth, sizeof sendauth), KRBREPL_ERR_PROTO);
+    assert_non_null(strstr(f->acceptor->err.text, "--heimdal-iprop"));
+    assert_int_equal(feed(f->initiator, "\0\0\0\23KRB4", 8), KRBREPL_ERR_PROTO);
+    assert_null(strstr(f->initiator->err.text, "heimdal"));
+}
+
 static void a_failed_channel_stays_failed_and_says_nothing_more(void **state)
 {
     fixture *f = *state;
@@ -282,6 +293,7 @@ int main(void)
         TEST(an_acceptor_answers_a_preface_with_one_version),
         TEST(a_preface_may_come_byte_by_byte),
         TEST(garbage_is_turned_away_at_its_first_byte),
+        TEST(a_slave_of_heimdals_is_told_from_other_strangers),
         TEST(a_failed_channel_stays_failed_and_says_nothing_more),
         TEST(a_version_that_does_not_exist_yet_is_turned_away),
         TEST(a_failed_job_ends_the_channel),
