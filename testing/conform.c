@@ -339,7 +339,8 @@ static int copy(struct kit *k, int finish)
         rc = krbrepl__copy_put(c, full, v);
     }
     if (rc == 0 && finish)
-        rc = krbrepl__copy_switch(c, NULL);
+        while ((rc = krbrepl__copy_switch(c, NULL)) == 1)
+            continue;
     else
         krbrepl__copy_abort(c);
     krbrepl__buf_free(&b);

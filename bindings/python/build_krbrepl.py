@@ -31,6 +31,7 @@ extern "Python" {
     int krbrepl_py_host_import_begin(void *ctx);
     int krbrepl_py_host_import_change(void *ctx, const krbrepl_change *change);
     int krbrepl_py_host_import_commit(void *ctx, const krbrepl_pos *to);
+    int krbrepl_py_host_import_step(void *ctx, int *more);
     void krbrepl_py_host_import_abort(void *ctx);
     int krbrepl_py_host_journal_append(void *ctx, uint64_t first, const krbrepl_bytes *commit, size_t n);
     int krbrepl_py_host_journal_read(void *ctx, uint64_t seq, krbrepl_bytes *commit);

@@ -63,6 +63,11 @@ typedef struct krbrepl_host_ops {
     int (*import_commit)(void *ctx, const krbrepl_pos *to);
     void (*import_abort)(void *ctx);
     uint64_t flags; /* KRBREPL_HOST_TEARS */
+    /* Optional, with the four above: a piece of what is to be done when all changes have come and before import_commit,
+     * where that takes long. Sets *more to 1 to be called again, after whatever else a node has to do. From its first
+     * call on the present content may be changed, or replaced already, and counts as none: when it is not followed by
+     * an import_commit that succeeds, a replica is copied again. */
+    int (*import_step)(void *ctx, int *more);
 } krbrepl_host_ops;
 
 /* A journal that the host keeps by itself, of a store made with KRBREPL_CREATE_JOURNALED, whether its records are

@@ -333,8 +333,8 @@ static int port_copy_switch(void *ctx, krbrepl_pos *out)
 
     if (np->repair == NULL && c == NULL)
         return no_copy(np);
-    np->copy = NULL; /* the switch frees it in any case */
     rc = np->repair != NULL ? switch_repair(np, out) : krbrepl__copy_switch(c, out);
+    np->copy = rc == 1 ? c : NULL; /* else the switch has freed it */
     if (rc == 0 && np->owner.copied != NULL)
         np->owner.copied(np->owner.ctx);
     if (rc != 1)

@@ -11,6 +11,7 @@
 
 #include "build.h"
 #include "course.h"
+#include "hostdb.h"
 #include "old.h"
 #include "partial.h"
 
@@ -386,13 +387,19 @@ int krbrepl__copy_apply(krbrepl__copy *c, const krbrepl_bytes *commit, size_t n)
     return rc;
 }
 
+/* 1: it is not yet. */
+static int is_ready(krbrepl__copy *c)
+{
+    int rc = c->broken ? broken(c) : write_pending(c);
+
+    return rc == 0 ? krbrepl__host_import_step(c->build.s) : rc;
+}
+
 static int switch_over(krbrepl__copy *c, krbrepl_pos *out)
 {
     krbrepl__build *b = &c->build;
-    int rc = write_pending(c);
+    int rc = krbrepl__build_slice(b);
 
-    if (rc == 0)
-        rc = krbrepl__build_slice(b);
     if (rc != 0)
         return rc;
     krbrepl__build_switch(b, c->records);
@@ -408,8 +415,12 @@ static int switch_over(krbrepl__copy *c, krbrepl_pos *out)
 int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out)
 {
     krbrepl_store *s = c->build.s;
-    int rc = c->broken ? broken(c) : switch_over(c, out);
+    int rc = is_ready(c);
 
+    if (rc == 1)
+        return 1;
+    if (rc == 0)
+        rc = switch_over(c, out);
     /* What failed at the very end need not come again, unless there is no room for it. */
     c->build.keep = rc != 0 && !c->broken && rc != KRBREPL_ERR_NOSPACE;
     copy_free(c);

@@ -22,6 +22,9 @@ int krbrepl__host_new(struct krbrepl__host **out, const krbrepl_host_ops *ops, v
             ei, KRBREPL_ERR_INVALID,
             "store: the host's callbacks need get and apply, and of import all four or "
             "none");
+    if (ops->import_step != NULL && !all)
+        return krbrepl__fail(ei, KRBREPL_ERR_INVALID,
+                             "store: the host's import_step needs the other four of import");
     if ((ops->flags & ~(uint64_t)KRBREPL_HOST_TEARS) != 0)
         return krbrepl__fail(ei, KRBREPL_ERR_INVALID, "store: an unknown flag of the host's database");
     h = krbrepl__alloc(sizeof *h);
@@ -400,9 +403,9 @@ void krbrepl__host_ended(krbrepl_store *s, int committed)
     if (committed && h->promised)
         (void)krbrepl__prepare_clear(s);
     /* But a mark that says nothing of a position would take the content away. */
-    if (committed && h->promised && h->piecewise && !h->importing) {
+    if (committed && h->promised && h->marked && !h->importing) {
         (void)fdatasync(h->fd);
-        h->piecewise = 0;
+        h->marked = 0;
     }
     batch_drop(h);
 }
@@ -418,6 +421,7 @@ int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi)
         return rc;
     h->import = dbi;
     h->piecewise = h->ops.import_begin == NULL;
+    h->marked = h->piecewise;
     if (h->piecewise) {
         rc = krbrepl__prepare_write(s, NULL, 1);
     } else {
@@ -429,6 +433,26 @@ int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi)
     }
     h->importing = rc == 0;
     return rc;
+}
+
+int krbrepl__host_import_step(krbrepl_store *s)
+{
+    struct krbrepl__host *h = s->host;
+    int more = 0, rc = 0;
+
+    if (!krbrepl__store_hosted(s) || !h->importing || h->piecewise || h->ops.import_step == NULL)
+        return 0;
+    if (!h->marked)
+        rc = krbrepl__prepare_write(s, NULL, 1);
+    if (rc != 0)
+        return rc;
+    h->marked = 1;
+    h->calling++;
+    rc = h->ops.import_step(h->ctx, &more);
+    h->calling--;
+    if (rc != 0)
+        return krbrepl__host_failed(s, rc, "store: taking over what was brought in");
+    return more != 0;
 }
 
 void krbrepl__host_import_end(krbrepl_store *s)

@@ -27,6 +27,7 @@ struct krbrepl__host {
     int promised;  /* what is in the batch stands in host.prepare */
     int importing; /* a build fills `import` */
     int piecewise; /* the host has no import: its present content is changed */
+    int marked;    /* host.prepare says that the present content is of no position */
     MDB_dbi import;
     int fd;           /* host.prepare; -1: not opened yet */
     int mine;         /* the promise that stands in it is of this handle, and its process lives */
@@ -69,6 +70,8 @@ void krbrepl__host_ended(krbrepl_store *s, int committed);
 /* A build of the generation `dbi` begins; it is over. */
 int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi);
 void krbrepl__host_import_end(krbrepl_store *s);
+/* All changes have come, and no transaction is open: some of what the host does before the switch. 1: there is more. */
+int krbrepl__host_import_step(krbrepl_store *s);
 
 /* ---- prepare.c ------------------------------------------------------------------------------- */
 

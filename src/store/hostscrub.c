@@ -78,6 +78,10 @@ int krbrepl__host_scrub(krbrepl_store *s, krbrepl__ckey *after, size_t n, int *e
 {
     int rc = krbrepl__host_there(s);
 
+    *end = 0;
+    /* What a copy has begun to replace is as it should be later. */
+    if (rc == 0 && s->host->importing && s->host->marked)
+        return 0;
     if (rc == 0)
         rc = look(s, after, n, end);
     if (rc == 1)

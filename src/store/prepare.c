@@ -157,8 +157,7 @@ int krbrepl__prepare_write(krbrepl_store *s, const krbrepl__wtxn *w, int unsure)
     static const krbrepl_pos nowhere;
     const struct krbrepl__host *h = s->host;
     /* Where the position stays, it does not tell whether it was done. */
-    const int stays =
-        w != NULL && unsure && h->piecewise && krbrepl__pos_equal(&w->was.pos, &w->st.pos);
+    const int stays = w != NULL && unsure && h->marked && krbrepl__pos_equal(&w->was.pos, &w->st.pos);
     uint8_t sum[32];
     krbrepl__buf b;
     int rc = file_open(s);

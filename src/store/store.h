@@ -134,8 +134,8 @@ int krbrepl__copy_put(krbrepl__copy *c, krbrepl_bytes full_key, krbrepl_bytes va
 /* Commits after the copy's position so far, applied to the generation being built. */
 int krbrepl__copy_apply(krbrepl__copy *c, const krbrepl_bytes *commit, size_t n);
 const krbrepl_pos *krbrepl__copy_pos(const krbrepl__copy *c);
-/* Makes the new generation live at the copy's position, in one commit; the journal starts behind it.
- * Frees `c` in any case. */
+/* Makes the new generation live at the copy's position, in one commit; the journal starts behind it. 1: the host's
+ * database has more to do before, call again. Frees `c` otherwise. */
 int krbrepl__copy_switch(krbrepl__copy *c, krbrepl_pos *out);
 /* Frees; nothing live was changed, and what arrived stays to be gone on with, unless a write failed. */
 void krbrepl__copy_abort(krbrepl__copy *c);

@@ -105,12 +105,40 @@ static int on_import_begin(void *ctx)
     for (i = 0; i < MEMHOST_RECORDS; i++)
         h->import[i].used = 0;
     h->importing = 1;
+    h->steps = 0;
     return 0;
 }
 
 static int on_import_change(void *ctx, const krbrepl_change *c)
 {
     return change(((memhost *)ctx)->import, c);
+}
+
+static void take_over(memhost *h, int i)
+{
+    memhost_record *to = &h->at[i], *from = &h->import[i];
+
+    to->used = from->used;
+    if (!from->used)
+        return;
+    memcpy(to->table, from->table, sizeof to->table);
+    to->klen = from->klen;
+    to->vlen = from->vlen;
+    memcpy(to->key, from->key, from->klen);
+    memcpy(to->value, from->value, from->vlen);
+}
+
+static int on_import_step(void *ctx, int *more)
+{
+    memhost *h = ctx;
+
+    if (h->die_after >= 0 && h->steps == h->die_after)
+        _exit(9);
+    if (h->fail_with != 0 && h->steps == h->whole)
+        return h->fail_with;
+    take_over(h, h->steps++);
+    *more = h->steps < MEMHOST_RECORDS;
+    return 0;
 }
 
 static int on_import_commit(void *ctx, const krbrepl_pos *to)
@@ -122,18 +150,8 @@ static int on_import_commit(void *ctx, const krbrepl_pos *to)
         _exit(9);
     if (h->fail_with != 0)
         return h->fail_with;
-    for (i = 0; i < MEMHOST_RECORDS; i++) {
-        memhost_record *to_r = &h->at[i], *from = &h->import[i];
-
-        to_r->used = from->used;
-        if (!from->used)
-            continue;
-        memcpy(to_r->table, from->table, sizeof to_r->table);
-        to_r->klen = from->klen;
-        to_r->vlen = from->vlen;
-        memcpy(to_r->key, from->key, from->klen);
-        memcpy(to_r->value, from->value, from->vlen);
-    }
+    for (i = 0; i < MEMHOST_RECORDS; i++)
+        take_over(h, i);
     h->to = *to;
     h->importing = 0;
     h->imports++;
@@ -159,6 +177,7 @@ krbrepl_host_ops memhost_ops(int import)
         o.import_change = on_import_change;
         o.import_commit = on_import_commit;
         o.import_abort = on_import_abort;
+        o.import_step = import == 2 ? on_import_step : NULL;
     }
     return o;
 }

@@ -24,11 +24,12 @@ typedef struct memhost {
     int die_after; /* the process ends after so many changes of an apply, or at import_commit; -1: it lives */
     int die_at_end; /* the process ends in an apply or import_commit that has a position, before anything is done */
     int whole; /* changes that are made before it fails */
+    int steps; /* of an import, each of which takes over the next place of `import` */
 } memhost;
 
 memhost *memhost_new(void);
 void memhost_free(memhost *h);
-/* `import`: with the four calls of an import. */
+/* `import`: with the four calls of an import, 2: and with import_step, which changes the present content in its course. */
 krbrepl_host_ops memhost_ops(int import);
 /* NULL: there is no such record; else the value as a string, static. */
 const char *memhost_value(memhost *h, const char *table, const char *key);

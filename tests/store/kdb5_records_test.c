@@ -11,6 +11,8 @@
 
 #include <kdb.h>
 
+#include <kadm5/admin.h>
+
 #include "mitcase.h"
 
 static char dir[256];
@@ -169,6 +171,8 @@ static void policies_come_back_byte_for_byte(void **state)
         any_policy_make(&a, &r);
         for (t = 0; t < a.p.ntl; t++)
             a.tl[t].type &= 0x7fff;
+        if (kdb5case_lmdb())
+            a.p.references = 0;
         value = policy(&a.p);
         c = change("policy", key, value);
         if (put(*state, &c) != 0)
@@ -181,6 +185,7 @@ static void policies_come_back_byte_for_byte(void **state)
 /* db2 loses entries when it is given a name that it has no room for: everything up to the limit is well. */
 static void many_names_of_the_greatest_length_are_found(void **state)
 {
+    const size_t longest = kdb5case_lmdb() ? 511 : 2000;
     char key[2001];
     int i;
 
@@ -188,7 +193,7 @@ static void many_names_of_the_greatest_length_are_found(void **state)
         memset(key, 'n', sizeof key);
         snprintf(key, 9, "%08d", (i * 7919) % 100000);
         key[8] = 'n';
-        snprintf(key + 2000 - strlen("@" KDB5_REALM), 10, "@" KDB5_REALM);
+        snprintf(key + longest - strlen("@" KDB5_REALM), 10, "@" KDB5_REALM);
         put_plain(*state, key, i);
         snprintf(key, sizeof key, "short%d@" KDB5_REALM, i);
         put_plain(*state, key, i);
@@ -216,7 +221,7 @@ static void refused(krbrepl_kdb5 *db, const char *table, const char *key, krbrep
     drop(v);
 }
 
-static void principals_that_db2_cannot_hold_are_refused_and_named(void **state)
+static void principals_that_a_database_cannot_hold_are_refused_and_named(void **state)
 {
     static const uint8_t bytes[8] = "bytes";
     krbrepl_mit_item item = {0x7fff, {bytes, 5}};
@@ -245,15 +250,15 @@ static void principals_that_db2_cannot_hold_are_refused_and_named(void **state)
     refused(*state, "principal", "without realm", plain(1), "as krb5 writes names");
     refused(*state, "principal", "a b\\x@" KDB5_REALM, plain(1), "as krb5 writes names");
     memset(key, 'n', 2001);
-    snprintf(key + 2001 - strlen("@" KDB5_REALM), 10, "@" KDB5_REALM);
-    refused(*state, "principal", key, plain(1), "longer than");
+    snprintf(key + (kdb5case_lmdb() ? 512 : 2001) - strlen("@" KDB5_REALM), 10, "@" KDB5_REALM);
+    refused(*state, "principal", key, plain(1), kdb5case_lmdb() ? "more than 511" : "longer than");
     refused(*state, "host", "a@" KDB5_REALM, plain(1), "no table host");
     p.tl = NULL;
     p.ntl = 0;
     refused(*state, "policy", "p", principal(&p), "reading a policy");
 }
 
-static void policies_that_db2_cannot_hold_are_refused_and_named(void **state)
+static void policies_that_a_database_cannot_hold_are_refused_and_named(void **state)
 {
     krbrepl_mit_item item = {-5, {"x", 1}};
     krbrepl_mit_policy p;
@@ -263,6 +268,10 @@ static void policies_that_db2_cannot_hold_are_refused_and_named(void **state)
     p.tl = &item;
     p.ntl = 1;
     refused(*state, "policy", "p", policy(&p), "negative type");
+    p.ntl = 0;
+    p.references = 1;
+    if (kdb5case_lmdb())
+        refused(*state, "policy", "p", policy(&p), "klmdb does not keep the number of references");
 }
 
 /* Else a record that was refused once would stop the replica for ever. */
@@ -285,8 +294,10 @@ static void what_is_refused_may_be_put_right_by_a_later_change(void **state)
 
 /* ---- what a KDC counts ------------------------------------------------------------------------- */
 
-/* As a KDC on the same database does. `set`: writes the counters; else they are compared. */
-static void counters(const char *key, uint32_t at, int set)
+/* What is to be done with the counters of a KDC: written, compared, compared with nothing. */
+enum counting { SET, THERE, NONE };
+
+static void counters_here(const char *key, uint32_t at, enum counting how)
 {
     char arg[300];
     char *args[] = {arg, NULL};
@@ -299,15 +310,16 @@ static void counters(const char *key, uint32_t at, int set)
     assert_int_equal(krb5_db_open(ctx, args, KRB5_KDB_OPEN_RW), 0);
     assert_int_equal(krb5_parse_name(ctx, key, &name), 0);
     assert_int_equal(krb5_db_get_principal(ctx, name, 0, &e), 0);
-    if (set) {
+    if (how == SET) {
+        e->mask = KADM5_LAST_SUCCESS | KADM5_LAST_FAILED | KADM5_FAIL_AUTH_COUNT;
         e->last_success = (krb5_timestamp)at;
         e->last_failed = (krb5_timestamp)(at + 1);
         e->fail_auth_count = 3;
         assert_int_equal(krb5_db_put_principal(ctx, e), 0);
     } else {
         assert_int_equal((uint32_t)e->last_success, at);
-        assert_int_equal((uint32_t)e->last_failed, at + 1);
-        assert_int_equal(e->fail_auth_count, 3);
+        assert_int_equal((uint32_t)e->last_failed, how == THERE ? at + 1 : 0);
+        assert_int_equal(e->fail_auth_count, how == THERE ? 3 : 0);
     }
     krb5_db_free_principal(ctx, e);
     krb5_free_principal(ctx, name);
@@ -315,19 +327,34 @@ static void counters(const char *key, uint32_t at, int set)
     krb5_free_context(ctx);
 }
 
+/* As a KDC on the same database does, in a process of its own. */
+static void counters(const char *key, uint32_t at, enum counting how)
+{
+    const pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        counters_here(key, at, how);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void the_counters_of_a_kdc_are_no_part_of_a_record(void **state)
 {
     put_plain(*state, "a@" KDB5_REALM, 1);
-    counters("a@" KDB5_REALM, 3000000000u, 1);
+    counters("a@" KDB5_REALM, 3000000000u, SET);
     assert_true(has_plain(*state, "a@" KDB5_REALM, 1));
 }
 
 static void the_counters_of_a_kdc_stay_when_a_record_is_written(void **state)
 {
     put_plain(*state, "a@" KDB5_REALM, 1);
-    counters("a@" KDB5_REALM, 3000000000u, 1);
+    counters("a@" KDB5_REALM, 3000000000u, SET);
     put_plain(*state, "a@" KDB5_REALM, 2);
-    counters("a@" KDB5_REALM, 3000000000u, 0);
+    counters("a@" KDB5_REALM, 3000000000u, THERE);
 }
 
 /* ---- imports ----------------------------------------------------------------------------------- */
@@ -352,13 +379,130 @@ static void the_counters_of_a_kdc_stay_in_a_full_copy(void **state)
     assert_int_equal(bring(db, "a@" KDB5_REALM, 2), 0);
     assert_int_equal(bring(db, "c@" KDB5_REALM, 2), 0);
     /* Also what it counts while the copy is brought in. */
-    counters("a@" KDB5_REALM, 1000, 1);
+    counters("a@" KDB5_REALM, 1000, SET);
     assert_true(has_plain(db, "a@" KDB5_REALM, 1));
     assert_int_equal(krbrepl_kdb5_ops(db)->import_commit(db, NULL), 0);
     assert_true(has_plain(db, "a@" KDB5_REALM, 2));
     assert_true(has_plain(db, "c@" KDB5_REALM, 2));
     assert_false(has_plain(db, "b@" KDB5_REALM, 1));
-    counters("a@" KDB5_REALM, 1000, 0);
+    counters("a@" KDB5_REALM, 1000, THERE);
+}
+
+static void bring_policy(krbrepl_kdb5 *db, const char *key, uint32_t history)
+{
+    krbrepl_mit_policy p;
+    krbrepl_change c;
+
+    KRBREPL_INIT(&p);
+    p.history = history;
+    c = change("policy", key, policy(&p));
+    if (krbrepl_kdb5_ops(db)->import_change(db, &c) != 0)
+        fail_msg("%s", kdb5case_noted);
+    drop(c.value);
+}
+
+static void bring_delete(krbrepl_kdb5 *db, const char *table, const char *key)
+{
+    krbrepl_change c = change(table, key, (krbrepl_bytes){NULL, 0});
+
+    c.op = KRBREPL_DELETE;
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_change(db, &c), 0);
+}
+
+static int has_policy(krbrepl_kdb5 *db, const char *key, uint32_t history)
+{
+    krbrepl_mit_policy p;
+    krbrepl_change c;
+    int is;
+
+    KRBREPL_INIT(&p);
+    p.history = history;
+    c = change("policy", key, policy(&p));
+    is = same(db, &c);
+    drop(c.value);
+    return is;
+}
+
+/* The commits that were made while the records were on their way. */
+static void changes_after_the_records_of_a_full_copy_count(void **state)
+{
+    krbrepl_kdb5 *db = *state;
+    int more = 1;
+
+    put_plain(db, "a@" KDB5_REALM, 1);
+    put_plain(db, "old@" KDB5_REALM, 1);
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_begin(db), 0);
+    bring_policy(db, "p", 1);
+    bring_policy(db, "q", 1);
+    assert_int_equal(bring(db, "a@" KDB5_REALM, 2), 0);
+    assert_int_equal(bring(db, "b@" KDB5_REALM, 2), 0);
+    assert_int_equal(bring(db, "c@" KDB5_REALM, 2), 0);
+    bring_policy(db, "p", 2);
+    bring_delete(db, "policy", "q");
+    assert_int_equal(bring(db, "a@" KDB5_REALM, 3), 0);
+    bring_delete(db, "principal", "a@" KDB5_REALM);
+    assert_int_equal(bring(db, "a@" KDB5_REALM, 4), 0);
+    assert_int_equal(bring(db, "b@" KDB5_REALM, 5), 0);
+    bring_delete(db, "principal", "c@" KDB5_REALM);
+    bring_delete(db, "principal", "never@" KDB5_REALM);
+    assert_true(has_plain(db, "a@" KDB5_REALM, 1));
+    while (krbrepl_kdb5_ops(db)->import_step != NULL && more)
+        assert_int_equal(krbrepl_kdb5_ops(db)->import_step(db, &more), 0);
+    if (krbrepl_kdb5_ops(db)->import_commit(db, NULL) != 0)
+        fail_msg("%s", kdb5case_noted);
+    assert_true(has_plain(db, "a@" KDB5_REALM, 4));
+    assert_true(has_plain(db, "b@" KDB5_REALM, 5));
+    assert_false(has_plain(db, "c@" KDB5_REALM, 2));
+    assert_false(has_plain(db, "old@" KDB5_REALM, 1));
+    assert_true(has_policy(db, "p", 2));
+    assert_false(has_policy(db, "q", 1));
+}
+
+/* And the ones that the next commit makes find the database as it was left. */
+static void a_record_that_cannot_be_kept_ends_a_full_copy_with_its_name(void **state)
+{
+    krbrepl_kdb5 *db = *state;
+    krbrepl_mit_principal p;
+    krbrepl_change c;
+    int rc;
+
+    put_plain(db, "there@" KDB5_REALM, 77);
+    KRBREPL_INIT(&p);
+    p.base_length = 39;
+    c = change("principal", "bad@" KDB5_REALM, principal(&p));
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_begin(db), 0);
+    assert_int_equal(bring(db, "a@" KDB5_REALM, 2), 0);
+    rc = krbrepl_kdb5_ops(db)->import_change(db, &c);
+    if (rc == 0)
+        rc = krbrepl_kdb5_ops(db)->import_commit(db, NULL);
+    assert_int_not_equal(rc, 0);
+    assert_non_null(strstr(kdb5case_noted, "bad@" KDB5_REALM ": its base length"));
+    krbrepl_kdb5_ops(db)->import_abort(db);
+    drop(c.value);
+    assert_true(has_plain(db, "there@" KDB5_REALM, 77));
+    put_plain(db, "after@" KDB5_REALM, 1);
+}
+
+/* Who comes back under his name has not failed yet. */
+static void the_counters_of_one_who_was_deleted_are_gone(void **state)
+{
+    krbrepl_kdb5 *db = *state;
+    krbrepl_change c = change("principal", "a@" KDB5_REALM, (krbrepl_bytes){NULL, 0});
+    const krbrepl_change *one = &c;
+
+    c.op = KRBREPL_DELETE;
+    put_plain(db, "a@" KDB5_REALM, 1);
+    counters("a@" KDB5_REALM, 1000, SET);
+    assert_int_equal(krbrepl_kdb5_ops(db)->apply(db, &one, 1, NULL), 0);
+    put_plain(db, "a@" KDB5_REALM, 1);
+    counters("a@" KDB5_REALM, 0, NONE);
+    counters("a@" KDB5_REALM, 1000, SET);
+    /* A full copy that has him not, and then he comes again. */
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_begin(db), 0);
+    assert_int_equal(bring(db, "b@" KDB5_REALM, 2), 0);
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_commit(db, NULL), 0);
+    put_plain(db, "a@" KDB5_REALM, 1);
+    counters("a@" KDB5_REALM, 0, NONE);
 }
 
 static void an_import_whose_process_died_is_in_nobodys_way(void **state)
@@ -391,6 +535,28 @@ static void an_import_whose_process_died_is_in_nobodys_way(void **state)
     assert_true(has_plain(db, "b@" KDB5_REALM, 3));
     assert_false(has_plain(db, "a@" KDB5_REALM, 1));
     assert_false(has_plain(db, "x@" KDB5_REALM, 5));
+}
+
+/* More of them than LMDB has places for readers. */
+static void programs_that_are_killed_keep_nobody_out(void **state)
+{
+    int i, status;
+    pid_t pid;
+
+    put_plain(*state, "a@" KDB5_REALM, 1);
+    for (i = 0; i < 140; i++) {
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            krbrepl_kdb5 *mine = kdb5case_open(dir, "principal");
+
+            _exit(has_plain(mine, "a@" KDB5_REALM, 1) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    assert_true(has_plain(*state, "a@" KDB5_REALM, 1));
+    put_plain(*state, "a@" KDB5_REALM, 2);
 }
 
 static int open_files(void)
@@ -475,9 +641,12 @@ static void refused_module(const char *module, const char *why)
     FILE *f;
 
     snprintf(path, sizeof path, "%s/krb5.conf", dir);
-    f = fopen(path, "a");
+    f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "[dbmodules]\n %s = {\n  db_library = %s\n }\n", KDB5_REALM, module);
+    fprintf(f,
+            "[libdefaults]\n default_realm = %s\n[dbmodules]\n %s = {\n  db_library = %s\n"
+            "  database_name = %s/principal\n }\n",
+            KDB5_REALM, KDB5_REALM, module, dir);
     assert_int_equal(fclose(f), 0);
     KRBREPL_INIT(&ei);
     assert_int_equal(krbrepl_kdb5_open(&db, NULL, &ei), KRBREPL_ERR_INVALID);
@@ -503,13 +672,17 @@ int main(void)
         T(principals_come_back_byte_for_byte),
         T(policies_come_back_byte_for_byte),
         T(many_names_of_the_greatest_length_are_found),
-        T(principals_that_db2_cannot_hold_are_refused_and_named),
-        T(policies_that_db2_cannot_hold_are_refused_and_named),
+        T(principals_that_a_database_cannot_hold_are_refused_and_named),
+        T(policies_that_a_database_cannot_hold_are_refused_and_named),
         T(what_is_refused_may_be_put_right_by_a_later_change),
         T(the_counters_of_a_kdc_are_no_part_of_a_record),
         T(the_counters_of_a_kdc_stay_when_a_record_is_written),
         T(the_counters_of_a_kdc_stay_in_a_full_copy),
+        T(the_counters_of_one_who_was_deleted_are_gone),
+        T(changes_after_the_records_of_a_full_copy_count),
+        T(a_record_that_cannot_be_kept_ends_a_full_copy_with_its_name),
         T(an_import_whose_process_died_is_in_nobodys_way),
+        T(programs_that_are_killed_keep_nobody_out),
         T(imports_that_are_given_up_leave_nothing_behind),
         T(a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5),
         T(options_of_any_length_are_taken),

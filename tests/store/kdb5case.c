@@ -11,6 +11,11 @@ static void note(void *ctx, const char *text)
     snprintf(kdb5case_noted, sizeof kdb5case_noted, "%s", text);
 }
 
+int kdb5case_lmdb(void)
+{
+    return getenv("KRBREPL_TEST_KLMDB") != NULL;
+}
+
 void kdb5case_begin(char dir[256])
 {
     char path[300];
@@ -25,6 +30,9 @@ void kdb5case_begin(char dir[256])
             "[libdefaults]\n default_realm = %s\n dns_lookup_kdc = false\n[realms]\n %s = {\n"
             "  database_name = %s/principal\n }\n",
             KDB5_REALM, KDB5_REALM, dir);
+    if (kdb5case_lmdb())
+        fprintf(f, "[dbmodules]\n db_module_dir = %s\n %s = {\n  db_library = klmdb\n }\n",
+                getenv("KRBREPL_TEST_KLMDB"), KDB5_REALM);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(setenv("KRB5_CONFIG", path, 1), 0);
     assert_int_equal(setenv("KRB5_KDC_PROFILE", path, 1), 0);

@@ -16,6 +16,9 @@ void kdb5case_end(const char *dir);
 /* The database `name` in the directory; made when there is none. */
 krbrepl_kdb5 *kdb5case_open(const char *dir, const char *name);
 
+/* Whether they are klmdb's, whose module is in the directory that KRBREPL_TEST_KLMDB names; else they are db2's. */
+int kdb5case_lmdb(void);
+
 /* What libkrbrepl-kdb5 noted last; "" when nothing. */
 extern char kdb5case_noted[1000];
 

@@ -56,6 +56,12 @@ class Store:
         """The new content is forgotten; that of before goes on."""
         raise NotImplementedError
 
+    def import_step(self) -> bool:
+        """Optional, with those four: a piece of what takes long between the last change and import_commit; True to be
+        called again, after whatever else a node has to do. From its first call on the present content may be changed,
+        and counts as none until import_commit."""
+        raise NotImplementedError
+
     # All three or none: the commits, of a store made with journaled=True. Who has these alone has no records.
 
     def journal_append(self, first: int, commits: Sequence[bytes]) -> None:
@@ -97,8 +103,9 @@ class Hosted:
         self._busy: set[int] = set()  # threads that are in the program's database
         self._lent: dict[int, Any] = {}  # by thread: the value that C borrows until the next call
         self.handle = ffi.new_handle(self)
+        step = lib.krbrepl_py_host_import_step if _own(store, ("import_step",), "an import") else ffi.NULL
         self.ops = Given("krbrepl_host_ops", get=lib.krbrepl_py_host_get, apply=lib.krbrepl_py_host_apply,
-                         flags=int(store.flags))
+                         flags=int(store.flags), import_step=step)
         for name in _own(store, _IMPORT, "an import"):
             setattr(self.ops.c, name, getattr(lib, "krbrepl_py_host_" + name))
         self.journal = Given("krbrepl_journal_ops", append=lib.krbrepl_py_host_journal_append,
@@ -165,6 +172,10 @@ class Hosted:
         self.store.import_commit(_position(pos))
         return GO_ON
 
+    def import_step(self, more: Any) -> int:
+        more[0] = int(self.store.import_step())
+        return GO_ON
+
     def import_abort(self) -> int:
         self.store.import_abort()
         return GO_ON
@@ -209,6 +220,11 @@ def krbrepl_py_host_import_change(ctx: Any, change: Any) -> int:
 @ffi.def_extern(error=THREW)
 def krbrepl_py_host_import_commit(ctx: Any, pos: Any) -> int:
     return _call(ctx, "import_commit", pos)
+
+
+@ffi.def_extern(error=THREW)
+def krbrepl_py_host_import_step(ctx: Any, more: Any) -> int:
+    return _call(ctx, "import_step", more)
 
 
 @ffi.def_extern()

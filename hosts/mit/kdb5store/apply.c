@@ -15,17 +15,21 @@
 int krbrepl__kdb5_get(void *ctx, const char *table, krbrepl_bytes key, krbrepl_bytes *value)
 {
     krbrepl_kdb5 *db = ctx;
+    /* Within a load of klmdb its handle reads the live database. */
+    const krb5_context from = db->is_lmdb && db->temp != NULL ? db->temp : db->live;
     krb5_error_code err;
 
     krbrepl_mit_free(db->value, db->len);
     db->value = NULL;
     db->len = 0;
-    krb5_clear_error_message(db->live);
-    err = krbrepl__kdb5_read(db, db->live, table, key, &db->value, &db->len, NULL);
+    krb5_clear_error_message(from);
+    err = from == db->live ? krbrepl__kdb5_live_open(db) : 0;
+    if (err == 0)
+        err = krbrepl__kdb5_read(db, from, table, key, &db->value, &db->len, NULL);
     if (err == KRB5_KDB_NOENTRY)
         return KRBREPL_ERR_NOTFOUND;
     if (err != 0)
-        return krbrepl__kdb5_failed(db, db->live, err, "reading", key);
+        return krbrepl__kdb5_failed(db, from, err, "reading", key);
     *value = (krbrepl_bytes){db->value, db->len};
     return 0;
 }
@@ -115,10 +119,17 @@ static krb5_error_code apply_some(krbrepl_kdb5 *db, const krbrepl_change *const 
 int krbrepl__kdb5_apply(void *ctx, const krbrepl_change *const *c, size_t n, const krbrepl_pos *to)
 {
     const struct timespec pause = {0, PAUSE_NS};
-    krb5_error_code err = krbrepl__kdb5_room(ctx, ((krbrepl_kdb5 *)ctx)->live, bytes_of(c, n));
+    krbrepl_kdb5 *db = ctx;
+    krb5_error_code err = krbrepl__kdb5_room(db, db->live, bytes_of(c, n));
     size_t done = 0;
 
     (void)to; /* the store remembers it */
+    /* A load of klmdb has the lock that each write takes. */
+    if (db->is_lmdb && db->temp != NULL)
+        db->ops.import_abort(db);
+    if (err == 0 && n != 0)
+        err = krbrepl__kdb5_failed(db, db->live, krbrepl__kdb5_live_open(db), "opening the database",
+                                   c[0]->key);
     while (err == 0 && done < n) {
         err = apply_some(ctx, c, n, &done);
         /* Whoever waits for the lock gets it: without this, the next group would be first again. */

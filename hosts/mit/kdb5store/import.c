@@ -1,4 +1,4 @@
-/* import.c: a whole new content, loaded into a "temporary" database that then takes the place of the live one, as
+/* import.c: a whole new content for db2, loaded into a "temporary" database that then takes the place of the live one, as
  * `kdb5_util load` does it. The KDC answers from the old content until then. */
 #include "kdb5store.h"
 
@@ -8,7 +8,7 @@
 
 static const krbrepl_bytes none = {NULL, 0};
 
-static void temp_end(krbrepl_kdb5 *db)
+void krbrepl__kdb5_temp_end(krbrepl_kdb5 *db)
 {
     if (db->temp == NULL)
         return;
@@ -30,7 +30,7 @@ int krbrepl__kdb5_import_begin(void *ctx)
     if (err == 0)
         return 0;
     (void)krbrepl__kdb5_failed(db, db->temp, err, "making a temporary database", none);
-    temp_end(db);
+    krbrepl__kdb5_temp_end(db);
     return err;
 }
 
@@ -61,9 +61,9 @@ static krb5_error_code temp_write(krbrepl_kdb5 *db)
 {
     krb5_error_code err = krbrepl__kdb5_room(db, db->temp, 0);
 
-    if (err == 0 && db->is_db2)
+    if (err == 0)
         err = krb5_db_unlock(db->temp);
-    if (err == 0 && db->is_db2)
+    if (err == 0)
         err = krb5_db_lock(db->temp, KRB5_DB_LOCKMODE_EXCLUSIVE);
     return err;
 }
@@ -80,20 +80,19 @@ int krbrepl__kdb5_import_commit(void *ctx, const krbrepl_pos *to)
                                none);
     if (err != 0)
         return err;
-    temp_end(db);
+    krbrepl__kdb5_temp_end(db);
     if (db->folder != NULL)
         err = krbrepl__kdb5_failed(db, db->live, folder_sync(db->folder), "syncing", none);
     return err;
 }
 
-/* klmdb drops what was not promoted by itself; its destroy would delete the live database. */
 void krbrepl__kdb5_import_abort(void *ctx)
 {
     krbrepl_kdb5 *db = ctx;
 
-    if (db->temp != NULL && db->is_db2) {
+    if (db->temp != NULL) {
         (void)krb5_db_unlock(db->temp); /* which closes the file; the end of the context does not */
         (void)krb5_db_destroy(db->temp, db->temp_args);
     }
-    temp_end(db);
+    krbrepl__kdb5_temp_end(db);
 }

@@ -21,11 +21,14 @@ struct krbrepl_kdb5 {
     size_t nargs;
     int is_db2;
     int is_ldap;  /* kldap: no locks, no second content beside the first (ldap.h) */
+    int is_lmdb;  /* klmdb: one open database in a process (reload.c) */
+    char *file;   /* the name of the database that is configured, NULL: none, or a directory */
     char *folder; /* where db2 has its files; NULL: not known */
     krb5_context live;
-    krb5_context temp; /* NULL: no import */
-    FILE *spool;       /* kldap: what an import is to bring in; NULL: no import */
-    void *value;       /* lent by `get` until its next call */
+    int is_open;                       /* the database is open in `live` */
+    krb5_context temp;                 /* NULL: no import */
+    struct krbrepl__kdb5_spool *spool; /* what an import is to bring in (kdb5spool.h); NULL: none */
+    void *value;                       /* lent by `get` until its next call */
     size_t len;
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
@@ -35,6 +38,9 @@ struct krbrepl_kdb5 {
 
 /* A context of this realm, with the configuration of a KDC. */
 krb5_error_code krbrepl__kdb5_context(const char *realm, krb5_context *out);
+/* Opens the database in `live`, unless it is, and closes it. */
+krb5_error_code krbrepl__kdb5_live_open(krbrepl_kdb5 *db);
+void krbrepl__kdb5_live_close(krbrepl_kdb5 *db);
 
 /* ---- fail.c ---------------------------------------------------------------------------------- */
 
@@ -59,6 +65,8 @@ krb5_error_code krbrepl__kdb5_change(const krbrepl_kdb5 *db, krb5_context ctx, c
 
 /* ---- import.c -------------------------------------------------------------------------------- */
 
+/* Closes `temp`, and drops what was not promoted but for db2's files. */
+void krbrepl__kdb5_temp_end(krbrepl_kdb5 *db);
 int krbrepl__kdb5_import_begin(void *ctx);
 int krbrepl__kdb5_import_change(void *ctx, const krbrepl_change *c);
 int krbrepl__kdb5_import_commit(void *ctx, const krbrepl_pos *to);
@@ -66,11 +74,22 @@ void krbrepl__kdb5_import_abort(void *ctx);
 
 /* ---- replace.c ------------------------------------------------------------------------------- */
 
-/* The same for a database that holds one content alone. */
-int krbrepl__kdb5_replace_begin(void *ctx);
-int krbrepl__kdb5_replace_change(void *ctx, const krbrepl_change *c);
+/* The same for a database that holds one content alone, after kdb5spool.c has kept the changes. */
+int krbrepl__kdb5_replace_step(void *ctx, int *more);
 int krbrepl__kdb5_replace_commit(void *ctx, const krbrepl_pos *to);
 void krbrepl__kdb5_replace_abort(void *ctx);
+
+/* ---- readers.c ------------------------------------------------------------------------------- */
+
+/* Of klmdb's database, while it is not open here: forgets readers whose processes are dead. */
+void krbrepl__kdb5_readers_clear(const krbrepl_kdb5 *db);
+
+/* ---- reload.c -------------------------------------------------------------------------------- */
+
+/* And for klmdb. */
+int krbrepl__kdb5_reload_step(void *ctx, int *more);
+int krbrepl__kdb5_reload_commit(void *ctx, const krbrepl_pos *to);
+void krbrepl__kdb5_reload_abort(void *ctx);
 
 /* ---- apply.c --------------------------------------------------------------------------------- */
 

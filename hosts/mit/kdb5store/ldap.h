@@ -55,6 +55,10 @@ krb5_error_code krbrepl__kdb5_tl_add(krb5_db_entry *e, int type, const void *dat
 /* `e` is made of the record in `c`. */
 krb5_error_code krbrepl__kdb5_ldap_principal(const krbrepl_kdb5 *db, krb5_context ctx, krb5_db_entry *e,
                                              const krbrepl_change *c);
+/* Whether an entry that was read is that of its name. In a directory it may have other names beside: these are aliases,
+ * and the principal is what krbCanonicalName says, or where there is none the first name, which kldap shows in a list of
+ * all. By each of the other names kldap finds the entry as if it was that principal's. */
+krb5_error_code krbrepl__kdb5_ldap_named(krb5_context ctx, const krb5_db_entry *e, int *is);
 /* Whether an entry that was read belongs to this realm, and not to another one of the directory. */
 int krbrepl__kdb5_ldap_ours(const krbrepl_kdb5 *db, const krb5_db_entry *e);
 krb5_error_code krbrepl__kdb5_ldap_policy(krb5_context ctx, osa_policy_ent_t p);

@@ -15,6 +15,7 @@
 
 /* Where kldap notes what an entry is: items of a type, a length of two bytes, and the bytes (see kdb_ldap.h of krb5). */
 #define INFO_PRINCTYPE 1
+#define INFO_PRINCCOUNT 2
 #define INFO_USERDN 3
 #define STANDALONE 1
 
@@ -68,13 +69,72 @@ static krbrepl_bytes info_of(const krb5_db_entry *e, unsigned type)
     return none;
 }
 
+static int info_number(const krb5_db_entry *e, unsigned type)
+{
+    const krbrepl_bytes number = info_of(e, type);
+    const uint8_t *p = number.data;
+
+    return number.len == 2 ? p[0] << 8 | p[1] : 0;
+}
+
 /* Whether the entry is an object of its own in the directory, and not added to one of somebody else's. */
 static int is_standalone(const krb5_db_entry *e)
 {
-    const krbrepl_bytes type = info_of(e, INFO_PRINCTYPE);
-    const uint8_t *p = type.data;
+    return info_number(e, INFO_PRINCTYPE) == STANDALONE;
+}
 
-    return type.len == 2 && (p[0] << 8 | p[1]) == STANDALONE;
+/* ---- whose name it is -------------------------------------------------------------------------- */
+
+struct naming {
+    krb5_context ctx;
+    const krb5_db_entry *of;
+    int is;
+};
+
+static krb5_error_code naming_look(krb5_pointer arg, krb5_db_entry *e)
+{
+    struct naming *n = arg;
+    const krbrepl_bytes dn = info_of(e, INFO_USERDN), of = info_of(n->of, INFO_USERDN);
+
+    if (dn.len == of.len && dn.len != 0 && memcmp(dn.data, of.data, dn.len) == 0)
+        n->is = krb5_principal_compare(n->ctx, e->princ, n->of->princ) != 0;
+    return 0;
+}
+
+/* A pattern of LDAP that fits the name, and perhaps others: what has a meaning there, or is written otherwise in a
+ * directory, is any number of characters. */
+static void pattern_make(char *name)
+{
+    char *to = name, last = '\0';
+
+    for (; *name != '\0'; name++) {
+        const int plain = strchr("*()\\", *name) == NULL;
+
+        if (*name == '\\' && name[1] != '\0')
+            name++;
+        if (plain || last != '*')
+            *to++ = last = (char)(plain ? *name : '*');
+    }
+    *to = '\0';
+}
+
+krb5_error_code krbrepl__kdb5_ldap_named(krb5_context ctx, const krb5_db_entry *e, int *is)
+{
+    struct naming n = {ctx, e, 1};
+    krb5_error_code err;
+    char *text = NULL;
+
+    *is = 1;
+    if (info_number(e, INFO_PRINCCOUNT) <= 1)
+        return 0;
+    err = krb5_unparse_name(ctx, e->princ, &text);
+    if (err != 0)
+        return err;
+    pattern_make(text);
+    err = krb5_db_iterate(ctx, text, naming_look, &n, 0);
+    krb5_free_unparsed_name(ctx, text);
+    *is = n.is;
+    return err;
 }
 
 /* ---- whose it is ------------------------------------------------------------------------------ */
@@ -205,11 +265,14 @@ krb5_error_code krbrepl__kdb5_ldap_principal(const krbrepl_kdb5 *db, krb5_contex
 {
     krb5_db_entry *present = NULL;
     krb5_error_code err = krbrepl__kdb5_form_add(ctx, e, c->value);
+    int named = 1;
 
     if (err != 0)
         return err;
     err = krb5_db_get_principal(ctx, e->princ, 0, &present);
-    if (err == 0 && !krb5_principal_compare(ctx, e->princ, present->princ))
+    if (err == 0)
+        err = krbrepl__kdb5_ldap_named(ctx, present, &named);
+    if (err == 0 && (!named || !krb5_principal_compare(ctx, e->princ, present->princ)))
         err =
             krbrepl__kdb5_refuse(ctx, "in the directory this is another name of a principal; take that "
                                       "name away there");
@@ -253,11 +316,6 @@ static krb5_error_code policy_check(krb5_context ctx, const osa_policy_ent_rec *
 {
     if (p->n_tl_data != 0)
         return krbrepl__kdb5_refuse(ctx, "kldap does not keep tagged data of a policy");
-    if (p->policy_refcnt != 0)
-        return krbrepl__kdb5_refuse(ctx,
-                                    "kldap does not keep the number of references to a policy, which "
-                                    "krb5 has not used since 1.12; delete the policy on the master "
-                                    "and make it anew");
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* open.c: which database it is, and opening and closing it. */
-#include "kdb5store.h"
+#include "kdb5spool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,28 +53,25 @@ static krb5_error_code section_find(profile_t p, const char *realm, char **out)
     return err;
 }
 
-/* The folder of db2's file: what the arguments, the section, or the realm says. */
-static krb5_error_code folder_find(krbrepl_kdb5 *db, profile_t p, const char *section)
+/* What the arguments, the section, or the realm says. libkdb5's own default is not told. */
+static krb5_error_code file_find(krbrepl_kdb5 *db, profile_t p, const char *section)
 {
     krb5_error_code err = 0;
-    char *file = NULL, *slash;
+    char *slash;
     size_t i;
 
-    for (i = 0; i < db->nargs && file == NULL; i++)
+    for (i = 0; i < db->nargs && db->file == NULL; i++)
         if (strncmp(db->args[i], "dbname=", 7) == 0 &&
-            (file = krbrepl__strdup(db->args[i] + 7)) == NULL)
+            (db->file = krbrepl__strdup(db->args[i] + 7)) == NULL)
             return ENOMEM;
-    if (file == NULL)
-        err = setting(p, "dbmodules", section, "database_name", NULL, &file);
-    if (err == 0 && file == NULL)
-        err = setting(p, "realms", db->realm, "database_name", NULL, &file);
-    if (file != NULL && (slash = strrchr(file, '/')) != NULL) {
-        slash[slash == file] = '\0';
-        db->folder = file;
+    if (db->file == NULL)
+        err = setting(p, "dbmodules", section, "database_name", NULL, &db->file);
+    if (err == 0 && db->file == NULL)
+        err = setting(p, "realms", db->realm, "database_name", NULL, &db->file);
+    if (err != 0 || !db->is_db2 || db->file == NULL || (slash = strrchr(db->file, '/')) == NULL)
         return err;
-    }
-    krbrepl__strfree(file); /* libkdb5's own default: the name alone has to do */
-    return err;
+    db->folder = krbrepl__strndup(db->file, (size_t)(slash - db->file) + (slash == db->file));
+    return db->folder != NULL ? 0 : ENOMEM;
 }
 
 static krb5_error_code configure(krbrepl_kdb5 *db)
@@ -89,8 +86,9 @@ static krb5_error_code configure(krbrepl_kdb5 *db)
         err = setting(p, "dbmodules", section, "db_library", "db2", &db->library);
     db->is_db2 = err == 0 && strcmp(db->library, "db2") == 0;
     db->is_ldap = err == 0 && strcmp(db->library, "kldap") == 0;
-    if (db->is_db2)
-        err = folder_find(db, p, section);
+    db->is_lmdb = err == 0 && strcmp(db->library, "klmdb") == 0;
+    if (err == 0 && !db->is_ldap)
+        err = file_find(db, p, section);
     krbrepl__strfree(section);
     profile_release(p);
     return err;
@@ -150,7 +148,7 @@ static int host_failed(krb5_context ctx, krb5_error_code err, const char *what, 
 /* What other modules do with a record is not known. */
 static int known(const krbrepl_kdb5 *db, krbrepl_errinfo *ei)
 {
-    if (db->is_db2 || db->is_ldap || strcmp(db->library, "klmdb") == 0)
+    if (db->is_db2 || db->is_ldap || db->is_lmdb)
         return 0;
     if (strcmp(db->library, "krbrepl") == 0)
         return krbrepl__fail(
@@ -165,10 +163,28 @@ static int known(const krbrepl_kdb5 *db, krbrepl_errinfo *ei)
                          db->realm, db->library);
 }
 
+krb5_error_code krbrepl__kdb5_live_open(krbrepl_kdb5 *db)
+{
+    krb5_error_code err = 0;
+
+    if (db->is_lmdb && !db->is_open)
+        krbrepl__kdb5_readers_clear(db);
+    if (!db->is_open)
+        err = krb5_db_open(db->live, db->args, KRB5_KDB_OPEN_RW | KRB5_KDB_SRV_TYPE_ADMIN);
+    db->is_open = err == 0;
+    return err;
+}
+
+void krbrepl__kdb5_live_close(krbrepl_kdb5 *db)
+{
+    (void)krb5_db_fini(db->live);
+    db->is_open = 0;
+}
+
 /* A database that is not there is made. */
 static krb5_error_code database_open(krbrepl_kdb5 *db)
 {
-    krb5_error_code err = krb5_db_open(db->live, db->args, KRB5_KDB_OPEN_RW | KRB5_KDB_SRV_TYPE_ADMIN);
+    krb5_error_code err = krbrepl__kdb5_live_open(db);
 
     /* A realm in a directory is made with kdb5_ldap_util. */
     if (err != ENOENT || db->is_ldap)
@@ -177,8 +193,7 @@ static krb5_error_code database_open(krbrepl_kdb5 *db)
     err = krb5_db_create(db->live, db->args);
     if (err == 0)
         err = krb5_db_fini(db->live);
-    return err != 0 ? err
-                    : krb5_db_open(db->live, db->args, KRB5_KDB_OPEN_RW | KRB5_KDB_SRV_TYPE_ADMIN);
+    return err != 0 ? err : krbrepl__kdb5_live_open(db);
 }
 
 static void ops_make(krbrepl_kdb5 *db)
@@ -190,11 +205,13 @@ static void ops_make(krbrepl_kdb5 *db)
     db->ops.import_change = krbrepl__kdb5_import_change;
     db->ops.import_commit = krbrepl__kdb5_import_commit;
     db->ops.import_abort = krbrepl__kdb5_import_abort;
-    if (db->is_ldap) {
-        db->ops.import_begin = krbrepl__kdb5_replace_begin;
-        db->ops.import_change = krbrepl__kdb5_replace_change;
-        db->ops.import_commit = krbrepl__kdb5_replace_commit;
-        db->ops.import_abort = krbrepl__kdb5_replace_abort;
+    if (!db->is_db2) {
+        db->ops.import_begin = krbrepl__kdb5_spool_begin;
+        db->ops.import_change = krbrepl__kdb5_spool_change;
+        db->ops.import_step = db->is_ldap ? krbrepl__kdb5_replace_step : krbrepl__kdb5_reload_step;
+        db->ops.import_commit =
+            db->is_ldap ? krbrepl__kdb5_replace_commit : krbrepl__kdb5_reload_commit;
+        db->ops.import_abort = db->is_ldap ? krbrepl__kdb5_replace_abort : krbrepl__kdb5_reload_abort;
     }
     /* db2 writes the pages of its tree as they come; klmdb has transactions. */
     db->ops.flags = db->is_db2 ? KRBREPL_HOST_TEARS : 0;
@@ -272,8 +289,8 @@ void krbrepl_kdb5_close(krbrepl_kdb5 *db)
 {
     if (db == NULL)
         return;
-    krbrepl__kdb5_import_abort(db);
-    krbrepl__kdb5_replace_abort(db);
+    if (db->ops.import_abort != NULL)
+        db->ops.import_abort(db);
     if (db->live != NULL) {
         (void)krb5_db_fini(db->live);
         krb5_free_context(db->live);
@@ -284,6 +301,7 @@ void krbrepl_kdb5_close(krbrepl_kdb5 *db)
     krbrepl__strfree(db->realm);
     krbrepl__strfree(db->library);
     krbrepl__strfree(db->folder);
+    krbrepl__strfree(db->file);
     krbrepl__free(db, sizeof *db);
 }
 

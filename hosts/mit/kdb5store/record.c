@@ -24,6 +24,12 @@
 #define ALIAS_TYPE 12
 /* A longer name does not fit into a page of db2's tree, which then finds neither this nor other entries. */
 #define DB2_LONGEST 2000u
+/* Nor may a key of LMDB be longer. */
+#define LMDB_LONGEST 511u
+
+/* What kdb5_util sets of an entry that is there, where the counters are kept apart. */
+#define BUT_COUNTERS \
+    (WHOLE & ~(KADM5_PRINCIPAL | KADM5_LAST_SUCCESS | KADM5_LAST_FAILED | KADM5_FAIL_AUTH_COUNT))
 
 static int is_policy(const char *table)
 {
@@ -87,10 +93,13 @@ static krb5_error_code principal_get(const krbrepl_kdb5 *db, krb5_context ctx, k
 {
     krb5_db_entry *e = NULL;
     krb5_error_code err = krb5_db_get_principal(ctx, name, 0, &e);
+    int named = 1;
 
     if (err != 0)
         return err;
-    if (!krb5_principal_compare(ctx, name, e->princ))
+    if (db->is_ldap)
+        err = krbrepl__kdb5_ldap_named(ctx, e, &named);
+    if (err == 0 && (!named || !krb5_principal_compare(ctx, name, e->princ)))
         err = KRB5_KDB_NOENTRY; /* found by another name */
     if (err == 0 && db->is_ldap && !krbrepl__kdb5_ldap_ours(db, e))
         err = KRB5_KDB_NOENTRY;
@@ -131,6 +140,8 @@ krb5_error_code krbrepl__kdb5_read(const krbrepl_kdb5 *db, krb5_context ctx, con
     char *policy = NULL;
     krb5_error_code err = KRB5_KDB_NOENTRY;
 
+    if (db->is_lmdb && key.len > LMDB_LONGEST)
+        return err;
     if (is_principal(table) && (err = name_parse(ctx, key, &name)) == 0)
         err = principal_get(db, ctx, name, value, len, local);
     else if (is_policy(table) && (err = policy_name(key, &policy)) == 0)
@@ -147,7 +158,11 @@ static krb5_error_code compare(const krbrepl_kdb5 *db, krb5_context ctx, const k
 {
     void *back = NULL;
     size_t len = 0;
-    krb5_error_code err = krbrepl__kdb5_read(db, ctx, c->table, c->key, &back, &len, NULL);
+    krb5_error_code err;
+
+    if (db->is_lmdb && ctx == db->temp) /* the present content is read until the load is over */
+        return 0;
+    err = krbrepl__kdb5_read(db, ctx, c->table, c->key, &back, &len, NULL);
 
     if (err == 0 && (len != c->value.len || memcmp(back, c->value.data, len) != 0))
         err =
@@ -194,11 +209,14 @@ static krb5_error_code principal_put(const krbrepl_kdb5 *db, krb5_context ctx, c
     krb5_principal name = NULL;
     krb5_db_entry *e = NULL;
     krb5_error_code err = name_parse(ctx, c->key, &name);
+    int there = 0;
 
     if (err == KRB5_KDB_NOENTRY)
         err = krbrepl__kdb5_refuse(ctx, "its name is not written as krb5 writes names");
-    if (err == 0 && !fresh && !db->is_ldap)
+    if (err == 0 && !fresh && !db->is_ldap) {
         err = principal_get(db, ctx, name, NULL, NULL, &local);
+        there = err == 0;
+    }
     if (err == KRB5_KDB_NOENTRY)
         err = 0;
     if (err == 0)
@@ -208,7 +226,9 @@ static krb5_error_code principal_put(const krbrepl_kdb5 *db, krb5_context ctx, c
     if (err == 0 && db->is_ldap) {
         err = krbrepl__kdb5_ldap_principal(db, ctx, e, c);
     } else if (err == 0) {
-        e->mask = WHOLE;
+        /* klmdb has no lock that would keep the KDC from counting, and leaves out what the mask does not name. Who
+         * was not there does not inherit what was counted for an earlier one of this name. */
+        e->mask = db->is_lmdb && there ? BUT_COUNTERS : WHOLE;
         err = krb5_db_put_principal(ctx, e);
     }
     if (err == 0)
@@ -218,10 +238,17 @@ static krb5_error_code principal_put(const krbrepl_kdb5 *db, krb5_context ctx, c
     return err;
 }
 
-static krb5_error_code policy_check(krb5_context ctx, const osa_policy_ent_rec *p)
+static krb5_error_code policy_check(const krbrepl_kdb5 *db, krb5_context ctx,
+                                    const osa_policy_ent_rec *p)
 {
     const krb5_tl_data *tl;
 
+    if (!db->is_db2 && p->policy_refcnt != 0)
+        return krbrepl__kdb5_refuse(ctx,
+                                    "%s does not keep the number of references to a policy, which "
+                                    "krb5 has not used since 1.12; delete the policy on the master "
+                                    "and make it anew",
+                                    db->library);
     for (tl = p->tl_data; tl != NULL; tl = tl->tl_data_next)
         if (tl->tl_data_type < 0)
             return krbrepl__kdb5_refuse(
@@ -246,8 +273,13 @@ static void tagged_reverse(osa_policy_ent_t p)
 static krb5_error_code policy_write(const krbrepl_kdb5 *db, krb5_context ctx, char *name,
                                     osa_policy_ent_t p)
 {
-    const krb5_error_code err = policy_get(db, ctx, name, NULL, NULL);
+    krb5_error_code err;
 
+    if (db->is_lmdb && ctx == db->temp) {
+        err = krb5_db_create_policy(ctx, p);
+        return err == KRB5_KDB_INUSE ? krb5_db_put_policy(ctx, p) : err;
+    }
+    err = policy_get(db, ctx, name, NULL, NULL);
     if (err == KRB5_KDB_NOENTRY)
         return krb5_db_create_policy(ctx, p);
     return err == 0 ? krb5_db_put_policy(ctx, p) : err;
@@ -264,7 +296,7 @@ static krb5_error_code policy_put(const krbrepl_kdb5 *db, krb5_context ctx, cons
     if (err == 0)
         err = krbrepl__kdb_policy_make(ctx, c->key, c->value, &p);
     if (err == 0)
-        err = policy_check(ctx, p);
+        err = policy_check(db, ctx, p);
     if (err == 0 && db->is_db2)
         tagged_reverse(p);
     if (err == 0)
@@ -309,6 +341,11 @@ krb5_error_code krbrepl__kdb5_change(const krbrepl_kdb5 *db, krb5_context ctx, c
     if (db->is_db2 && c->key.len > DB2_LONGEST && c->op == KRBREPL_PUT)
         return krbrepl__kdb5_refuse(ctx, "db2 loses records when a name is longer than %u bytes",
                                     DB2_LONGEST);
+    if (db->is_lmdb && c->key.len > LMDB_LONGEST)
+        return c->op != KRBREPL_PUT
+                   ? 0
+                   : krbrepl__kdb5_refuse(ctx, "klmdb has no room for a name of more than %u bytes",
+                                          LMDB_LONGEST);
     if (!is_policy(c->table) && !is_principal(c->table))
         return krbrepl__kdb5_refuse(ctx, "an MIT database has no table %s", c->table);
     if (c->op != KRBREPL_PUT)

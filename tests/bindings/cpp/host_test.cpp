@@ -67,6 +67,52 @@ class memory : public krbrepl::importing_host
     }
 };
 
+/* Takes over a record a step. */
+class stepping : public krbrepl::stepping_host
+{
+  public:
+    bool get(std::string_view table, std::string_view key, krbrepl::bytes &value) override
+    {
+        return all.get(table, key, value);
+    }
+    void apply(const std::vector<krbrepl::change> &changes, const krbrepl::position *to) override
+    {
+        all.apply(changes, to);
+    }
+    void import_begin() override
+    {
+        all.import_begin();
+    }
+    void import_change(const krbrepl::change &c) override
+    {
+        all.import_change(c);
+    }
+    bool import_step() override
+    {
+        if (broken.exchange(false))
+            throw test::oops(7);
+        for (const auto &r : all.next)
+            if (all.now[r.first] != r.second) {
+                all.now[r.first] = r.second;
+                steps++;
+                return true;
+            }
+        return false;
+    }
+    void import_commit(const krbrepl::position *to) override
+    {
+        all.import_commit(to);
+    }
+    void import_abort() override
+    {
+        all.import_abort();
+    }
+
+    memory all;
+    std::atomic<bool> broken{false};
+    int steps = 0;
+};
+
 /* A write that fails takes another record with it. */
 class tearing : public memory
 {
@@ -250,6 +296,30 @@ PROMISE(a_full_copy_and_commits_arrive_in_the_host_of_a_replica)
               krbrepl::prove(p.replica_store.dir(), 60000,
                              [](const char *, std::uint64_t, std::uint64_t) { throw test::oops(9); });
           }) == 9);
+    p.replica.stop();
+    p.master.stop();
+}
+
+PROMISE(a_full_copy_is_taken_over_in_steps)
+{
+    auto here = std::make_shared<memory>();
+    auto there = std::make_shared<stepping>();
+    pair p(here, there);
+    krbrepl::retention little;
+
+    little.entries = 1;
+    p.master_store.set_retention(little);
+    for (int i = 0; i < 100; i++)
+        p.commit("before " + std::to_string(i), "1");
+    there->broken = true;
+    p.start_master();
+    p.start_replica();
+    p.master.spawn();
+    CHECK(test::number_thrown(
+              [&] { test::until("the exception", [&] { return turn(p.replica), false; }); }) == 7);
+    p.replica.spawn();
+    CHECK(p.arrived(p.commit("alice", "secret")));
+    CHECK(there->steps >= 100 && there->all.imports == 1 && there->all.now == here->now);
     p.replica.stop();
     p.master.stop();
 }

@@ -67,6 +67,20 @@ class _Importing(_Dict):
         self.new = None
 
 
+class _Stepping(_Importing):
+    """Takes over a record a step."""
+
+    steps = 0
+
+    def import_step(self):
+        self.may("import_step")
+        self.steps += 1
+        missing = [key for key in self.new if self.records.get(key) != self.new[key]]
+        for key in missing[:1]:
+            self.records[key] = self.new[key]
+        return len(missing) > 1
+
+
 def _open(db, dir=None, master=True):
     dir = dir or os.path.join(scratch(), "store")
     krbrepl.create(dir, master=master, hosted=True)
@@ -211,7 +225,7 @@ def the_database_is_kept_for_as_long_as_the_store_is_open():
 
 
 def commits_and_a_full_copy_arrive_in_the_database_of_a_replica():
-    for kind in (_Importing, _Dict):
+    for kind in (_Importing, _Stepping, _Dict):
         with _Pair(kind) as p:
             p.trim()
             for i in range(100):
@@ -225,15 +239,16 @@ def commits_and_a_full_copy_arrive_in_the_database_of_a_replica():
             equal(p.dbs[False].records, p.dbs[True].records)
             equal((len(p.dbs[False].records), p.dbs[False].pos), (101, pos))
             equal(krbrepl.prove(p.replica_store.dir, timeout=60).differed, 0)
-            equal(getattr(p.dbs[False], "imports", None), 1 if kind is _Importing else None)
+            equal(getattr(p.dbs[False], "imports", None), 1 if kind is not _Dict else None)
+            equal(getattr(p.dbs[False], "steps", None), 100 if kind is _Stepping else None)
             equal(p.replica.status().copies_in, 1)
             p.replica.check()
             p.master.check()
 
 
 def what_the_database_raises_in_a_node_comes_out_of_the_call_that_drives_it():
-    for broken in ("import_begin", "import_change", "import_commit"):
-        with _Pair() as p:
+    for broken in ("import_begin", "import_change", "import_step", "import_commit"):
+        with _Pair(_Stepping) as p:
             mine = _Oops(broken)
             p.dbs[False].broken, p.dbs[False].fault = broken, mine
             p.trim()

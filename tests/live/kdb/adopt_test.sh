@@ -8,6 +8,8 @@ KDB_PLUGIN=$2
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/kdb.sh"
 # shellcheck source=tests/live/kdb/slapd.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/slapd.sh"
+# shellcheck source=tests/live/kdb/klmdb.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/klmdb.sh"
 
 work=$(mktemp -d) || exit 1
 jobs_of_test=()
@@ -249,6 +251,72 @@ COMMANDS
     told_by_kdc 'revoked'
     quietly admin cpw -pw Secret-3 alice
     must login alice Secret-3
+    quietly admin getstrs alice
+    told 'color: blue'
+}
+
+# ---- LMDB -------------------------------------------------------------------------------------------
+
+remote() { kadmin -r "$REALM" -p root/admin -w Secret-1-Admin "$@"; }
+
+write_over_the_network_all_the_while() {
+    local i
+    for i in $(seq 100000); do
+        [ ! -e "$work/stop" ] || break
+        remote addprinc -nokey "writer$i" >/dev/null 2>&1
+    done
+}
+
+a_realm_on_klmdb_is_adopted() {
+    eval "$(declare -f realm_config | sed '1s/realm_config/db2_config/')"
+    realm_config() {
+        db2_config
+        klmdb_section "$REALM_DIR/kdc.conf"
+    }
+    old_realm
+    [ -s "$REALM_DIR/principal.mdb" ] || fail "the database is not klmdb's"
+    quietly admin addprinc -pw Secret-1-Admin root/admin
+    echo '*/admin@KRBREPL.TEST *' >"$REALM_DIR/kadm5.acl"
+    KDB_ADMIN_PORT=$(port_free 33000 20000) KDB_KPASSWD_PORT=$(port_free 53000 7000)
+    realm_config
+    sed -i "s#acl_file = .*#&\n        kadmind_listen = 127.0.0.1:$KDB_ADMIN_PORT\n        kpasswd_listen = 127.0.0.1:$KDB_KPASSWD_PORT#" \
+        "$REALM_DIR/kdc.conf"
+    must kdb_kadmind_start
+    quietly remote getprinc alice
+    write_over_the_network_all_the_while &
+    jobs_of_test+=($!)
+    quietly krbrepl adopt "$work/store"
+    told 'old database: klmdb'
+    told 'adopted and checked'
+    quietly remote cpw -pw Secret-3 alice
+    quietly remote delprinc -force user00007
+    quietly krbrepl adopt "$work/store"
+    told 'changed *principal alice@'
+    told 'deleted *principal user00007@'
+    krbrepl log --last 1 "$work/store" | grep -q '"adopt klmdb of KRBREPL.TEST".* 1 deleted' ||
+        fail "the second run is not a commit of the difference: $(krbrepl log --last 1 "$work/store")"
+    touch "$work/stop"
+    wait "${jobs_of_test[@]}"
+    quietly remote modpol -minlength 7 strict
+    road_signal kadmind TERM
+    wait "${ROAD_PID[kadmind]}"
+    quietly krbrepl adopt --final "$work/store"
+    told 'changed *policy strict'
+    told 'stash: .* opens the database'
+    cp "$work/out" "$work/final"
+    sorted_dump old
+    switch "$work/final"
+    sorted_dump new
+    cmp "$work/sorted.old" "$work/sorted.new" || fail "the dumps differ: $(diff "$work"/sorted.* | cut -c 1-300)"
+    kdb_kdc_stop master TERM
+    must kdb_kdc_start master
+    must login alice Secret-3
+    must login user00008 secret
+    must_not login user00007 secret
+    must_not login mallory Secret-1
+    told_by_kdc 'revoked'
+    quietly admin modprinc -unlock mallory
+    must login mallory Secret-1
     quietly admin getstrs alice
     told 'color: blue'
 }

@@ -1,8 +1,10 @@
 #!/bin/bash
-# A realm whose master is on the KDB module, and a replica whose krb5kdc has a database of MIT's own, db2 or one in a
-# directory, which krbrepl-replica --store kdb keeps in step. One promise a run.
+# A realm whose master is on the KDB module, and a replica whose krb5kdc has a database of MIT's own, db2, klmdb or one
+# in a directory, which krbrepl-replica --store kdb keeps in step. One promise a run.
 #
 #   kdb5_test.sh BIN PLUGIN_DIR PROMISE [LDAP_RECORDS]
+#
+# With KRBREPL_TEST_KLMDB=DIR, where klmdb.so is in DIR, the database of the replica is one of klmdb.
 ROAD_BIN=$1
 KDB_PLUGIN=$2
 LDAP_RECORDS=$4
@@ -10,6 +12,8 @@ LDAP_RECORDS=$4
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/kdb.sh"
 # shellcheck source=tests/live/kdb/slapd.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/slapd.sh"
+# shellcheck source=tests/live/kdb/klmdb.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/klmdb.sh"
 
 work=$(mktemp -d) || exit 1
 jobs_of_test=()
@@ -40,6 +44,7 @@ replica_config() {
         REALM_PORT=$(port_free 20000 12000)
         realm_config
         [ -z "$LDAP_URI" ] || slapd_section "$here/kdc.conf"
+        [ -z "$KRBREPL_TEST_KLMDB" ] || klmdb_section "$here/kdc.conf"
     )
 }
 
@@ -94,10 +99,14 @@ dumps_are_equal() {
 
 # ---- the promises -----------------------------------------------------------------------------------
 
-changes_by_kadmin_are_in_the_db2_of_a_replica() {
+changes_by_kadmin_are_in_the_database_of_a_replica() {
     begin
     follow
-    [ -s "$REALM_DIR/kdc.replica-1/principal" ] || fail "there is no db2 file"
+    if [ -n "$KRBREPL_TEST_KLMDB" ]; then
+        [ -s "$REALM_DIR/kdc.replica-1/principal.mdb" ] || fail "there is no file of klmdb"
+    else
+        [ -s "$REALM_DIR/kdc.replica-1/principal" ] || fail "there is no db2 file"
+    fi
     grep -q krbrepl "$REALM_DIR/kdc.replica-1/kdc.conf" && fail "the configuration of the KDC is not MIT's own"
     quietly admin addpol -minlength 4 -maxlife 90days -allowedkeysalts aes256-cts:normal staff
     quietly admin addpol "with blank"
@@ -301,21 +310,44 @@ nothing_is_lost_when_the_replica_is_killed_in_a_burst() {
     must at_replica login b6-300 secret
 }
 
+replica_says_plainly() { grep -qF "$1" "$REALM_DIR/replica-1.log"; }
 replica_says() { grep -q "$1" "$REALM_DIR/replica-1.log"; }
 
-a_record_that_db2_cannot_hold_is_named_and_can_be_put_right() {
+a_record_that_a_database_cannot_hold_is_named_and_can_be_put_right() {
     begin
     follow
     local long
     long=$(printf 'n%.0s' $(seq 2100))
     quietly admin addprinc -nokey "$long"
-    must road_until "the replica naming the record" replica_says 'nnnn.*db2 loses records when a name is longer'
+    must road_until "the replica naming the record" \
+        replica_says 'nnnn.*\(db2 loses records when a name is longer\|klmdb has no room for a name\)'
     # The KDC goes on with what it has.
     quietly at_replica admin getprinc krbrepl/localhost
     quietly admin addprinc -pw secret after
     quietly admin delprinc -force "$long"
     arrived
     must at_replica login after secret
+    dumps_are_equal
+}
+
+# The content and what replaces it are in one file until the end.
+a_full_copy_that_klmdb_has_no_room_for_changes_nothing() {
+    KLMDB_OPTIONS="mapsize = 1" begin
+    quietly admin addprinc -e aes256-cts:normal -pw secret always
+    KLMDB_OPTIONS="mapsize = 1" follow
+    # More than one commit can hold: a new generation, which the replica copies.
+    must road_fill 70000 "$work/filled"
+    must road_until "the replica telling that there is no room" replica_says 'MDB_MAP_FULL'
+    must at_replica login always secret
+    must_not at_replica login user00001 secret
+    quietly at_replica admin getprinc always
+    sed -i 's/mapsize = 1/mapsize = 200/' "$REALM_DIR/kdc.replica-1/kdc.conf"
+    kdb_kdc_stop replica-1 TERM
+    road_signal replica-1 TERM
+    road_restart replica-1
+    arrived
+    must kdb_kdc_start replica-1
+    must at_replica login user69999 secret
     dumps_are_equal
 }
 
@@ -525,6 +557,44 @@ a_name_that_the_directory_has_for_another_principal_is_left_to_it() {
     must ldap_has nick
     must at_replica login bob secret
     must at_replica login after secret
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
+}
+
+# So it is where the directory does not say which of the names is the principal's: it is the first.
+a_second_name_that_the_directory_has_for_a_principal_is_left_to_it() {
+    begin_in_ldap
+    quietly admin addprinc -pw secret bob
+    quietly admin addprinc -pw secret 'odd/(a*b)'
+    follow
+    arrived
+    local name
+    for name in bob 'odd/(a*b)'; do
+        printf 'dn: %s\nchangetype: modify\nadd: krbPrincipalName\nkrbPrincipalName: nick/%s@%s\n' \
+            "$(ldap_dn "$(sed 's/[(*)]/*/g' <<<"$name")@$REALM")" "$name" "$REALM" |
+            quietly ldapmodify -x -H "$LDAP_URI" -D "$LDAP_ADMIN" -w secret
+    done
+    for name in bob 'odd/(a*b)'; do
+        quietly admin addprinc -pw other "nick/$name"
+        must road_until "the replica naming $name" replica_says_plainly "nick/$name@$REALM: in the directory this is another name of a principal"
+        quietly admin delprinc -force "nick/$name"
+        # The principals themselves are as they were, and may change.
+        quietly admin cpw -pw secret2 "$name"
+        arrived
+        must at_replica login "$name" secret2
+    done
+    must ldap_has nick/bob
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
+    # A full copy leaves them, too, and does not end on them.
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}"
+    mv "$REALM_DIR/replica-1" "$work/away"
+    quietly admin addprinc -pw secret after
+    road_restart replica-1
+    must road_until "the copy reaching the replica" has_content
+    arrived
+    must at_replica login bob secret2
+    must at_replica login after secret
+    must ldap_has nick/bob
     quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
 }
 

@@ -51,6 +51,15 @@ class importing_host : public host
     virtual void import_abort() = 0;
 };
 
+/* One that has much to do between the last change of an import and its commit. */
+class stepping_host : public importing_host
+{
+  public:
+    /* A piece of it; true to be called again, after whatever else a node has to do. From its first call on the present
+     * content may be changed, and counts as none until import_commit. */
+    virtual bool import_step() = 0;
+};
+
 /* The program's journal, of a store made with KRBREPL_CREATE_JOURNALED. What is said of `host` is true of it. */
 class journal
 {
@@ -80,7 +89,8 @@ class hosted
   public:
     explicit hosted(databases in)
         : host_(std::move(in.records)), journal_(std::move(in.commits)),
-          import_(dynamic_cast<importing_host *>(host_.get()))
+          import_(dynamic_cast<importing_host *>(host_.get())),
+          steps_(dynamic_cast<stepping_host *>(host_.get()))
     {
         if (host_ == nullptr && journal_ == nullptr)
             raise(KRBREPL_ERR_INVALID, "krbrepl: a hosted store was to be opened without a host");
@@ -96,6 +106,8 @@ class hosted
             ops.import_commit = &import_commit;
             ops.import_abort = &import_abort;
         }
+        if (steps_ != nullptr)
+            ops.import_step = &import_step;
     }
     hosted(const hosted &) = delete;
     hosted &operator=(const hosted &) = delete;
@@ -224,6 +236,10 @@ class hosted
             with_position(to, [&](const position *p) { h.import_->import_commit(p); });
         });
     }
+    static int import_step(void *ctx, int *more)
+    {
+        return guard(ctx, [&](hosted &h) { *more = h.steps_->import_step() ? 1 : 0; });
+    }
     static void import_abort(void *ctx)
     {
         (void)guard(ctx, [](hosted &h) { h.import_->import_abort(); });
@@ -261,6 +277,7 @@ class hosted
     const std::shared_ptr<host> host_;
     const std::shared_ptr<journal> journal_;
     importing_host *const import_;
+    stepping_host *const steps_;
     std::mutex mutex_;
     std::map<std::thread::id, bytes> lent_;
     std::map<std::thread::id, carrier> thrown_;

@@ -1,7 +1,7 @@
 /* kdb5.h: a store whose records stay in an MIT KDC's own database.
  *
- * The callbacks of <krbrepl/host.h> over libkdb5: a replica keeps the database that krb5kdc is configured with (db2
- * or klmdb), and the KDC goes on with its configuration as it is. Records are those of <krbrepl/mit.h>, in the
+ * The callbacks of <krbrepl/host.h> over libkdb5: a replica keeps the database that krb5kdc is configured with (db2,
+ * klmdb or kldap), and the KDC goes on with its configuration as it is. Records are those of <krbrepl/mit.h>, in the
  * tables `principal` and `policy`. What a KDC counts for itself (last success, last failure, failed attempts) is no
  * part of them and stays as that KDC has it.
  *
@@ -39,8 +39,8 @@ typedef struct krbrepl_kdb5_options {
 } krbrepl_kdb5_options;
 
 /* Opens the database that kdc.conf and krb5.conf name for the realm. Where a back end keeps it in files that are
- * not there yet, an empty one is made. `opt` may be NULL. INVALID: the realm's database is of another kind (in a
- * directory, or in a krbrepl store, which needs no adapter); HOST: libkdb5 could not open it, and says why; NOMEM; ABI. */
+ * not there yet, an empty one is made. `opt` may be NULL. INVALID: the realm's database is of another kind (such as a
+ * krbrepl store, which needs no adapter); HOST: libkdb5 could not open it, and says why; NOMEM; ABI. */
 KRBREPL_API int krbrepl_kdb5_open(krbrepl_kdb5 **out, const krbrepl_kdb5_options *opt,
                                   krbrepl_errinfo *ei);
 /* An import that was not committed is given up. Close the store first. NULL is fine. */
