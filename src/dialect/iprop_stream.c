@@ -2,8 +2,8 @@
  *
  * A slave writes its log before its database, and says when it comes back what its log has. So the number of a record
  * proves nothing unless it was answered for. But it takes one message after the other, and a nop changes nothing: a
- * slave that has the number of a nop which came in a message of its own, a seal, has written the pages of everything
- * that came before. Every message of records is followed by a seal, in the same breath, and no other before it was
+ * slave that has the number of a nop which came in a message with nothing else for it, a seal, has written the pages of
+ * everything that came before. Every message of records is followed by a seal, in the same breath, and no other before it was
  * answered: then a slave whose master or network goes away still finds the seal among what it has received. */
 #include <string.h>
 
@@ -354,7 +354,6 @@ static int say_records(krbrepl__iprop_master *s, uint32_t version)
     krbrepl_bytes body = {s->msg.data, s->msg.len};
     int rc = krbrepl__iprop_say(s, KRBREPL__IPROP_FOR_YOU, body);
 
-    krbrepl__buf_reset(&s->msg);
     if (rc != 0)
         return rc;
     s->version = version;
@@ -363,6 +362,8 @@ static int say_records(krbrepl__iprop_master *s, uint32_t version)
     return 0;
 }
 
+/* Behind the same records once more, which a slave that has them passes over: nothing numbers the messages, and
+ * somebody on the way could take out the first one and let the seal pass. */
 static int say_seal(krbrepl__iprop_master *s)
 {
     krbrepl__hdb_rec_nop(&s->msg, s->seal, s->whole_time);
@@ -381,7 +382,10 @@ static int send_records(krbrepl__iprop_master *s)
     rc = note_seal(s);
     if (rc == 0 && version != s->version)
         rc = say_records(s, version);
-    return rc == 0 ? say_seal(s) : rc;
+    if (rc == 0)
+        rc = say_seal(s);
+    krbrepl__buf_reset(&s->msg);
+    return rc;
 }
 
 /* A slave that has all is told so, once for each time. */

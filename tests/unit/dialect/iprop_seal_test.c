@@ -220,6 +220,27 @@ static void only_a_slave_that_was_killed_gets_a_complete_database(void **state)
         one_life(*state, seed);
 }
 
+/* Nothing numbers the messages: somebody on the way takes the records out, lets the seal pass, and cuts the
+ * connection. */
+static void a_message_that_is_taken_out_on_the_way_is_missed(void **state)
+{
+    world *w = *state;
+    unsigned takes, passes, kvno = 2;
+
+    for (takes = 0; takes < 3; takes++)
+        for (passes = 0; passes < 3; passes++) {
+            meet(w);
+            put(w, "a", kvno++);
+            krbrepl__sess_work(w->sess, w->now);
+            w->drops = takes;
+            world_run_unheard(w, takes + passes);
+            w->drops = 0;
+            world_cut(w);
+            meet(w);
+            assert_true(world_same(w));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +248,7 @@ int main(void)
         IN_STEP(a_seal_is_believed_without_an_answer),
         IN_STEP(what_stands_before_a_seal_is_not_believed_without_an_answer),
         IN_STEP(a_seal_above_what_was_sent_is_not_believed),
+        IN_STEP(a_message_that_is_taken_out_on_the_way_is_missed),
         IN_STEP(no_more_is_sent_before_the_seal_is_answered),
         AT_FIRST(a_complete_database_that_was_not_put_in_place_is_no_seal),
         IN_STEP(a_slave_that_is_killed_in_a_complete_database_costs_others_nothing),

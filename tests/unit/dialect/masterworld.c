@@ -274,7 +274,10 @@ static void take(world *w, uint32_t op, krbrepl_bytes body)
     }
     switch (op) {
     case KRBREPL__IPROP_FOR_YOU:
-        take_records(w, body);
+        if (w->drops != 0)
+            w->drops--;
+        else
+            take_records(w, body);
         break;
     case KRBREPL__IPROP_TELL_YOU_EVERYTHING:
         w->taking = 1;

@@ -42,6 +42,7 @@ typedef struct world {
     unsigned forgets;    /* every so many times it is not known; 0: never */
     unsigned records;    /* that the slave was sent */
     int unheard;         /* what it says gets lost */
+    unsigned drops;      /* so many of the next messages of records somebody on the way takes out */
 } world;
 
 void world_init(world *w);
