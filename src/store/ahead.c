@@ -8,23 +8,30 @@
 #include "impl.h"
 
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define LEAST 65536u /* what a commit finds there at least */
 #define PIECE 64     /* times ZEROS are added when there is less */
 #define ZEROS 4096u
+#define SPARE \
+    ((uint64_t)16 << 20) /* what others find on the disk at least, or nothing is taken of it */
 
-/* A limit of the size of files may come with a signal. */
-static int may_have(uint64_t size)
+/* A limit of the size of files may come with a signal. The last of a disk is left to who needs it: a host's database
+ * beside the store has to take the same commit, and what it writes must not fail for room that nobody uses. */
+static int may_have(int fd, uint64_t size)
 {
     struct rlimit lim;
+    struct statvfs fs;
 
     return getrlimit(RLIMIT_FSIZE, &lim) == 0 &&
-           (lim.rlim_cur == RLIM_INFINITY || size <= lim.rlim_cur);
+           (lim.rlim_cur == RLIM_INFINITY || size <= lim.rlim_cur) && fstatvfs(fd, &fs) == 0 &&
+           (uint64_t)fs.f_bavail >= SPARE / (fs.f_frsize != 0 ? fs.f_frsize : 1);
 }
 
-/* A disk that is full or failing is left to who needs it. */
+/* What is written in part is given back, for a quota may end before the disk does. Nobody has it: the caller holds the
+ * writer lock, and what is behind the old end is no page of the database. */
 static void lengthen(int fd, uint64_t end)
 {
     static const uint8_t zeros[ZEROS];
@@ -33,13 +40,15 @@ static void lengthen(int fd, uint64_t end)
         const uint8_t *from;
         void *to;
     } cast = {zeros};
+    ssize_t n;
     int i;
 
     for (i = 0; i < PIECE; i++) {
         v[i].iov_base = cast.to;
         v[i].iov_len = sizeof zeros;
     }
-    if (pwritev(fd, v, PIECE, (off_t)end) < 0)
+    n = pwritev(fd, v, PIECE, (off_t)end);
+    if (n > 0 && (size_t)n < sizeof zeros * PIECE && ftruncate(fd, (off_t)end) != 0)
         return;
 }
 
@@ -61,9 +70,9 @@ void krbrepl__room_ahead(krbrepl__env *e)
         return;
     /* Not fstat, which would make the next write give the file a time of its own. */
     end = lseek(fd, 0, SEEK_END);
-    if (end > 0 && (uint64_t)end < want && may_have((uint64_t)end + PIECE * ZEROS)) {
+    if (end > 0 && (uint64_t)end < want && may_have(fd, (uint64_t)end + PIECE * ZEROS))
         lengthen(fd, (uint64_t)end);
-        end = lseek(fd, 0, SEEK_END);
-    }
-    e->end = end > 0 ? (uint64_t)end : 0;
+    end = lseek(fd, 0, SEEK_END);
+    /* Where there is no room, the next commits do not ask for it again. */
+    e->end = end > 0 && (uint64_t)end >= want ? (uint64_t)end : want + (uint64_t)PIECE * ZEROS;
 }

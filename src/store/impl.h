@@ -68,7 +68,7 @@ typedef struct krbrepl__env {
     pthread_t writer;
     unsigned active; /* transactions of this process, those waiting for the writer lock included */
     size_t map_want; /* more address space is needed: reserved when active is 0 */
-    uint64_t end;    /* data.mdb is at least so long; for who holds the writer lock */
+    uint64_t end;    /* up to there is room ahead, or none to be had; for who holds the writer lock */
     int broken;      /* the map is gone; only closing is left */
     void *part;      /* what `before` made */
     void (*close)(struct krbrepl__env *e); /* NULL: mdb_env_close */
