@@ -153,22 +153,45 @@ static int setup(krbrepl__env *e, krbrepl_errinfo *ei)
     return krbrepl__tables_open(e, 0, ei);
 }
 
-void krbrepl__mode_like_data(int dirfd, const char *name)
+/* One that has a second name is a file from elsewhere: whatever is made here has one. */
+static void mode_like(int dirfd, const char *name, const struct stat *data)
 {
-    struct stat data, st;
+    struct stat st;
 
-    if (fstatat(dirfd, "data.mdb", &data, 0) != 0 ||
-        fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid() ||
-        !S_ISREG(st.st_mode))
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != geteuid() ||
+        !S_ISREG(st.st_mode) || st.st_nlink != 1)
         return;
     /* Somebody of the same group may put a link to a file elsewhere in its place at any moment. Where one of these
      * fails, the file stays closed to others. */
-    if (st.st_gid != data.st_gid &&
-        fchownat(dirfd, name, (uid_t)-1, data.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+    if (st.st_gid != data->st_gid &&
+        fchownat(dirfd, name, (uid_t)-1, data->st_gid, AT_SYMLINK_NOFOLLOW) != 0)
         return;
-    if (((st.st_mode ^ data.st_mode) & 0777) != 0 &&
-        fchmodat(dirfd, name, data.st_mode & 0777, AT_SYMLINK_NOFOLLOW) != 0)
+    if (((st.st_mode ^ data->st_mode) & 0777) != 0 &&
+        fchmodat(dirfd, name, data->st_mode & 0777, AT_SYMLINK_NOFOLLOW) != 0)
         return;
+}
+
+void krbrepl__mode_like_data(int dirfd, const char *name)
+{
+    const char *slash = strchr(name, '/');
+    struct stat data;
+    char dir[16];
+    int fd;
+
+    if (fstatat(dirfd, "data.mdb", &data, 0) != 0)
+        return;
+    if (slash == NULL) {
+        mode_like(dirfd, name, &data);
+        return;
+    }
+    if ((size_t)snprintf(dir, sizeof dir, "%.*s", (int)(slash - name), name) >= sizeof dir)
+        return;
+    /* That may be a link as well, to another store, say, whose files have the same names. */
+    fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    mode_like(fd, slash + 1, &data);
+    close(fd);
 }
 
 /* ---- open, dup, close ----------------------------------------------------------------------- */

@@ -81,6 +81,42 @@ static void a_file_elsewhere_keeps_its_mode_when_a_link_takes_the_place(void **s
     close(fd);
 }
 
+/* Where the kernel lets anybody make one. */
+static void a_file_elsewhere_keeps_its_mode_when_it_has_the_name_too(void **state)
+{
+    char made[600];
+    const int fd = begin(*state, made);
+
+    assert_int_equal(unlink(made), 0);
+    assert_int_equal(link(thief.victim, made), 0);
+    krbrepl__mode_like_data(fd, "made");
+    assert_int_equal(mode_of(thief.victim), 0600);
+    close(fd);
+}
+
+/* Somebody of the group puts a link to another store in the place of local/. */
+static void a_store_elsewhere_keeps_its_mode_when_a_link_to_it_takes_the_place(void **state)
+{
+    const st *t = *state;
+    char made[600], other[600], link_to_it[600], data[700];
+    const int fd = begin(t, made);
+
+    snprintf(other, sizeof other, "%s/other", t->root);
+    snprintf(link_to_it, sizeof link_to_it, "%s/local", t->root);
+    snprintf(data, sizeof data, "%s/data.mdb", other);
+    assert_int_equal(mkdir(other, 0700), 0);
+    make(data, 0600);
+    assert_int_equal(symlink(other, link_to_it), 0);
+    krbrepl__mode_like_data(fd, "local/data.mdb");
+    assert_int_equal(mode_of(data), 0600);
+    assert_int_equal(unlink(link_to_it), 0);
+    assert_int_equal(rename(other, link_to_it), 0);
+    snprintf(data, sizeof data, "%s/data.mdb", link_to_it);
+    krbrepl__mode_like_data(fd, "local/data.mdb");
+    assert_int_equal(mode_of(data), 0660);
+    close(fd);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, st_setup, st_teardown)
 
 int main(void)
@@ -88,6 +124,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_file_that_is_made_later_gets_the_mode_of_the_data),
         T(a_file_elsewhere_keeps_its_mode_when_a_link_takes_the_place),
+        T(a_file_elsewhere_keeps_its_mode_when_it_has_the_name_too),
+        T(a_store_elsewhere_keeps_its_mode_when_a_link_to_it_takes_the_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
