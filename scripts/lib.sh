@@ -11,7 +11,7 @@ export KRBREPL_ROOT PATH
 KRBREPL_BUILD_PACKAGES=(gcc g++ libc6-dev cmake ninja-build pkgconf libssl-dev liblmdb-dev libkrb5-dev
     libcmocka-dev libverto-dev libsqlite3-dev heimdal-multidev)
 KRBREPL_BINDING_PACKAGES=(python3-cffi python3-dev python3-setuptools mypy)
-KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-user python3 openssl procps libverto-libev1
+KRBREPL_RUN_PACKAGES=(krb5-kdc krb5-admin-server krb5-kpropd krb5-user python3 openssl procps libverto-libev1
     abigail-tools mandoc dpkg-dev file)
 # Heimdal's own programs cannot be installed beside MIT's: they are unpacked into the build directory.
 KRBREPL_HEIMDAL_PACKAGES=(heimdal-kdc heimdal-clients heimdal-servers)

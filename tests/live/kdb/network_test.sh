@@ -160,4 +160,47 @@ a_lockout_stays_at_its_kdc_and_an_administrators_unlock_travels() {
     everywhere login alice changed
 }
 
+# kpropd as inetd starts it: one connection, which is its standard input. It and kprop go by the name of this host.
+kpropd_for_one() { # ARGUMENT...
+    setpriv --pdeathsig KILL python3 -c '
+import socket, subprocess, sys
+s = socket.create_server((socket.gethostbyname(socket.gethostname()), 0))
+print(s.getsockname()[1], flush=True)
+connection, _ = s.accept()
+sys.exit(subprocess.run(["kpropd", *sys.argv[1:]], stdin=connection, stdout=sys.stderr, check=False).returncode)' "$@" \
+        >"$work/port" 2>"$REALM_DIR/kpropd.log" </dev/null &
+    jobs_of_test+=($!)
+    must road_until "a port for kpropd" test -s "$work/port"
+}
+
+a_dump_that_kprop_brings_is_a_commit_of_what_differs() {
+    local host before name
+    host=$(hostname | tr A-Z a-z)
+    begin
+    quietly admin addprinc -randkey "host/$host"
+    quietly admin ktadd -k "$REALM_DIR/default.keytab" "host/$host"
+    quietly admin addprinc -pw secret gone
+    quietly util dump "$work/start"
+    # A primary on db2, from which kprop goes on until the day of the change.
+    kdb_db2 quietly kdb5_util -r "$REALM" load "$work/start"
+    kdb_db2 quietly kadmin.local -r "$REALM" addpol -minlength 4 staff
+    kdb_db2 quietly kadmin.local -r "$REALM" addprinc -pw secret -policy staff newcomer
+    kdb_db2 quietly kadmin.local -r "$REALM" delprinc -force gone
+    kdb_db2 quietly kdb5_util -r "$REALM" dump "$work/sent"
+    echo "host/$host@$REALM" >"$work/kpropd.acl"
+    arrive
+    before=$(road_seq master)
+    kpropd_for_one -r "$REALM" -f "$work/received" -p "$(command -v kdb5_util)" -a "$work/kpropd.acl" \
+        -s "$REALM_DIR/default.keytab"
+    quietly kprop -P "$(cat "$work/port")" -r "$REALM" -f "$work/sent" -s "$REALM_DIR/default.keytab" "$host"
+    grep -q SUCCEEDED "$work/out" || fail "kprop: $(cat "$work/out") $(cat "$REALM_DIR/kpropd.log")"
+    [ "$(road_seq master)" = $((before + 1)) ] || fail "it is not one commit: $(krbrepl log --last 3 "$REALM_DIR/master")"
+    krbrepl log --last 1 "$REALM_DIR/master" | grep -q '"kdb5_util: load" 2 put, 1 deleted' || fail "$(krbrepl log --last 1 "$REALM_DIR/master")"
+    arrive
+    for name in $KDB_NODES; do
+        must kdb_at "$name" login newcomer secret
+        must_not kdb_at "$name" login gone secret
+    done
+}
+
 "$3"
