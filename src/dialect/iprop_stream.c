@@ -354,6 +354,7 @@ static int say_records(krbrepl__iprop_master *s, uint32_t version)
     krbrepl_bytes body = {s->msg.data, s->msg.len};
     int rc = krbrepl__iprop_say(s, KRBREPL__IPROP_FOR_YOU, body);
 
+    krbrepl__buf_reset(&s->msg);
     if (rc != 0)
         return rc;
     s->version = version;
@@ -362,10 +363,11 @@ static int say_records(krbrepl__iprop_master *s, uint32_t version)
     return 0;
 }
 
-/* Behind the same records once more, which a slave that has them passes over: nothing numbers the messages, and
- * somebody on the way could take out the first one and let the seal pass. */
+/* Nothing numbers the messages: somebody on the way could take the records out and let the seal pass. So it stands
+ * behind a record of the number that the slave has by then, which it passes over; without the records it stops there. */
 static int say_seal(krbrepl__iprop_master *s)
 {
+    krbrepl__hdb_rec_stop(&s->msg, s->version, s->whole_time);
     krbrepl__hdb_rec_nop(&s->msg, s->seal, s->whole_time);
     if (s->msg.err != 0)
         return krbrepl__iprop_port_failed(s, s->msg.err, "making a message");
@@ -382,10 +384,7 @@ static int send_records(krbrepl__iprop_master *s)
     rc = note_seal(s);
     if (rc == 0 && version != s->version)
         rc = say_records(s, version);
-    if (rc == 0)
-        rc = say_seal(s);
-    krbrepl__buf_reset(&s->msg);
-    return rc;
+    return rc == 0 ? say_seal(s) : rc;
 }
 
 /* A slave that has all is told so, once for each time. */

@@ -170,6 +170,11 @@ void krbrepl__hdb_rec_nop(krbrepl__buf *b, uint32_t version, uint32_t time)
     end(b, begin(b, version, time, KRBREPL__HDB_OP_NOP), version);
 }
 
+void krbrepl__hdb_rec_stop(krbrepl__buf *b, uint32_t version, uint32_t time)
+{
+    end(b, begin(b, version, time, KRBREPL__HDB_OP_GET), version);
+}
+
 /* ---- the first record of a file -------------------------------------------------------------- */
 
 int krbrepl__hdb_header_read(const uint8_t in[KRBREPL__HDB_HEADER_LEN], krbrepl__hdb_header *out)

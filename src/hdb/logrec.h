@@ -9,6 +9,7 @@
 #include "entry.h"
 
 enum krbrepl__hdb_op {
+    KRBREPL__HDB_OP_GET = 0, /* in no log */
     KRBREPL__HDB_OP_DELETE = 1,
     KRBREPL__HDB_OP_CREATE = 2,
     KRBREPL__HDB_OP_RENAME = 3,
@@ -65,6 +66,8 @@ void krbrepl__hdb_rec_rename(krbrepl__buf *b, uint32_t version, uint32_t time,
 void krbrepl__hdb_rec_modify(krbrepl__buf *b, uint32_t version, uint32_t time, uint32_t mask,
                              krbrepl_bytes entry);
 void krbrepl__hdb_rec_nop(krbrepl__buf *b, uint32_t version, uint32_t time);
+/* One that a slave of Heimdal's passes over when it has the version, and else stops at for good. */
+void krbrepl__hdb_rec_stop(krbrepl__buf *b, uint32_t version, uint32_t time);
 
 /* The first record of a log file. */
 typedef struct krbrepl__hdb_header {
