@@ -50,6 +50,9 @@ endif()
 if(TARGET krbrepl_kdb5_shared)
   list(APPEND headers ${PROJECT_SOURCE_DIR}/hosts/mit/kdb5store/include/krbrepl/kdb5.h)
 endif()
+if(TARGET krbrepl_hdb_archive)
+  list(APPEND headers ${PROJECT_SOURCE_DIR}/hosts/heimdal/hdb/include/krbrepl/hdb.h)
+endif()
 add_custom_command(OUTPUT ${krbrepl_docs}/reference/index.md
   COMMAND ${Python3_EXECUTABLE} -B ${maker}/reference.py ${krbrepl_docs} ${PROJECT_VERSION}
     ${PROJECT_SOURCE_DIR}/docs/man/krbrepl.1 ${headers}
