@@ -13,7 +13,8 @@
 
 typedef struct node {
     krbrepl__buf key, value;
-    int there; /* 0: deleted */
+    int there;     /* 0: deleted */
+    int was_alias; /* before the commit, and is none in the end */
 } node;
 
 struct krbrepl__heim_overlay {
@@ -94,6 +95,7 @@ static node *touch(krbrepl__heim_overlay *o, krbrepl_bytes key)
     if (o->slot[i] != 0)
         return &o->at[o->slot[i] - 1];
     n = &o->at[o->n];
+    n->was_alias = 0;
     krbrepl__buf_init(&n->key, 0);
     krbrepl__buf_init(&n->value, 0);
     krbrepl__buf_bytes(&n->key, key.data, key.len);
@@ -273,6 +275,16 @@ static int write_one(group *g, const node *n, int had)
     return 0;
 }
 
+/* A row that is deleted first, for an entry in its place comes later. */
+static int free_name(group *g, const node *n)
+{
+    int rc = make_room(g, 1, n->key.len + CHANGE_OVERHEAD);
+
+    if (rc == 0)
+        rc = krbrepl_txn_delete(g->txn, KRBREPL__HDB_TABLE, view(&n->key));
+    return rc != 0 ? krbrepl__common_store_fail(g->o->store, rc, g->ei) : 0;
+}
+
 static int settle(group *g, const node *n)
 {
     krbrepl_bytes old;
@@ -283,6 +295,51 @@ static int settle(group *g, const node *n)
     if (had == n->there && (!had || equivalent(g, old, view(&n->value))))
         return 0;
     return write_one(g, n, had);
+}
+
+/* ---- their order ---------------------------------------------------------------------------- */
+
+/* An alias that goes is deleted before anything else, and an entry in its place comes last, as in a commit of Heimdal's
+ * own functions: slaves in Heimdal's dialect, who cannot remove an alias, are told by this order which of two names was
+ * one. What does not fit into one commit stays in the order in which it was changed. */
+static int mark_aliases(krbrepl__heim_overlay *o, krbrepl_errinfo *ei)
+{
+    uint64_t bytes = 0;
+    size_t i;
+
+    for (i = 0; i < o->n; i++)
+        bytes += 2 * (o->at[i].key.len + CHANGE_OVERHEAD) + o->at[i].value.len;
+    for (i = 0;
+         i < o->n && o->n <= KRBREPL_MAX_CHANGES / 2 && bytes <= KRBREPL_MAX_COMMIT - COMMIT_HEAD;
+         i++) {
+        node *n = &o->at[i];
+        krbrepl_bytes old;
+        int rc = krbrepl_view_get(o->view, KRBREPL__HDB_TABLE, view(&n->key), &old);
+
+        if (rc != 0 && rc != KRBREPL_ERR_NOTFOUND)
+            return krbrepl__common_store_fail(o->store, rc, ei);
+        n->was_alias = rc == 0 && krbrepl__hdb_kind(old) == KRBREPL__HDB_ALIAS &&
+                       (!n->there || krbrepl__hdb_kind(view(&n->value)) != KRBREPL__HDB_ALIAS);
+    }
+    return 0;
+}
+
+static int settle_all(group *g)
+{
+    const krbrepl__heim_overlay *o = g->o;
+    int rc = mark_aliases(g->o, g->ei);
+    size_t i;
+
+    for (i = 0; rc == 0 && i < o->n; i++)
+        if (o->at[i].was_alias)
+            rc = o->at[i].there ? free_name(g, &o->at[i]) : settle(g, &o->at[i]);
+    for (i = 0; rc == 0 && i < o->n; i++)
+        if (!o->at[i].was_alias)
+            rc = settle(g, &o->at[i]);
+    for (i = 0; rc == 0 && i < o->n; i++)
+        if (o->at[i].was_alias && o->at[i].there)
+            rc = write_one(g, &o->at[i], 1);
+    return rc;
 }
 
 /* The outcome was made out of one view: it is void when somebody has committed since. */
@@ -308,7 +365,6 @@ int krbrepl__heim_overlay_commit(krbrepl__heim_overlay *o, const char *who, cons
 {
     krbrepl_txn_options opt;
     group g = {o, &opt, NULL, 0, 0, out, ei};
-    size_t i;
     int rc;
 
     memset(out, 0, sizeof *out);
@@ -319,8 +375,8 @@ int krbrepl__heim_overlay_commit(krbrepl__heim_overlay *o, const char *who, cons
     rc = begin(&g);
     if (rc == 0)
         rc = check_view(&g);
-    for (i = 0; rc == 0 && i < o->n; i++)
-        rc = settle(&g, &o->at[i]);
+    if (rc == 0)
+        rc = settle_all(&g);
     if (rc == 0)
         rc = commit(&g);
     krbrepl_txn_abort(g.txn);

@@ -157,24 +157,51 @@ static void sort_record(krbrepl__iprop_emit *e, const place *p, size_t n, whole 
     w->removes |= last->removed;
 }
 
+/* The last change of a record that removes it; `plain`: and is more than the mark before a put that makes it anew. */
+static struct krbrepl__iprop_step *removal_of(const krbrepl__iprop_emit *e, const place *p, size_t n,
+                                              int plain)
+{
+    struct krbrepl__iprop_step *t = NULL;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (!e->step[p[i].at].put && (!plain || i + 1 == n || p[i + 1].at != p[i].at + 1))
+            t = &e->step[p[i].at];
+    return t;
+}
+
+/* What a record is in the end when it is no entry. One that becomes an alias was an entry when it has a mark. */
+static void plan_other(krbrepl__iprop_emit *e, const place *p, size_t n)
+{
+    struct krbrepl__iprop_step *last = &e->step[p[n - 1].at];
+
+    if (last->removed)
+        removal_of(e, p, n, 0)->first = REMOVE;
+    else if (last->pass == PASS_ALIASES && e->prior == KRBREPL__PRIOR_UNKNOWN)
+        last->first = REMOVE;
+}
+
 /* The same: what is said. */
 static void plan_record(krbrepl__iprop_emit *e, const place *p, size_t n, const whole *w)
 {
     struct krbrepl__iprop_step *last = &e->step[p[n - 1].at], *entry = NULL;
+    struct krbrepl__iprop_step *gone = removal_of(e, p, n, 1);
     size_t i;
 
     for (i = 0; i < n && entry == NULL; i++)
         if (e->step[p[i].at].pass == PASS_FIRST)
             entry = &e->step[p[i].at];
-    if (last->pass == PASS_FIRST) {
+    if (last->pass != PASS_FIRST) {
+        if (entry != NULL)
+            entry->first = REMOVE;
+        plan_other(e, p, n);
+    } else if (gone != NULL) {
+        /* It may have been an alias, which goes with its entry alone. */
+        gone->first = REMOVE;
+        last->second = CREATE;
+    } else {
         plan_entry(e, entry, last, w);
-        return;
     }
-    if (entry != NULL)
-        entry->first = REMOVE;
-    if (!last->put || last->removed ||
-        (last->pass == PASS_ALIASES && e->prior == KRBREPL__PRIOR_UNKNOWN))
-        last->first = REMOVE;
 }
 
 static void plan_all(krbrepl__iprop_emit *e, place *p, size_t count)

@@ -46,6 +46,8 @@ static void load_free(krbrepl_load *l)
     krbrepl__free(l->source, sizeof *l->source);
     krbrepl__buf_free(&l->row);
     krbrepl__buf_free(&l->delta);
+    krbrepl__buf_free(&l->early);
+    krbrepl__buf_free(&l->late);
     krbrepl__buf_free(&l->added);
     krbrepl__buf_free(&l->deleted);
     krbrepl__free(l, sizeof *l);
@@ -107,6 +109,8 @@ int krbrepl__load_begin(krbrepl_store *s, krbrepl_load **out, const krbrepl_load
     l->lock = -1;
     krbrepl__buf_init(&l->row, 0);
     krbrepl__buf_init(&l->delta, DELTA_MAX);
+    krbrepl__buf_init(&l->early, DELTA_MAX);
+    krbrepl__buf_init(&l->late, DELTA_MAX);
     krbrepl__buf_init(&l->added, 0);
     krbrepl__buf_init(&l->deleted, FORGET_DELETED);
     rc = copy_options(l, opt);

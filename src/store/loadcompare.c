@@ -138,8 +138,48 @@ static int live_next(krbrepl_load *l, live_walk *w)
     return 0;
 }
 
+static void too_big(krbrepl_load *l)
+{
+    krbrepl__buf_free(&l->delta);
+    l->delta.err = KRBREPL_ERR_TOOBIG;
+}
+
+/* To one of the three parts of the delta. */
+static int append(krbrepl_load *l, krbrepl__buf *part, const krbrepl_change *c)
+{
+    krbrepl__change_put(part, c);
+    if (part->err == KRBREPL_ERR_TOOBIG)
+        too_big(l);
+    return part->err == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(KRBREPL__EI(l->s), KRBREPL_ERR_NOMEM)
+                                          : 0;
+}
+
+static int is_alias(const krbrepl__row *row, krbrepl_bytes value)
+{
+    return krbrepl__is_hdb(row->table, row->table_len) &&
+           krbrepl__hdb_kind(value) == KRBREPL__HDB_ALIAS;
+}
+
+/* In a commit of Heimdal's own functions an alias goes before its entry, and another entry has its name after that: slaves
+ * in Heimdal's dialect, who cannot remove an alias, are told by this order which of two names was one. */
+static int join(krbrepl_load *l)
+{
+    if (l->delta.err != 0 || (l->early.len == 0 && l->late.len == 0))
+        return 0;
+    krbrepl__buf_bytes(&l->early, l->delta.data, l->delta.len);
+    krbrepl__buf_bytes(&l->early, l->late.data, l->late.len);
+    krbrepl__buf_free(&l->delta);
+    l->delta = l->early;
+    krbrepl__buf_init(&l->early, 0);
+    if (l->delta.err == KRBREPL_ERR_TOOBIG)
+        too_big(l);
+    return l->delta.err == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(KRBREPL__EI(l->s), KRBREPL_ERR_NOMEM)
+                                             : 0;
+}
+
 /* Appends a change to the delta while it fits into one commit. `row` is verified on the way. */
-static int add_change(krbrepl_load *l, uint64_t op, const MDB_val *ck, const MDB_val *data)
+static int add_change(krbrepl_load *l, krbrepl__buf *part, uint64_t op, const MDB_val *ck,
+                      const MDB_val *data)
 {
     krbrepl__row row;
     krbrepl_change c;
@@ -148,8 +188,7 @@ static int add_change(krbrepl_load *l, uint64_t op, const MDB_val *ck, const MDB
     if (l->delta.err != 0)
         return 0;
     if (l->res.added + l->res.changed + l->res.deleted + l->remade > KRBREPL_MAX_CHANGES) {
-        krbrepl__buf_free(&l->delta);
-        l->delta.err = KRBREPL_ERR_TOOBIG;
+        too_big(l);
         return 0;
     }
     /* What is deleted is not in a host's database any more. */
@@ -164,13 +203,9 @@ static int add_change(krbrepl_load *l, uint64_t op, const MDB_val *ck, const MDB
     c.op = op;
     if (op == KRBREPL_PUT)
         c.value = row.value;
-    krbrepl__change_put(&l->delta, &c);
-    if (l->delta.err == KRBREPL_ERR_TOOBIG) {
-        krbrepl__buf_free(&l->delta);
-        l->delta.err = KRBREPL_ERR_TOOBIG;
-    }
-    return l->delta.err == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(KRBREPL__EI(l->s), KRBREPL_ERR_NOMEM)
-                                             : 0;
+    else if (!l->s->hosted && is_alias(&row, row.value))
+        part = &l->early;
+    return append(l, part, &c);
 }
 
 static int is_added(krbrepl_load *l, const MDB_val *ck, const MDB_val *data)
@@ -183,43 +218,47 @@ static int is_added(krbrepl_load *l, const MDB_val *ck, const MDB_val *data)
         krbrepl__local_forget(l->s, &l->added);
         krbrepl__buf_reset(&l->added);
     }
-    return add_change(l, KRBREPL_PUT, ck, data);
+    return add_change(l, &l->delta, KRBREPL_PUT, ck, data);
 }
 
 static int is_deleted(krbrepl_load *l, const MDB_val *ck, const MDB_val *data)
 {
     l->res.deleted++;
     krbrepl__buf_vec16(&l->deleted, ck->mv_data, ck->mv_size);
-    return add_change(l, KRBREPL_DELETE, ck, data);
+    return add_change(l, &l->delta, KRBREPL_DELETE, ck, data);
 }
 
 /* What was there before: 1: it is another one for slaves in Heimdal's dialect; 0: not. What is no more in a host's
- * database, or not right, counts as another. */
-static int is_remade(krbrepl_load *l, const krbrepl__row *row, const MDB_val *ck, const MDB_val *now)
+ * database, or not right, counts as another. `*alias`: it was one. */
+static int is_remade(krbrepl_load *l, const krbrepl__row *row, const MDB_val *ck, const MDB_val *now,
+                     int *alias)
 {
     krbrepl__row was;
     int rc = KRBREPL_ERR_CORRUPT;
 
+    *alias = 0;
     if (!krbrepl__is_hdb(row->table, row->table_len))
         return 0;
     if (!l->s->hosted)
         rc = krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, now, &was);
     if (rc != 0)
         return rc == KRBREPL_ERR_CORRUPT ? 1 : rc;
+    *alias = is_alias(row, was.value);
     return !krbrepl__hdb_modifiable(row->key, was.value, row->value);
 }
 
-/* As a transaction does. */
-static int note_remade(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, const MDB_val *next)
+/* As a transaction does. `*part`: where the put belongs. */
+static int note_remade(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, const MDB_val *next,
+                       krbrepl__buf **part)
 {
     krbrepl__row row;
     krbrepl_change c;
-    int rc = l->s->hosted ? krbrepl__row_parse(l->s, krbrepl__gen(l->s, 0), ck, next, &row)
-                          : krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, next, &row);
+    int alias, rc = l->s->hosted ? krbrepl__row_parse(l->s, krbrepl__gen(l->s, 0), ck, next, &row)
+                                 : krbrepl__row_open(l->s, krbrepl__gen(l->s, 0), ck, next, &row);
 
     if (rc != 0 || l->delta.err != 0)
         return rc;
-    rc = is_remade(l, &row, ck, now);
+    rc = is_remade(l, &row, ck, now, &alias);
     if (rc != 1)
         return rc;
     l->remade++;
@@ -227,20 +266,20 @@ static int note_remade(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, c
     c.table = row.table;
     c.key = row.key;
     c.op = KRBREPL_DELETE;
-    krbrepl__change_put(&l->delta, &c);
-    return l->delta.err == KRBREPL_ERR_NOMEM ? krbrepl__fail_plain(KRBREPL__EI(l->s), KRBREPL_ERR_NOMEM)
-                                             : 0;
+    *part = alias ? &l->late : &l->delta;
+    return append(l, alias ? &l->early : &l->delta, &c);
 }
 
 static int is_in_both(krbrepl_load *l, const MDB_val *ck, const MDB_val *now, const MDB_val *next)
 {
+    krbrepl__buf *part = &l->delta;
     int rc;
 
     if (now->mv_size == next->mv_size && memcmp(now->mv_data, next->mv_data, now->mv_size) == 0)
         return 0;
     l->res.changed++;
-    rc = note_remade(l, ck, now, next);
-    return rc != 0 ? rc : add_change(l, KRBREPL_PUT, ck, next);
+    rc = note_remade(l, ck, now, next, &part);
+    return rc != 0 ? rc : add_change(l, part, KRBREPL_PUT, ck, next);
 }
 
 int krbrepl__load_next(krbrepl_load *l, MDB_val *k, MDB_val *v, int *end)
@@ -295,5 +334,5 @@ int krbrepl__load_compare(krbrepl_load *l)
     memset(&w, 0, sizeof w);
     rc = compare_with(l, &w);
     live_close(l, &w);
-    return rc;
+    return rc == 0 ? join(l) : rc;
 }

@@ -24,6 +24,8 @@ struct krbrepl_load {
     uint64_t remade;    /* deletes before puts in the delta (krbrepl__is_remade) */
     krbrepl__buf row;   /* the row being put */
     krbrepl__buf delta; /* the changes, encoded; its error TOOBIG: they do not fit into one commit */
+    /* Those that come before and behind it in the end: aliases of Heimdal's that go, and entries in their place. */
+    krbrepl__buf early, late;
     krbrepl__buf added; /* canonical keys, as krbrepl__local_forget wants them */
     krbrepl__buf deleted;
     uint64_t compared, to_compare;

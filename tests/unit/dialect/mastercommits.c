@@ -177,7 +177,7 @@ static void drop_aliases(world *w, group *g, const char *name, const made *keeps
     krbrepl__buf_init(&key, 0);
     made_key(&key, name);
     r = stored(w, &key);
-    if (r != NULL) {
+    if (r != NULL && krbrepl__hdb_kind(r->value) == KRBREPL__HDB_ENTRY) {
         assert_int_equal(krbrepl__hdb_entry_read(&e, r->value, NULL), 0);
         krbrepl__rd_init(&rd, e.aliases.data, e.aliases.len);
         while (krbrepl__hdb_alias_next(&rd, &alias)) {
