@@ -1,4 +1,5 @@
-/* The promises of a store, kept by a database of MIT's own kind (db2, or klmdb where there is one). */
+/* The promises of a store, kept by a database of MIT's own kind: db2; klmdb where there is one; or, when
+ * KRBREPL_TEST_KLDAP names the configurations of two realms KIT.TEST in a directory, "FIRST SECOND", kldap. */
 #include "kdb5case.h"
 
 #include <stdlib.h>
@@ -16,11 +17,19 @@ struct shaped {
     size_t len;
 };
 
+static int in_directory(void)
+{
+    return getenv("KRBREPL_TEST_KLDAP") != NULL;
+}
+
 /* Long keys are cut, for the databases have no room for them; what was cut is in a sum. */
 static char *key_make(const char *table, krbrepl_bytes key)
 {
     static const char tail[] = "@" KDB5_REALM;
-    const size_t most = kdb5case_lmdb() ? 200 : 500, n = key.len < most ? key.len : most;
+    const size_t most = in_directory()    ? 60
+                        : kdb5case_lmdb() ? 200
+                                          : 500,
+                 n = key.len < most ? key.len : most;
     const size_t room = 2 * n + 30 + sizeof tail;
     char *name = malloc(room);
     unsigned sum = 0;
@@ -53,20 +62,30 @@ static int principal_make(struct shaped *s, krbrepl_bytes value)
         const krbrepl_bytes part = {(const uint8_t *)value.data + at,
                                     value.len - at < PIECE ? value.len - at : PIECE};
 
-        item[p.ntl++] = (krbrepl_mit_item){300, part};
+        /* kldap keeps one item of a type. */
+        item[p.ntl] = (krbrepl_mit_item){(int16_t)(300 + p.ntl), part};
+        p.ntl++;
     }
     return krbrepl_mit_principal_encode(&p, &s->value, &s->len, NULL);
 }
 
+/* kldap keeps no tagged data of a policy, but any text in the place of its key/salt list. */
 static int policy_make(struct shaped *s, krbrepl_bytes value)
 {
-    krbrepl_mit_item item = {300, value};
+    char *text = malloc(2 * value.len + 2);
     krbrepl_mit_policy p;
+    size_t i;
+    int rc;
 
+    assert_non_null(text);
+    snprintf(text, 2, "v");
+    for (i = 0; i < value.len; i++)
+        snprintf(text + 1 + 2 * i, 3, "%02x", ((const uint8_t *)value.data)[i]);
     KRBREPL_INIT(&p);
-    p.tl = &item;
-    p.ntl = 1;
-    return krbrepl_mit_policy_encode(&p, &s->value, &s->len, NULL);
+    p.keysalts = (krbrepl_bytes){text, 2 * value.len + 1};
+    rc = krbrepl_mit_policy_encode(&p, &s->value, &s->len, NULL);
+    free(text);
+    return rc;
 }
 
 static void shaped_free(struct shaped *s)
@@ -96,11 +115,43 @@ static int record(void *ctx, const char *table, krbrepl_bytes *key, krbrepl_byte
 
 static int made;
 
+/* Of the two realms in a directory, with what the last promise has left there. */
+static krbrepl_kdb5 *directory_open(int which)
+{
+    char both[600], *second;
+    krbrepl_kdb5_options o;
+    krbrepl_kdb5 *db = NULL;
+    krbrepl_errinfo ei;
+
+    snprintf(both, sizeof both, "%s", getenv("KRBREPL_TEST_KLDAP"));
+    second = strchr(both, ' ');
+    assert_non_null(second);
+    *second++ = '\0';
+    assert_int_equal(setenv("KRB5_KDC_PROFILE", which == 0 ? both : second, 1), 0);
+    KRBREPL_INIT(&o);
+    KRBREPL_INIT(&ei);
+    o.realm = KDB5_REALM;
+    o.note = kdb5case_note;
+    if (krbrepl_kdb5_open(&db, &o, &ei) != 0)
+        fail_msg("opening: %s", ei.text);
+    return db;
+}
+
+static krbrepl_kdb5 *directory_empty(int which)
+{
+    krbrepl_kdb5 *db = directory_open(which);
+
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_begin(db), 0);
+    assert_int_equal(krbrepl_kdb5_ops(db)->import_commit(db, NULL), 0);
+    return db;
+}
 static void *again(void *ctx, int which, void *host)
 {
     char name[16];
 
     krbrepl_kdb5_close(host);
+    if (in_directory())
+        return directory_open(which);
     snprintf(name, sizeof name, "db%d", made - 1 + which);
     return kdb5case_open(((struct shaped *)ctx)->dir, name);
 }
@@ -110,6 +161,8 @@ static void *fresh(void *ctx, int which)
 {
     char name[16];
 
+    if (in_directory())
+        return directory_empty(which);
     made += which == 0 ? 2 : 0;
     snprintf(name, sizeof name, "db%d", made - 1 + which);
     return kdb5case_open(((struct shaped *)ctx)->dir, name);
@@ -161,7 +214,7 @@ static krbrepl_host_ops callbacks(void)
     krbrepl_kdb5 *db;
 
     kdb5case_begin(dir);
-    db = kdb5case_open(dir, "any");
+    db = in_directory() ? directory_open(0) : kdb5case_open(dir, "any");
     ops = *krbrepl_kdb5_ops(db);
     krbrepl_kdb5_close(db);
     kdb5case_end(dir);

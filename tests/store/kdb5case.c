@@ -5,7 +5,7 @@
 
 char kdb5case_noted[1000];
 
-static void note(void *ctx, const char *text)
+void kdb5case_note(void *ctx, const char *text)
 {
     (void)ctx;
     snprintf(kdb5case_noted, sizeof kdb5case_noted, "%s", text);
@@ -60,7 +60,7 @@ krbrepl_kdb5 *kdb5case_open(const char *dir, const char *name)
     KRBREPL_INIT(&ei);
     snprintf(arg, sizeof arg, "dbname=%s/%s", dir, name);
     o.db_args = args;
-    o.note = note;
+    o.note = kdb5case_note;
     rc = krbrepl_kdb5_open(&db, &o, &ei);
     if (rc != 0)
         fail_msg("opening %s: %s", arg, ei.text);

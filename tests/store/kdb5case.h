@@ -21,5 +21,6 @@ int kdb5case_lmdb(void);
 
 /* What libkrbrepl-kdb5 noted last; "" when nothing. */
 extern char kdb5case_noted[1000];
+void kdb5case_note(void *ctx, const char *text);
 
 #endif

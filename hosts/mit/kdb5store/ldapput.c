@@ -19,6 +19,9 @@
 #define INFO_USERDN 3
 #define STANDALONE 1
 
+/* From here on a directory may have no room for a name, which is in the name of its entry twice. */
+#define LONG_NAME 200u
+
 static krbrepl_bytes content(const krb5_db_entry *e, int type)
 {
     const krb5_tl_data *tl = krbrepl__kdb5_tl_find(e, type);
@@ -187,13 +190,15 @@ int krbrepl__kdb5_ldap_ours(const krbrepl_kdb5 *db, const krb5_db_entry *e)
 
 /* ---- principals ------------------------------------------------------------------------------- */
 
-/* What the directory says of a value is said of this record. All else may be another time. */
-static krb5_error_code verdict(krb5_context ctx, krb5_error_code err)
+/* What the directory says of a value is said of this record. All else may be another time: but slapd answers a name that
+ * it has no room for as it answers a failure of its own. */
+static krb5_error_code verdict(krb5_context ctx, krb5_error_code err, krbrepl_bytes name)
 {
     krb5_error_code refused;
     const char *text;
 
-    if (err != KRB5_KDB_UK_SERROR && err != KRB5_KDB_UK_RERROR)
+    if (err != KRB5_KDB_UK_SERROR && err != KRB5_KDB_UK_RERROR &&
+        (err != KRB5_KDB_SERVER_INTERNAL_ERR || name.len < LONG_NAME))
         return err;
     text = krb5_get_error_message(ctx, err);
     refused = krbrepl__kdb5_refuse(ctx, "the directory does not take it: %s", text);
@@ -285,7 +290,7 @@ krb5_error_code krbrepl__kdb5_ldap_principal(const krbrepl_kdb5 *db, krb5_contex
         err = 0;
     }
     if (err == 0)
-        err = verdict(ctx, put(ctx, e, present));
+        err = verdict(ctx, put(ctx, e, present), c->key);
     krb5_db_free_principal(ctx, present);
     return err;
 }
@@ -334,7 +339,7 @@ krb5_error_code krbrepl__kdb5_ldap_policy(krb5_context ctx, osa_policy_ent_t p)
     err = krb5_db_get_policy(ctx, p->name, &present);
     if (err == KRB5_KDB_NOENTRY) {
         krb5_clear_error_message(ctx);
-        return verdict(ctx, krb5_db_create_policy(ctx, p));
+        return verdict(ctx, krb5_db_create_policy(ctx, p), krbrepl__kdb_text(p->name));
     }
     if (err != 0)
         return err;
@@ -351,5 +356,5 @@ krb5_error_code krbrepl__kdb5_ldap_policy(krb5_context ctx, osa_policy_ent_t p)
         err = krb5_db_put_policy(ctx, p);
     }
     krb5_db_free_policy(ctx, present);
-    return verdict(ctx, err);
+    return verdict(ctx, err, krbrepl__kdb_text(p->name));
 }

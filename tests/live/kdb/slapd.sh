@@ -67,5 +67,5 @@ CONF
 slapd_realm() { # KEY
     printf 'secret\nsecret\n' | quietly kdb5_ldap_util stashsrvpw -f "$work/service.keyfile" "$LDAP_ADMIN"
     rm -f "$(dirname "$KRB5_KDC_PROFILE")/stash"
-    quietly kdb5_ldap_util -D "$LDAP_ADMIN" -w secret -H "$LDAP_URI" create -r "$REALM" -subtrees dc=test -s -P "$1"
+    quietly kdb5_ldap_util -D "$LDAP_ADMIN" -w secret -H "$LDAP_URI" create -r "$REALM" -subtrees "${LDAP_TREES:-dc=test}" -s -P "$1"
 }

@@ -2,12 +2,13 @@
 # A realm whose master is on the KDB module, and a replica whose krb5kdc has a database of MIT's own, db2, klmdb or one
 # in a directory, which krbrepl-replica --store kdb keeps in step. One promise a run.
 #
-#   kdb5_test.sh BIN PLUGIN_DIR PROMISE [LDAP_RECORDS]
+#   kdb5_test.sh BIN PLUGIN_DIR PROMISE [LDAP_RECORDS CONFORMANCE]
 #
 # With KRBREPL_TEST_KLMDB=DIR, where klmdb.so is in DIR, the database of the replica is one of klmdb.
 ROAD_BIN=$1
 KDB_PLUGIN=$2
 LDAP_RECORDS=$4
+CONFORMANCE=$5
 # shellcheck source=tests/live/kdb/kdb.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../kdb/kdb.sh"
 # shellcheck source=tests/live/kdb/slapd.sh
@@ -537,6 +538,15 @@ a_record_that_ldap_cannot_hold_is_named() {
     quietly admin delpol -force staff
     arrived
     must at_replica login after secret
+    # slapd has no room for it in the name of an entry.
+    local long
+    long=$(printf 'n%.0s' $(seq 500))
+    quietly admin addprinc -nokey "$long"
+    must road_until "the replica naming the principal" replica_says 'nnnn: the directory does not take it: '
+    quietly admin addprinc -pw secret later
+    quietly admin delprinc -force "$long"
+    arrived
+    must at_replica login later secret
     same_in_ldap
 }
 
@@ -641,6 +651,45 @@ a_realm_that_is_not_in_the_directory_is_told() {
 random_records_come_back_from_ldap_byte_for_byte() {
     begin_in_ldap
     at_replica "$LDAP_RECORDS" "$REALM" 600 || fail "records are not what they were"
+}
+
+# Two realms of one name, each with a container of its own.
+a_directory_keeps_every_promise_of_a_store() {
+    REALM=KIT.TEST REALM_DIR=$work/kit REALM_PORT=1
+    mkdir "$REALM_DIR"
+    export KRB5_CONFIG=$REALM_DIR/krb5.conf KRB5_KDC_PROFILE
+    slapd_begin
+    local which both=
+    for which in a b; do
+        KDB_STORE='' realm_config
+        slapd_section "$REALM_DIR/kdc.conf"
+        sed -i "s/cn=krb5,dc=test/cn=$which,dc=test/" "$REALM_DIR/kdc.conf"
+        KRB5_KDC_PROFILE=$REALM_DIR/$which.conf
+        mv "$REALM_DIR/kdc.conf" "$KRB5_KDC_PROFILE"
+        LDAP_TREES="cn=$which,dc=test" slapd_realm "key-$which"
+        both="$both $KRB5_KDC_PROFILE"
+    done
+    quietly env "KRBREPL_TEST_KLDAP=${both# }" "$CONFORMANCE"
+}
+
+# While the directory is written, the node does what else it has to do.
+a_full_copy_into_ldap_does_not_hold_up_the_node() {
+    begin_in_ldap
+    must road_fill 2500 "$work/filled"
+    must feed
+    must road_until "some of the copy in the directory" ldap_has user00100
+    local answers=0
+    # A node that waits for its directory does not answer, or says something else when it is over.
+    until has_content; do
+        [ "$(road_status replica-1 | road_json state)" != copying ] || answers=$((answers + 1))
+        [ "$answers" -lt 3 ] || break
+    done
+    [ "$answers" -ge 1 ] || fail "the node did not answer while it copied"
+    must_not has_content
+    must road_until "the first copy reaching the replica" has_content
+    arrived
+    must ldap_has user02500
+    quietly "$ROAD_BIN/krbrepl" verify --live "$(road_store replica-1)"
 }
 
 a_database_that_cannot_be_opened_is_told() {
