@@ -271,6 +271,28 @@ int krbrepl__build_resume(krbrepl__build *b)
     return rc;
 }
 
+/* Whoever was made master by another process meanwhile keeps its content. After the mark nobody is. */
+static int mark_host(krbrepl__build *b)
+{
+    int rc = krbrepl__build_flush(b);
+
+    if (rc == 0)
+        rc = krbrepl__build_slice(b);
+    if (rc != 0)
+        return rc;
+    rc = krbrepl__host_import_mark(b->s);
+    krbrepl__wtxn_abort(b->s, &b->w);
+    b->w.txn = NULL;
+    return rc;
+}
+
+int krbrepl__build_ready(krbrepl__build *b)
+{
+    const int rc = krbrepl__host_import_unmarked(b->s) ? mark_host(b) : 0;
+
+    return rc == 0 ? krbrepl__host_import_step(b->s) : rc;
+}
+
 void krbrepl__build_switch(krbrepl__build *b, uint64_t records)
 {
     b->w.st.live = (uint8_t)b->which;

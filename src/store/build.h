@@ -51,6 +51,8 @@ int krbrepl__build_full(krbrepl__build *b, size_t n);
 int krbrepl__build_flush(krbrepl__build *b);
 /* The same for one whose loss nobody notices, because the switch is still to come. */
 int krbrepl__build_piece(krbrepl__build *b);
+/* Everything was written: 1 while the host's database has more to do before the switch. Opens no slice. */
+int krbrepl__build_ready(krbrepl__build *b);
 /* In an open slice: makes the new generation the live one, with `records` records. Takes effect with
  * krbrepl__build_flush. */
 void krbrepl__build_switch(krbrepl__build *b, uint64_t records);

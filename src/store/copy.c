@@ -11,7 +11,6 @@
 
 #include "build.h"
 #include "course.h"
-#include "hostdb.h"
 #include "old.h"
 #include "partial.h"
 
@@ -392,7 +391,7 @@ static int is_ready(krbrepl__copy *c)
 {
     int rc = c->broken ? broken(c) : write_pending(c);
 
-    return rc == 0 ? krbrepl__host_import_step(c->build.s) : rc;
+    return rc == 0 ? krbrepl__build_ready(&c->build) : rc;
 }
 
 static int switch_over(krbrepl__copy *c, krbrepl_pos *out)

@@ -435,18 +435,33 @@ int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi)
     return rc;
 }
 
+static int has_steps(const krbrepl_store *s)
+{
+    const struct krbrepl__host *h = s->host;
+
+    return h != NULL && h->importing && !h->piecewise && h->ops.import_step != NULL;
+}
+
+int krbrepl__host_import_unmarked(krbrepl_store *s)
+{
+    return has_steps(s) && !s->host->marked;
+}
+
+int krbrepl__host_import_mark(krbrepl_store *s)
+{
+    const int rc = krbrepl__prepare_write(s, NULL, 1);
+
+    s->host->marked = rc == 0;
+    return rc;
+}
+
 int krbrepl__host_import_step(krbrepl_store *s)
 {
     struct krbrepl__host *h = s->host;
-    int more = 0, rc = 0;
+    int more = 0, rc;
 
-    if (!krbrepl__store_hosted(s) || !h->importing || h->piecewise || h->ops.import_step == NULL)
+    if (!has_steps(s))
         return 0;
-    if (!h->marked)
-        rc = krbrepl__prepare_write(s, NULL, 1);
-    if (rc != 0)
-        return rc;
-    h->marked = 1;
     h->calling++;
     rc = h->ops.import_step(h->ctx, &more);
     h->calling--;

@@ -70,7 +70,12 @@ void krbrepl__host_ended(krbrepl_store *s, int committed);
 /* A build of the generation `dbi` begins; it is over. */
 int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi);
 void krbrepl__host_import_end(krbrepl_store *s);
-/* All changes have come, and no transaction is open: some of what the host does before the switch. 1: there is more. */
+/* All changes have come, the host has more to do before the switch, and nothing says yet that its present content is of
+ * no position. */
+int krbrepl__host_import_unmarked(krbrepl_store *s);
+/* Says so. For who holds the writer lock: what another process has made of the store must be known. */
+int krbrepl__host_import_mark(krbrepl_store *s);
+/* With no transaction open: some of what the host does before the switch. 1: there is more. */
 int krbrepl__host_import_step(krbrepl_store *s);
 
 /* ---- prepare.c ------------------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
  * other generation, slice by slice, so that nobody waits for the writer lock, and then switched to. Either way the
  * old content is there until one commit, and the new one from then on. */
 #include "repair.h"
-#include "hostdb.h"
 #include "old.h"
 
 #include <string.h>
@@ -499,7 +498,7 @@ static int step(krbrepl__repair *r)
         r->stage = end ? KRBREPL__REPAIR_SWITCH : KRBREPL__REPAIR_MERGE;
         return rc == 0 ? 1 : rc;
     default:
-        rc = krbrepl__host_import_step(r->s);
+        rc = krbrepl__build_ready(&r->build);
         return rc == 0 ? switch_over(r) : rc;
     }
 }

@@ -220,6 +220,27 @@ static void a_process_that_dies_between_steps_leaves_an_empty_replica(void **sta
     end(&p);
 }
 
+/* Another process has promoted it, and the node does not know that yet. */
+static void what_has_become_the_master_meanwhile_keeps_its_content(void **state)
+{
+    struct pair p;
+    krbrepl__copy *c;
+    krbrepl_store *other;
+
+    begin(*state, &p);
+    c = filled(p.m, p.r);
+    assert_int_equal(krbrepl__copy_apply(c, NULL, 0), 0); /* and is written */
+    other = host_open(p.dir, p.g);
+    assert_int_equal(krbrepl_promote(other, "tests", NULL), 0);
+    assert_int_not_equal(finish(c), 0);
+    assert_int_equal(p.g->steps, 0);
+    assert_string_equal(value(p.g, "a"), "1");
+    st_put(other, "a", "9");
+    assert_string_equal(value(p.g, "a"), "9");
+    krbrepl_store_close(other);
+    end(&p);
+}
+
 static void a_repair_by_a_new_generation_takes_steps_too(void **state)
 {
     static const krbrepl__ancestry none;
@@ -276,6 +297,7 @@ int main(void)
         T(a_copy_that_fails_in_a_step_leaves_an_empty_replica),
         T(a_copy_that_is_given_up_between_steps_leaves_an_empty_replica),
         T(a_process_that_dies_between_steps_leaves_an_empty_replica),
+        T(what_has_become_the_master_meanwhile_keeps_its_content),
         T(a_repair_by_a_new_generation_takes_steps_too),
         T(steps_without_an_import_are_refused),
     };
