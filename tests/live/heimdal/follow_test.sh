@@ -319,6 +319,29 @@ files_and_times_of_iprop_are_there_under_the_own_name_too()
     must test ! -e "$WORK/status"
 }
 
+wholes() { grep -c 'sends its whole database' "$HEIMDAL_DIR/follower.out"; }
+has_wholes() { [ "$(wholes)" -ge "$1" ]; }
+
+# Whoever does not trust increments for ever.
+a_whole_database_comes_as_often_as_is_told()
+{
+    local before
+    realm
+    follow --whole-every "2 s"
+    wait_even
+    heimdal_until 60 has_wholes 3 || fail "there were $(wholes) whole databases"
+    must heimdal_kadmin modify --max-ticket-life=2hours alice
+    wait_even 60
+    same
+    unfollow
+    # Without being told it is once, and goes on from there.
+    before=$(position "$WORK/store")
+    follow
+    wait_even
+    [ "$(wholes)" = 0 ] || fail "there was another one"
+    [ "$(position "$WORK/store")" = "$before" ] || fail "something was changed"
+}
+
 nobody_follows_who_may_not()
 {
     realm
