@@ -373,6 +373,23 @@ a_database_that_was_deleted_is_noticed() {
     dumps_are_equal
 }
 
+ended() { ! road_alive replica-1; }
+
+# The database of -x, and not the one that kdc.conf names.
+database_arguments_are_those_of_kadmin_local() {
+    begin
+    quietly admin addprinc -pw secret alice
+    must feed -x "dbname=$work/named"
+    must road_until "the first copy reaching the replica" has_content
+    quietly at_replica kadmin.local -r "$REALM" -x "dbname=$work/named" getprinc alice
+    [ ! -e "$REALM_DIR/kdc.replica-1/principal" ] || fail "the database of kdc.conf was made"
+    road_signal replica-1 TERM
+    wait "${ROAD_PID[replica-1]}"
+    must feed --db-arg no-such-argument=1
+    must road_until "the replica ending" ended
+    grep -q 'no-such-argument' "$REALM_DIR/replica-1.log" || fail "it is not said what is wrong"
+}
+
 # ---- LDAP -------------------------------------------------------------------------------------------
 
 # The replica's directory has a realm of its own making, with another master key, until the first copy.
