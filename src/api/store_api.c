@@ -70,8 +70,9 @@ int krbrepl_store_open(krbrepl_store **out, const char *dir, const krbrepl_store
 
 void krbrepl_store_close(krbrepl_store *s)
 {
-    /* From inside a callback, of another thread, or with a transaction, the handle is in use, and stays. */
-    if (s != NULL && !krbrepl__store_busy(s) && !krbrepl__store_lent(s))
+    /* From inside a callback, of another thread, or with a transaction, the handle is in use, and stays. In this order:
+     * whoever gives back the last of it is inside until he has left. */
+    if (s != NULL && !krbrepl__store_lent(s) && !krbrepl__store_busy(s))
         krbrepl__store_close(s);
 }
 

@@ -410,12 +410,13 @@ void krbrepl__store_lend(krbrepl_store *s)
 void krbrepl__store_unlend(krbrepl_store *s)
 {
     if (!krbrepl__store_forked(s))
-        atomic_fetch_sub_explicit(&s->parts, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&s->parts, 1, memory_order_release);
 }
 
 int krbrepl__store_lent(const krbrepl_store *s)
 {
-    return !krbrepl__store_forked(s) && atomic_load_explicit(&s->parts, memory_order_relaxed) != 0;
+    /* What was done with the last of them is over for whoever sees none. */
+    return !krbrepl__store_forked(s) && atomic_load_explicit(&s->parts, memory_order_acquire) != 0;
 }
 
 void krbrepl__store_set_sys(krbrepl_store *s, const krbrepl__sys *sys)
