@@ -537,6 +537,29 @@ static void an_import_whose_process_died_is_in_nobodys_way(void **state)
     assert_false(has_plain(db, "x@" KDB5_REALM, 5));
 }
 
+/* klmdb has one place for a load and a write, and what stands in the database by then is not known. */
+static void a_full_copy_goes_no_further_when_a_write_has_ended_its_load(void **state)
+{
+    krbrepl_kdb5 *db = *state;
+    const krbrepl_host_ops *ops = krbrepl_kdb5_ops(db);
+    int more = 0;
+
+    if (ops->import_step == NULL)
+        return;
+    assert_int_equal(ops->import_begin(db), 0);
+    assert_int_equal(bring(db, "a@" KDB5_REALM, 1), 0);
+    assert_int_equal(ops->import_step(db, &more), 0);
+    assert_int_equal(more, 1);
+    put_plain(db, "b@" KDB5_REALM, 2);
+    assert_int_not_equal(ops->import_step(db, &more), 0);
+    assert_non_null(strstr(kdb5case_noted, "was given up"));
+    assert_int_not_equal(bring(db, "a@" KDB5_REALM, 1), 0);
+    assert_int_not_equal(ops->import_commit(db, NULL), 0);
+    ops->import_abort(db);
+    assert_true(has_plain(db, "b@" KDB5_REALM, 2));
+    assert_false(has_plain(db, "a@" KDB5_REALM, 1));
+}
+
 /* More of them than LMDB has places for readers. */
 static void programs_that_are_killed_keep_nobody_out(void **state)
 {
@@ -682,6 +705,7 @@ int main(void)
         T(changes_after_the_records_of_a_full_copy_count),
         T(a_record_that_cannot_be_kept_ends_a_full_copy_with_its_name),
         T(an_import_whose_process_died_is_in_nobodys_way),
+        T(a_full_copy_goes_no_further_when_a_write_has_ended_its_load),
         T(programs_that_are_killed_keep_nobody_out),
         T(imports_that_are_given_up_leave_nothing_behind),
         T(a_database_that_cannot_be_opened_is_told_in_the_words_of_libkrb5),

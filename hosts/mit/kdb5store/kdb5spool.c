@@ -121,6 +121,17 @@ int krbrepl__kdb5_spool_begin(void *ctx)
     return 0;
 }
 
+krb5_error_code krbrepl__kdb5_spool_there(krbrepl_kdb5 *db)
+{
+    krb5_error_code err;
+
+    if (db->spool != NULL)
+        return 0;
+    krb5_clear_error_message(db->live);
+    err = krbrepl__kdb5_refuse(db->live, "the import was given up; begin it again");
+    return krbrepl__kdb5_failed(db, db->live, err, "loading a full copy", none);
+}
+
 static int is_known(const krbrepl_change *c)
 {
     return strcmp(c->table, tables[0]) == 0 || strcmp(c->table, tables[1]) == 0;
@@ -152,8 +163,10 @@ int krbrepl__kdb5_spool_change(void *ctx, const krbrepl_change *c)
 {
     krbrepl_kdb5 *db = ctx;
     krbrepl__kdb5_spool *s = db->spool;
-    krb5_error_code err = 0;
+    krb5_error_code err = krbrepl__kdb5_spool_there(db);
 
+    if (err != 0)
+        return err;
     krb5_clear_error_message(db->live);
     if (!is_known(c)) {
         err = krbrepl__kdb5_refuse(db->live, "an MIT database has no table %s", c->table);

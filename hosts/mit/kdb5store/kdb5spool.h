@@ -48,6 +48,8 @@ krb5_error_code krbrepl__kdb5_names_find(const krbrepl__kdb5_names *s, const krb
 /* ---- the file ---------------------------------------------------------------------------------- */
 
 int krbrepl__kdb5_spool_begin(void *ctx);
+/* An import is under way. A write ends that of klmdb. */
+krb5_error_code krbrepl__kdb5_spool_there(krbrepl_kdb5 *db);
 int krbrepl__kdb5_spool_change(void *ctx, const krbrepl_change *c);
 krb5_error_code krbrepl__kdb5_spool_rewind(krbrepl_kdb5 *db);
 /* The next change, borrowed until the next call. *end: there is none. */

@@ -184,8 +184,10 @@ int krbrepl__kdb5_reload_step(void *ctx, int *more)
 {
     krbrepl_kdb5 *db = ctx;
     krbrepl__kdb5_spool *s = db->spool;
-    krb5_error_code err = 0;
+    krb5_error_code err = krbrepl__kdb5_spool_there(db);
 
+    if (err != 0)
+        return err;
     switch (s->stage) {
     case BEGIN:
         err = begin(db);

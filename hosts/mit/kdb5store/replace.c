@@ -123,8 +123,10 @@ int krbrepl__kdb5_replace_step(void *ctx, int *more)
 {
     krbrepl_kdb5 *db = ctx;
     krbrepl__kdb5_spool *s = db->spool;
-    krb5_error_code err = 0;
+    krb5_error_code err = krbrepl__kdb5_spool_there(db);
 
+    if (err != 0)
+        return err;
     if (s->stage == LOOK) {
         err = look(db);
         s->stage += err == 0;
