@@ -188,6 +188,9 @@ def main():
     parser.add_argument("--slaves", type=int, default=50)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    for name in [name for name in options.names if name.isdecimal()]:
+        options.slaves = int(name)
+        options.names.remove(name)
     for name in options.names:
         if name not in BENCHES:
             parser.error(f"there is no {name}; there are {', '.join(BENCHES)}")
