@@ -39,12 +39,14 @@ moved() { [ "$(heimdal_version "$1")" != "$2" ]; }
 #   end      both ends see the end of it
 #   silence  the master sees the end of it, and the slave nothing more
 #   reset    both see it at once, and what the slave says then comes to an error
+# or, once $WORK/steal is there, as somebody on the way may do who cannot read what is said:
+#   steal    the next message of records is taken out, the one behind it passes, and both see the end
 between() # WAY
 {
     # shellcheck disable=SC2094
     heimdal_daemon between python3 -c '
-import random, select, socket, struct, sys, threading
-way, to = sys.argv[1], int(sys.argv[2])
+import os, random, select, socket, struct, sys, threading
+way, to, steal = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)
 draw = random.Random(1)
@@ -55,13 +57,38 @@ def read(end):
     except OSError:
         return b""
 
+# What passes of what the master has said; at the beginning there is a byte, and then each message with its length.
+class Thief:
+    def __init__(self):
+        self.kept, self.begun, self.stolen = b"", False, False
+
+    def passes(self, said):
+        out, self.kept = b"", self.kept + said
+        if not self.begun and self.kept:
+            out, self.kept, self.begun = self.kept[:1], self.kept[1:], True
+        while len(self.kept) >= 4:
+            end = 4 + struct.unpack(">I", self.kept[:4])[0]
+            if len(self.kept) < end:
+                break
+            message, self.kept = self.kept[:end], self.kept[end:]
+            # Records are longer than whatever else there is, but for complete databases.
+            if not self.stolen and len(message) > 500 and os.path.exists(steal):
+                self.stolen = True
+                continue
+            out += message
+            if self.stolen:
+                os.unlink(steal)
+                return out, True
+        return out, False
+
 def serve(slave, limit):
+    thief = Thief()
     try:
         master = socket.create_connection(("127.0.0.1", to))
     except OSError:
         slave.close()
         return
-    left = limit if way != "never" else 1 << 60
+    left = limit if way not in ("never", "steal") else 1 << 60
     while left > 0:
         ready = select.select([slave, master], [], [])[0]
         if slave in ready:
@@ -76,18 +103,21 @@ def serve(slave, limit):
             said = read(master)
             if not said:
                 break
+            over = False
+            if way == "steal":
+                said, over = thief.passes(said)
             try:
                 slave.sendall(said[:left])
             except OSError:
                 break
-            left -= len(said)
+            left = 0 if over else left - len(said)
     if left <= 0:
         print("cut", flush=True)
     if way == "reset":
         for end in slave, master:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     master.close()
-    if way in ("never", "end"):
+    if way in ("never", "end", "steal"):
         try:
             slave.shutdown(socket.SHUT_WR)
         except OSError:
@@ -102,7 +132,7 @@ def serve(slave, limit):
 while True:
     slave = listener.accept()[0]
     threading.Thread(target=serve, args=(slave, draw.randrange(600, 100000)), daemon=True).start()
-' "$1" "$HEIMDAL_IPROP_PORT"
+' "$1" "$HEIMDAL_IPROP_PORT" "$WORK/steal"
     must heimdal_until 20 grep -q port "$HEIMDAL_DIR/between.out"
     SLAVE_PORT=$(awk '/^port/ { print $2 }' "$HEIMDAL_DIR/between.out")
 }
@@ -172,6 +202,28 @@ a_network_that_falls_silent_in_a_burst_costs_no_complete_database()
 a_slave_whose_connection_is_reset_converges()
 {
     is_cut reset 12
+}
+
+a_message_that_is_taken_out_on_the_way_is_missed()
+{
+    local i
+    begin
+    serve
+    follow s1
+    arrives s1
+    heimdal_slave_down s1
+    between steal
+    unserve
+    serve
+    slave_port s1 --time-lost=2s
+    arrives s1
+    for i in $(seq 3); do
+        touch "$WORK/steal"
+        many "user$i"
+        take
+        arrives s1 120
+        [ "$(cuts)" = "$i" ] || fail "nothing was taken out"
+    done
 }
 
 "$PROMISE"
