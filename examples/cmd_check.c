@@ -285,7 +285,7 @@ static void check_module(struct check *k)
             k->module = prog_dup(realm);
         k->dir = setting(k, "dbmodules", k->module, "database_name");
         if (k->dir == NULL)
-            k->dir = prog_dup("/var/lib/krbrepl");
+            k->dir = prog_dup("/var/lib/krb5kdc/krbrepl");
     } else if (k->module == NULL) {
         tell(k, WRONG, section, "database_module", NULL,
              "it is not there, so the KDC uses MIT's own db2; name a section of [dbmodules] that has "

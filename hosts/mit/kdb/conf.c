@@ -8,7 +8,8 @@
 
 #include "mem.h"
 
-#define DEFAULT_DIR "/var/lib/krbrepl"
+/* Below the one directory in which the units of Debian let krb5kdc and kadmind write. */
+#define DEFAULT_DIR "/var/lib/krb5kdc/krbrepl"
 #define DEFAULT_TIMEOUT_S 5
 
 struct reader {

@@ -70,6 +70,18 @@ each_option_is_understood_or_refused_as_check_config_says() {
     refused sync_level sometimes DURABLE
 }
 
+# Where somebody has a database there, it is not opened, let alone changed, by a test.
+a_store_without_a_name_is_looked_for_where_units_let_the_kdc_write() {
+    local dir=/var/lib/krb5kdc/krbrepl
+    begin_with ''
+    sed '/^        database_name = /d' "$KRB5_KDC_PROFILE" >"$work/kdc.conf"
+    checks_with "$work/kdc.conf"
+    grep -q "$dir" "$work/checked" || fail "check-config: $(cat "$work/checked")"
+    [ -e "$dir" ] && return
+    ! opens_with "$work/kdc.conf" || fail "a database is opened that is not there"
+    grep -q "$dir" "$work/out" || fail "kadmin.local: $(cat "$work/out")"
+}
+
 # ---- what they do -----------------------------------------------------------------------------------
 
 big() { # NAME: a principal with an attribute of some size
