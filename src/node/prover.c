@@ -21,11 +21,13 @@ struct krbrepl__prover {
     krbrepl_pos at;       /* the journal was followed up to here; only seq and chain are kept up */
     unsigned live;        /* the generation that the tree is of */
     int ready;
-    krbrepl__scan *scan; /* the read transaction of a proof, or of a slice */
-    krbrepl__scan_at to; /* what it reads */
-    enum task running;   /* of to.pos */
-    int freeze;          /* a tree is asked for */
-    size_t scrub, scrub_at;
+    krbrepl__scan *scan;      /* the read transaction of a proof, or of a slice */
+    krbrepl__scan_at to;      /* what it reads */
+    enum task running;        /* of to.pos */
+    int freeze;               /* a tree is asked for */
+    size_t scrub;             /* leaves to be read again */
+    int scrub_all;            /* or all, up to the last */
+    krbrepl__ckey scrub_next; /* where the one begins that is next; empty: the first */
     krbrepl__ckey suspect[SUSPECTS];
     size_t nsuspects;
     int as_found;
@@ -90,13 +92,20 @@ void krbrepl__prover_free(krbrepl__prover *p)
     krbrepl__free(p, sizeof *p);
 }
 
+static void scrub_end(krbrepl__prover *p)
+{
+    p->scrub = p->scrub_next.len = 0;
+    p->scrub_all = 0;
+}
+
 void krbrepl__prover_reset(krbrepl__prover *p)
 {
     scan_end(p);
     krbrepl__dtree_free(p->tree);
     p->tree = NULL;
     p->ready = 0;
-    p->scrub = p->scrub_at = p->nsuspects = 0;
+    p->nsuspects = 0;
+    scrub_end(p);
 }
 
 void krbrepl__prover_as_found(krbrepl__prover *p)
@@ -136,14 +145,30 @@ size_t krbrepl__prover_memory(const krbrepl__prover *p)
 
 void krbrepl__prover_scrub(krbrepl__prover *p, size_t leaves)
 {
-    if (p->ready && p->scrub < leaves)
+    if (!p->ready)
+        return;
+    if (leaves >= krbrepl__dtree_leaves(p->tree)) {
+        p->scrub_all = 1;
+        p->scrub_next.len = 0;
+    } else if (p->scrub < leaves) {
         p->scrub = leaves;
+    }
+}
+
+/* Leaves come and go before the one that is next: it is known by its key. */
+static size_t scrub_at(const krbrepl__prover *p)
+{
+    const krbrepl__ckey *k = &p->scrub_next;
+
+    return k->len != 0 ? krbrepl__dtree_find(p->tree, k->b, k->len) : 0;
 }
 
 /* Whoever sees none left takes all that was read as sound, so what was found and is not told yet counts as one. */
 size_t krbrepl__prover_scrubs(const krbrepl__prover *p)
 {
-    return p->scrub + (p->news != 0);
+    const size_t left = p->scrub_all ? krbrepl__dtree_leaves(p->tree) - scrub_at(p) : p->scrub;
+
+    return left + (p->news != 0);
 }
 
 int krbrepl__prover_begin(krbrepl__prover *p, krbrepl_pos *at)
@@ -235,7 +260,7 @@ static int start_over(krbrepl__prover *p)
 {
     krbrepl__dtree_free(p->tree);
     p->ready = 0;
-    p->scrub = p->scrub_at = 0;
+    scrub_end(p);
     p->at = p->to.pos;
     p->live = p->to.live;
     p->tree = krbrepl__dtree_new(p->to.database_id);
@@ -356,6 +381,24 @@ static int recheck(krbrepl__prover *p, const krbrepl__dtree_source *src, size_t 
     return 0;
 }
 
+/* The leaf that is read now; the one behind it is next. */
+static size_t scrub_step(krbrepl__prover *p)
+{
+    const size_t at = scrub_at(p);
+    krbrepl__dtree_leaf behind;
+
+    p->scrub -= p->scrub != 0;
+    if (at + 1 >= krbrepl__dtree_leaves(p->tree)) {
+        p->scrub_next.len = 0;
+        p->scrub_all = 0;
+        return at;
+    }
+    krbrepl__dtree_leaf_at(p->tree, at + 1, &behind);
+    memcpy(p->scrub_next.b, behind.key.data, behind.key.len);
+    p->scrub_next.len = behind.key.len;
+    return at;
+}
+
 static int recheck_next(krbrepl__prover *p, const krbrepl__dtree_source *src)
 {
     const krbrepl__ckey *k;
@@ -364,15 +407,12 @@ static int recheck_next(krbrepl__prover *p, const krbrepl__dtree_source *src)
         k = &p->suspect[--p->nsuspects];
         return recheck(p, src, krbrepl__dtree_find(p->tree, k->b, k->len));
     }
-    p->scrub--;
-    if (p->scrub_at >= krbrepl__dtree_leaves(p->tree))
-        p->scrub_at = 0;
-    return recheck(p, src, p->scrub_at++);
+    return recheck(p, src, scrub_step(p));
 }
 
 static int has_rechecks(const krbrepl__prover *p)
 {
-    return p->scrub != 0 || p->nsuspects != 0;
+    return p->scrub != 0 || p->scrub_all || p->nsuspects != 0;
 }
 
 static int prove(krbrepl__prover *p, krbrepl__proof *out)

@@ -41,7 +41,8 @@ int krbrepl__prover_at_leisure(const krbrepl__prover *p);
 /* Asks for the whole tree at a position at which the store is from now on; work answers with FROZEN when the tree
  * is built and nothing else is under way, or with a failure. */
 void krbrepl__prover_freeze(krbrepl__prover *p);
-/* Asks for `leaves` more leaves to be read again and compared with what is remembered of them. */
+/* Asks for `leaves` more leaves to be read again and compared with what is remembered of them; for all of them, from the
+ * first on, also those that come meanwhile, where there are no more than that. */
 void krbrepl__prover_scrub(krbrepl__prover *p, size_t leaves);
 /* Leaves that are still to be read again; not 0 before everything that was found in the others is told. */
 size_t krbrepl__prover_scrubs(const krbrepl__prover *p);

@@ -175,7 +175,7 @@ int krbrepl__verify_look(krbrepl_node *n, krbrepl__verify *v, uint64_t *done)
     if (v->out.differed && n->master != NULL)
         return 1;
     if (v->stage == 0 && (s.ready || n->info.pos.seq == 0)) {
-        krbrepl__worker_scrub(n->proof.worker, s.leaves);
+        krbrepl__worker_scrub(n->proof.worker, SIZE_MAX);
         host_again(n, v);
         journal_begin(n, v);
         v->leaves = s.leaves;

@@ -430,7 +430,7 @@ void krbrepl__worker_go_on(krbrepl__worker *w)
 void krbrepl__worker_scrub(krbrepl__worker *w, size_t leaves)
 {
     pthread_mutex_lock(&w->lock);
-    w->want.scrub += leaves;
+    w->want.scrub = leaves > SIZE_MAX - w->want.scrub ? SIZE_MAX : w->want.scrub + leaves;
     done(w);
 }
 

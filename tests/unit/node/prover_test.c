@@ -251,6 +251,50 @@ static void a_scrub_is_not_over_before_all_that_it_found_is_told(void **state)
     krbrepl__store_close(s);
 }
 
+/* Commits between the slices of a scrub: leaves come and go before the one that is next, and all before those in which
+ * something was altered, which would else be read anew. */
+static void change_some(krbrepl_store *s, int turn)
+{
+    const int goes = turn % 3 == 2;
+    char key[32];
+    int i;
+
+    for (i = 0; i < 12; i++) {
+        snprintf(key, sizeof key, "a%04d", (goes ? turn - 2 : turn) * 12 + i);
+        if (goes)
+            st_delete(s, key);
+        else
+            st_put(s, key, "comes and goes");
+    }
+}
+
+static void a_scrub_of_all_leaves_no_record_out_whatever_is_committed_meanwhile(void **state)
+{
+    static const char *const altered[] = {"user0140", "user0180", "user0220", "user0260", "user0299"};
+    krbrepl_store *s = st_master(*state);
+    krbrepl__prover *p = make(s);
+    krbrepl__proof proof;
+    int i, told, turn;
+
+    put_some(s, 0, 300, "a");
+    build(p);
+    for (i = 0; i < 5; i++) {
+        alter(s, altered[i], "forged");
+        krbrepl__prover_scrub(p, krbrepl__prover_leaves(p));
+        for (told = turn = 0; krbrepl__prover_scrubs(p) != 0;) {
+            const size_t left = krbrepl__prover_scrubs(p);
+
+            told |= krbrepl__prover_work(p, 1000, &proof) == KRBREPL__PROVER_ALTERED;
+            if (krbrepl__prover_scrubs(p) < left && turn < 40)
+                change_some(s, turn++);
+        }
+        assert_true(told);
+        assert_true_root(s, p);
+    }
+    krbrepl__prover_free(p);
+    krbrepl__store_close(s);
+}
+
 static void suspect(krbrepl_store *s, krbrepl__prover *p, const char *key)
 {
     krbrepl__rkey k;
@@ -506,6 +550,7 @@ int main(void)
         ST(a_journal_that_does_not_reach_back_means_a_new_tree),
         ST(a_scrub_finds_a_record_that_was_altered_and_names_its_place),
         ST(a_scrub_is_not_over_before_all_that_it_found_is_told),
+        ST(a_scrub_of_all_leaves_no_record_out_whatever_is_committed_meanwhile),
         ST(a_tree_that_is_asked_for_is_that_of_one_position),
         ST(a_proof_and_a_tree_can_be_asked_for_together),
         ST(an_empty_store_has_no_tree),
