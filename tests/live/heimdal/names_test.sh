@@ -173,14 +173,23 @@ what_the_options_name_is_used_and_nothing_else()
     mkdir "$WORK/elsewhere"
     detached ipropd-master master --hostname=localhost --database="krbrepl:$WORK/other" \
         --slave-stats-file="$WORK/elsewhere/stats" --time-missing=1m --time-gone="5 min"
-    detached ipropd-slave s1 --hostname=s1 --status-file="$WORK/elsewhere/status" --time-lost=300 localhost
-    heimdal_until 30 same_store || fail "the stores are not equal"
-    heimdal_until 30 grep -q '^up-to-date with version: ' "$WORK/elsewhere/status" || fail "the status file is not there"
+    heimdal_slave_up s1 "$HEIMDAL_IPROP_PORT"
+    arrives s1
     heimdal_until 30 grep -q "^iprop/s1@$REALM .*  Up  " "$WORK/elsewhere/stats" || fail "the table does not have it"
-    end_detached ipropd-slave
+    heimdal_slave_down s1
     end_detached ipropd-master
     must grep -q '^master down at ' "$WORK/elsewhere/stats"
-    for file in master/slaves-stats master/ipropd-master.pid master/krbrepl s1/ipropd-slave-status s1/ipropd-slave.pid; do
+    must test ! -e "$HEIMDAL_DIR/master/slaves-stats"
+    must test ! -e "$HEIMDAL_DIR/master/ipropd-master.pid"
+    rm -f "$HEIMDAL_DIR"/s1/ipropd-slave*
+    must heimdal_master_up
+    detached ipropd-slave s1 --hostname=s1 --status-file="$WORK/elsewhere/status" --time-lost=300 localhost
+    heimdal_until 30 grep -q "^up-to-date with version: $(heimdal_version) " "$WORK/elsewhere/status" ||
+        fail "the status file does not say so"
+    must same_store
+    end_detached ipropd-slave
+    heimdal_master_down
+    for file in master/krbrepl s1/ipropd-slave-status s1/ipropd-slave.pid; do
         must test ! -e "$HEIMDAL_DIR/$file"
     done
 }
