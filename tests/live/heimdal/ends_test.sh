@@ -198,6 +198,33 @@ a_network_that_falls_silent_in_a_burst_costs_no_complete_database()
     no_other_complete_database
 }
 
+# As long as it writes nothing.
+a_slave_that_is_killed_while_it_is_idle_goes_on_with_increments()
+{
+    local i
+    begin
+    serve
+    follow s1
+    arrives s1
+    unserve
+    serve
+    for i in $(seq 4); do
+        add "user$i"
+        take
+        arrives s1
+        must heimdal_until 20 sealed s1
+        heimdal_slave_down s1 KILL
+        # The master forgets what it was answered for, too.
+        [ $((i % 2)) = 0 ] || unserve KILL
+        add "late$i"
+        take
+        [ $((i % 2)) = 0 ] || serve
+        slave_port s1
+        arrives s1
+        no_other_complete_database
+    done
+}
+
 # A slave that cannot say any more what it has done stops there, as one that was killed.
 a_slave_whose_connection_is_reset_converges()
 {

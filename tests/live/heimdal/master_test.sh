@@ -21,13 +21,6 @@ knows()
 
 slot() { "$PROGRAMS/krbrepl" slot --quiet "$1" "$WORK/store" "iprop/$2@$REALM"; }
 
-# Whether the only slave has all that was sent to it, with the record that comes last and changes nothing.
-sealed()
-{
-    "$PROGRAMS/krbrepl" slot list "$WORK/store" >"$WORK/slots" &&
-        grep -q "heimdal, sent up to version $(heimdal_version "$1")" "$WORK/slots"
-}
-
 # Whether the store says that the slave has answered for all that there is: a master that is killed knows it then.
 answered()
 {

@@ -10,6 +10,7 @@
 #   slave_port NAME [OPTION]...    starts one that is there, at SLAVE_PORT or where krbrepl-master listens
 #   take                     what was changed in the realm becomes commits
 #   add NAME                 a principal in the realm
+#   sealed NAME              the only slave has all that was sent to it, and the seal behind it
 TAKELOG=$2
 
 store_make() { quiet "$PROGRAMS/krbrepl" init --quiet --master "$WORK/store"; }
@@ -65,4 +66,11 @@ follow()
     for name in "$@"; do
         slave_port "$name"
     done
+}
+
+# Whether the only slave has all that was sent to it, with the record that comes last and changes nothing.
+sealed()
+{
+    "$PROGRAMS/krbrepl" slot list "$WORK/store" >"$WORK/slots" &&
+        grep -q "heimdal, sent up to version $(heimdal_version "$1")" "$WORK/slots"
 }
