@@ -224,6 +224,19 @@ static void begun(krbrepl__build *b, unsigned which)
     b->begun = 1;
 }
 
+/* Where that marks the present content, whoever was made master by another process meanwhile keeps it. */
+static int begin_host(krbrepl__build *b)
+{
+    int rc = krbrepl__host_is_piecewise(b->s) ? krbrepl__build_slice(b) : 0;
+
+    if (rc == 0)
+        rc = krbrepl__host_import_begin(b->s, b->dbi);
+    if (b->w.txn != NULL)
+        krbrepl__wtxn_abort(b->s, &b->w);
+    b->w.txn = NULL;
+    return rc;
+}
+
 int krbrepl__build_begin_step(krbrepl__build *b)
 {
     int more = 0, rc = krbrepl__build_slice(b);
@@ -241,7 +254,7 @@ int krbrepl__build_begin_step(krbrepl__build *b)
         rc = krbrepl__build_flush(b);
     if (rc == 0 && !more) {
         begun(b, which);
-        rc = b->s->hosted ? krbrepl__host_import_begin(b->s, b->dbi) : 0;
+        rc = b->s->hosted ? begin_host(b) : 0;
     }
     return rc == 0 ? more : rc;
 }

@@ -412,6 +412,11 @@ void krbrepl__host_ended(krbrepl_store *s, int committed)
 
 /* ---- builds --------------------------------------------------------------------------------- */
 
+int krbrepl__host_is_piecewise(const krbrepl_store *s)
+{
+    return s->host != NULL && !s->host->quiet && s->host->ops.import_begin == NULL;
+}
+
 int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi)
 {
     struct krbrepl__host *h = s->host;

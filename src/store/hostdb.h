@@ -67,6 +67,8 @@ int krbrepl__host_promise(krbrepl_store *s, const krbrepl__wtxn *w);
 int krbrepl__host_before_commit(krbrepl_store *s, krbrepl__wtxn *w);
 void krbrepl__host_ended(krbrepl_store *s, int committed);
 
+/* A build changes the present content, and marks it as of no position when it begins: for who holds the writer lock. */
+int krbrepl__host_is_piecewise(const krbrepl_store *s);
 /* A build of the generation `dbi` begins; it is over. */
 int krbrepl__host_import_begin(krbrepl_store *s, MDB_dbi dbi);
 void krbrepl__host_import_end(krbrepl_store *s);
