@@ -34,7 +34,7 @@ together() # HOW
     before=$(commits)
     "$1"
     [ "$(commits)" = $((before + 1)) ] || fail "it is not one commit"
-    arrives s1
+    arrives s1 120
     says "cannot apply" && fail "the slave could not apply something"
     [ "$(said "complete database begins")" = "$copies" ] || fail "there was a complete database"
 }

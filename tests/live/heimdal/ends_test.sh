@@ -180,8 +180,8 @@ a_master_killed_in_a_burst_costs_no_complete_database()
         wait $!
         no_other_complete_database
         serve
-        arrives s1
-        arrives s2
+        arrives s1 120
+        arrives s2 120
         no_other_complete_database
     done
 }
