@@ -76,11 +76,31 @@ static int apply_one(krbrepl__islave *s, const krbrepl__hdb_rec *rec, const krbr
     return rec->op == KRBREPL__HDB_OP_RENAME ? rename_settled(s, rec) : 0;
 }
 
+/* A record in front of a seal, which stops a slave that lacks what came before it, and is nothing for one that has it. */
+static int passes_over(krbrepl__rd *r, uint32_t has)
+{
+    krbrepl__rd at = *r;
+    uint32_t version = krbrepl__rd_u32(&at), op;
+
+    (void)krbrepl__rd_u32(&at);
+    op = krbrepl__rd_u32(&at);
+    (void)krbrepl__rd_view(&at, krbrepl__rd_u32(&at));
+    (void)krbrepl__rd_u32(&at);
+    (void)krbrepl__rd_u32(&at);
+    if (at.err != 0 || op != KRBREPL__HDB_OP_GET || version > has)
+        return 0;
+    *r = at;
+    return 1;
+}
+
 static int next_record(krbrepl__islave *s, batch *b, krbrepl__rd *r)
 {
     krbrepl__hdb_rec rec;
-    int rc = krbrepl__hdb_rec_read(r, &rec, &s->ei);
+    int rc;
 
+    if (!s->check_mark && passes_over(r, b->st.version))
+        return 0;
+    rc = krbrepl__hdb_rec_read(r, &rec, &s->ei);
     if (rc != 0)
         return krbrepl__islave_end_for_whole(s, s->ei.text);
     if (s->check_mark && rec.version == b->st.version)
