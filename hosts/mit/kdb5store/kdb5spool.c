@@ -246,12 +246,27 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t krbrepl__kdb5_slice_end(void)
+krb5_error_code krbrepl__kdb5_spool_some(krbrepl_kdb5 *db,
+                                         krb5_error_code (*one)(krbrepl_kdb5 *, int *))
 {
-    return now_ns() + SLICE_NS;
+    const int64_t end = now_ns() + SLICE_NS;
+    krb5_error_code err = 0;
+    int over = 0;
+
+    do
+        err = one(db, &over);
+    while (err == 0 && !over && now_ns() < end);
+    db->spool->stage += err == 0 && over;
+    return err;
 }
 
-int krbrepl__kdb5_slice_over(int64_t end)
+krb5_error_code krbrepl__kdb5_spool_all(void *ctx, int (*step)(void *, int *))
 {
-    return now_ns() >= end;
+    krb5_error_code err;
+    int more = 1;
+
+    do
+        err = step(ctx, &more);
+    while (err == 0 && more);
+    return err;
 }

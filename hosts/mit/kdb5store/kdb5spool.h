@@ -58,8 +58,11 @@ void krbrepl__kdb5_spool_free(krbrepl_kdb5 *db);
 
 /* ---- taking over ------------------------------------------------------------------------------- */
 
-/* A step lasts until then. */
-int64_t krbrepl__kdb5_slice_end(void);
-int krbrepl__kdb5_slice_over(int64_t end);
+/* A stage, piece by piece, as long as a step may last; behind its last piece the stage is the next one. `one` does a
+ * piece, and says by its number whether there was none left. */
+krb5_error_code krbrepl__kdb5_spool_some(krbrepl_kdb5 *db,
+                                         krb5_error_code (*one)(krbrepl_kdb5 *db, int *over));
+/* All steps that are left. */
+krb5_error_code krbrepl__kdb5_spool_all(void *ctx, int (*step)(void *ctx, int *more));
 
 #endif

@@ -165,21 +165,6 @@ static krb5_error_code judge(krbrepl_kdb5 *db)
 
 /* ---- in steps ---------------------------------------------------------------------------------- */
 
-static krb5_error_code some(krbrepl_kdb5 *db, krb5_error_code (*one)(krbrepl_kdb5 *, int *))
-{
-    const int64_t end = krbrepl__kdb5_slice_end();
-    krb5_error_code err = 0;
-    int over = 0;
-
-    while (err == 0 && !over) {
-        err = one(db, &over);
-        if (krbrepl__kdb5_slice_over(end))
-            break;
-    }
-    db->spool->stage += err == 0 && over;
-    return err;
-}
-
 int krbrepl__kdb5_reload_step(void *ctx, int *more)
 {
     krbrepl_kdb5 *db = ctx;
@@ -194,19 +179,19 @@ int krbrepl__kdb5_reload_step(void *ctx, int *more)
         s->stage += err == 0;
         break;
     case LOAD:
-        err = some(db, load_one);
+        err = krbrepl__kdb5_spool_some(db, load_one);
         break;
     case PROMOTE:
         err = promote(db);
         s->stage += err == 0;
         break;
     case COMPARE:
-        err = some(db, compare_one);
+        err = krbrepl__kdb5_spool_some(db, compare_one);
         if (err == 0 && s->stage == AGAIN)
             err = compare_end(db);
         break;
     case AGAIN:
-        err = some(db, again_one);
+        err = krbrepl__kdb5_spool_some(db, again_one);
         break;
     case JUDGE:
         err = judge(db);
@@ -221,13 +206,9 @@ int krbrepl__kdb5_reload_step(void *ctx, int *more)
 
 int krbrepl__kdb5_reload_commit(void *ctx, const krbrepl_pos *to)
 {
-    krb5_error_code err;
-    int more = 1;
+    krb5_error_code err = krbrepl__kdb5_spool_all(ctx, krbrepl__kdb5_reload_step);
 
     (void)to; /* the store remembers it */
-    do
-        err = krbrepl__kdb5_reload_step(ctx, &more);
-    while (err == 0 && more);
     if (err == 0)
         krbrepl__kdb5_reload_abort(ctx);
     return err;

@@ -104,21 +104,6 @@ static krb5_error_code delete_one(krbrepl_kdb5 *db, int *end)
                                 c.key);
 }
 
-static krb5_error_code some(krbrepl_kdb5 *db, krb5_error_code (*one)(krbrepl_kdb5 *, int *))
-{
-    const int64_t end = krbrepl__kdb5_slice_end();
-    krb5_error_code err = 0;
-    int over = 0;
-
-    while (err == 0 && !over) {
-        err = one(db, &over);
-        if (krbrepl__kdb5_slice_over(end))
-            break;
-    }
-    db->spool->stage += err == 0 && over;
-    return err;
-}
-
 int krbrepl__kdb5_replace_step(void *ctx, int *more)
 {
     krbrepl_kdb5 *db = ctx;
@@ -131,7 +116,7 @@ int krbrepl__kdb5_replace_step(void *ctx, int *more)
         err = look(db);
         s->stage += err == 0;
     } else if (s->stage != DONE) {
-        err = some(db, s->stage == WRITE ? write_one : delete_one);
+        err = krbrepl__kdb5_spool_some(db, s->stage == WRITE ? write_one : delete_one);
     }
     *more = s->stage != DONE;
     return err;
@@ -139,13 +124,9 @@ int krbrepl__kdb5_replace_step(void *ctx, int *more)
 
 int krbrepl__kdb5_replace_commit(void *ctx, const krbrepl_pos *to)
 {
-    krb5_error_code err;
-    int more = 1;
+    krb5_error_code err = krbrepl__kdb5_spool_all(ctx, krbrepl__kdb5_replace_step);
 
     (void)to; /* the store remembers it */
-    do
-        err = krbrepl__kdb5_replace_step(ctx, &more);
-    while (err == 0 && more);
     if (err == 0)
         krbrepl__kdb5_replace_abort(ctx);
     return err;
