@@ -24,6 +24,8 @@ void choose_climate(world *w, climate *c)
     c->fill = draw(w, 12);
     c->disk_fail = draw(w, 12);
     c->rot = rng_chance(&w->rng, 1, 3) ? draw(w, 20) : 0;
+    if (w->plan.rotten)
+        c->rot = 20 + rng_below(&w->rng, 80);
     c->clock = draw(w, 10);
     c->deny = draw(w, 10);
     c->foreign = rng_chance(&w->rng, 1, 4) ? draw(w, 10) : 0;

@@ -154,6 +154,7 @@ static void asks_anew(site *s, const krbrepl__sess_info *i)
 {
     s->asks = KRBREPL_COPY_DIFFERS;
     s->own_stale = 1;
+    s->unseen = 0;
     s->all |= i->differs && s->repaired;
     if (s->prover != NULL)
         krbrepl__prover_reset(s->prover);

@@ -23,6 +23,7 @@ void found_damage(world *w, int i, const char *text)
     if (s->asks != 0)
         return; /* it is known, and the tree is that of what was found */
     krbrepl__prover_reset(s->prover);
+    s->unseen = 0;
     s->own_stale = 1;
     note(w, "site %d: damage is found", i);
     w->did[DID_ROT_FOUND]++;

@@ -103,13 +103,26 @@ static void over(void *ctx)
     x->own = NULL;
 }
 
+/* A repair goes by a tree that may be older than the damage, whose record it then takes for equal and leaves alone: who
+ * builds the next tree, or scrubs, finds it. What the tree knew of, and what is copied in full, is right afterwards. */
+static int is_left_rotten(const end *x)
+{
+    const site *s = x->site;
+    krbrepl_pos pos;
+    uint8_t root[32];
+
+    return s->rotten && s->unseen && x->mode == KRBREPL__COPY_REPAIR &&
+           oracle_read(s->w, s->index, &pos, root) == KRBREPL_ERR_CORRUPT;
+}
+
 static void copied(void *ctx)
 {
     end *x = ctx;
     site *s = x->site;
 
     krbrepl__prover_reset(s->prover);
-    s->rotten = 0;
+    s->rotten = is_left_rotten(x);
+    s->unseen = 0;
     s->asks = 0;
     s->all = 0;
     s->repaired = x->mode == KRBREPL__COPY_REPAIR;
@@ -267,6 +280,12 @@ void repairs_frozen(world *w, int i, krbrepl__proof *p)
     else if (p->tree != NULL)
         lend_own(w, i, p->tree);
     krbrepl__ftree_unref(p->tree);
+    wake_ends(w, i);
+}
+
+/* No tree was made of content that cannot be read: whoever waits for one asks for it once more. */
+void repairs_failed(world *w, int i)
+{
     wake_ends(w, i);
 }
 

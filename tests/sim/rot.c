@@ -69,7 +69,7 @@ void rot_replica(world *w)
     if (i == w->master || i == w->old || s->store == NULL || s->foreign_until != 0 || s->sick ||
         rot(w, i, &v) != 0)
         return;
-    s->rotten = s->was_rotten = 1;
+    s->rotten = s->was_rotten = s->unseen = 1;
     w->did[DID_ROT]++;
     note(w, "site %d: a bit of a record flips", i);
     read_back(w, i, &v);
@@ -137,6 +137,7 @@ void rot_master(world *w)
     if (rc != 0)
         site_failed(w, m, "mending a record", rc);
     krbrepl__prover_reset(s->prover);
+    repairs_failed(w, m);
     w->did[DID_ROT_MASTER]++;
     if (rc == 0 && s->store != NULL)
         oracle_learn(w, m);

@@ -3,6 +3,7 @@
  *   sim --seed N [--trace]     one seed
  *   sim --seeds FROM TO        a range; says which ones failed
  *   sim --journaled FROM TO    the same with commits that are in journals of the hosts
+ *   sim --rotten FROM TO       the same with bits that flip often
  *   sim --twice N              one seed twice: the same trace both times
  *   sim --forever FROM FILE    from there on until it is stopped; failing seeds are appended to the file
  *   sim --fails N              this seed is to fail: in a program with a mistake in it (mutant.h)
@@ -85,12 +86,17 @@ static volatile uint64_t now_running;
 /* Where stores are to lie, for whoever removes what a crash leaves; NULL: anywhere. */
 static const char *stores;
 
-static int journaled;
+static int journaled, rotten;
 
 static int run(uint64_t seed, int trace, uint64_t *hash)
 {
     static world w;
-    plan p = {.seed = seed, .steps = STEPS, .trace = trace, .dir = stores, .journaled = journaled};
+    plan p = {.seed = seed,
+              .steps = STEPS,
+              .trace = trace,
+              .dir = stores,
+              .journaled = journaled,
+              .rotten = rotten};
     int open = count_open();
     int64_t blocks = blocks_in_use();
 
@@ -238,6 +244,10 @@ int main(int argc, char **argv)
         journaled = 1;
         return range(number(argv[2]), number(argv[3]));
     }
+    if (argc == 4 && strcmp(what, "--rotten") == 0) {
+        rotten = 1;
+        return range(number(argv[2]), number(argv[3]));
+    }
     if (argc == 3 && strcmp(what, "--twice") == 0)
         return twice(number(argv[2]));
     if (argc == 3 && strcmp(what, "--fails") == 0)
@@ -246,8 +256,8 @@ int main(int argc, char **argv)
         return hunt(number(argv[2]), number(argv[3]));
     if (argc == 4 && strcmp(what, "--forever") == 0)
         return forever(number(argv[2]), argv[3]);
-    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --journaled FROM TO | --twice N "
-                    "| --fails N | "
+    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds FROM TO | --journaled FROM TO | "
+                    "--rotten FROM TO | --twice N | --fails N | "
                     "--hunt FROM TO | --forever FROM FILE\n");
     return 2;
 }

@@ -150,6 +150,7 @@ void site_renew_prover(world *w, int i)
     else if (i != w->master && i != w->old)
         krbrepl__prover_as_found(s->prover);
     s->want = 0;
+    s->unseen = 0;
 }
 
 void site_close(world *w, int i)

@@ -109,6 +109,7 @@ typedef struct site {
     int was_denied;
     int rotten;             /* a bit of a record was flipped, and the record is there yet */
     int was_rotten;         /* so complaints about its content are fair */
+    int unseen;             /* it was flipped after the tree was begun, which need not know of it */
     uint64_t foreign_until; /* a store of another database is in its place; 0: its own is there */
     int was_foreign, turned_away;
     krbrepl_pos foreign_pos;
@@ -162,6 +163,7 @@ typedef struct plan {
     uint64_t seed, steps;
     int trace;
     int journaled;   /* the commits are in journals of the hosts */
+    int rotten;      /* bits flip often, also while a copy is under way */
     const char *dir; /* where the stores lie; NULL: on a RAM disk if there is one */
     /* Records of somebody else; NULL: those of deeds.c. What is not 0 is a failure. */
     int (*change)(void *ctx, krbrepl_txn *t, uint64_t random);
@@ -305,6 +307,7 @@ void repairs_init(end *x, int master, krbrepl__port_owner *owner);
 void repairs_watch(end *x);
 void repairs_wake(world *w);
 void repairs_frozen(world *w, int i, krbrepl__proof *p);
+void repairs_failed(world *w, int i);
 void repairs_forget(site *s);
 
 /* ---- oracle.c */
