@@ -111,8 +111,11 @@ static int is_left_rotten(const end *x)
     krbrepl_pos pos;
     uint8_t root[32];
 
-    return s->rotten && s->unseen && x->mode == KRBREPL__COPY_REPAIR &&
-           oracle_read(s->w, s->index, &pos, root) == KRBREPL_ERR_CORRUPT;
+    if (!s->rotten || oracle_read(s->w, s->index, &pos, root) != KRBREPL_ERR_CORRUPT)
+        return 0;
+    if (!s->unseen || x->mode != KRBREPL__COPY_REPAIR)
+        broken(s->w, "site %d: a record that was damaged is so after the copy", s->index);
+    return 1;
 }
 
 static void copied(void *ctx)
