@@ -229,6 +229,7 @@ static void a_message_that_is_taken_out_on_the_way_is_missed(void **state)
 
     for (takes = 0; takes < 3; takes++)
         for (passes = 0; passes < 3; passes++) {
+            world_cut(w);
             meet(w);
             put(w, "a", kvno++);
             krbrepl__sess_work(w->sess, w->now);
